@@ -1,0 +1,123 @@
+"""Everything that can go wrong, named after what a person can do about it.
+
+`kind` is the stable, dashed name that JSON answers, metrics and the snap's health carry; the
+message is one sentence with what happened, where, and what to do next. `exit_code` is what a
+command ends with (README, "Exit codes").
+"""
+
+from typing import ClassVar
+
+
+class SungatherError(Exception):
+    """Base of every error that is reported in one sentence and without a traceback."""
+
+    kind: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+
+class OptionsError(SungatherError):
+    """The options cannot be used. `problems` holds all of them, one sentence each."""
+
+    kind = "wrong-options"
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InverterError(SungatherError):
+    """An inverter gave no reading."""
+
+
+class Unreachable(InverterError):
+    """Nothing at the address talks to us."""
+
+    kind = "unreachable"
+    exit_code = 3
+
+
+class NameNotFound(Unreachable):
+    """The host name does not resolve."""
+
+    kind = "name-not-found"
+
+
+class NoRoute(Unreachable):
+    """No device at this address: wrong address, switched off, or another network."""
+
+    kind = "no-route"
+
+
+class PortClosed(Unreachable):
+    """The device is there, but nobody listens on the port."""
+
+    kind = "port-closed"
+
+
+class Silent(Unreachable):
+    """The port is open, but no answer to a Modbus request came in time."""
+
+    kind = "silent"
+
+
+class ConnectionLost(Unreachable):
+    """The connection was closed while an answer was awaited."""
+
+    kind = "connection-lost"
+
+
+class Asleep(Unreachable):
+    """An inverter without a battery sleeps until the sun is back."""
+
+    kind = "asleep"
+
+
+class Unusable(InverterError):
+    """Something answers, but not as an inverter that we may read."""
+
+    exit_code = 4
+    kind = "unusable"
+
+
+class Busy(Unusable):
+    """Another client holds the few sessions that the device has."""
+
+    kind = "busy"
+
+
+class NotModbus(Unusable):
+    """The port is open, but what answers does not speak Modbus."""
+
+    kind = "not-modbus"
+
+
+class NotSungrow(Unusable):
+    """A Modbus device that is not a Sungrow inverter."""
+
+    kind = "not-a-sungrow"
+
+
+class LoginRefused(Unusable):
+    """The web API refused the user name or the password."""
+
+    kind = "login-refused"
+
+
+class CertificateChanged(Unusable):
+    """The device shows another certificate than the one trusted before."""
+
+    kind = "certificate-changed"
+
+
+class Refused(Unusable):
+    """The device refused one request for good (Modbus exception 1, 2, 3 or 8). Learn, don't retry.
+
+    `reason` is a short text such as "illegal data address".
+    """
+
+    kind = "refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The inverter refused the request: {reason}.")
+        self.reason = reason

@@ -1,0 +1,125 @@
+"""What the collector hands to everybody behind it: one `Reading` an inverter and scan.
+
+Exporters, page and commands see readings only; registers and words end before this line.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """How an inverter is doing, one word from the inverter to the page and the unit's status."""
+
+    CONNECTING = "connecting"
+    OK = "ok"
+    ASLEEP = "asleep"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    NOT_AN_INVERTER = "not-an-inverter"
+    MISCONFIGURED = "misconfigured"
+
+
+class Path(StrEnum):
+    """The way to the inverter: its own LAN port, or a communication dongle (WiNet-S, WiFi)."""
+
+    CABLE = "cable"
+    DONGLE = "dongle"
+    UNKNOWN = "unknown"
+
+
+Value = float | int | str | bool | list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A part of the register map that the device does not give."""
+
+    space: str
+    """"input" or "holding"."""
+    start: int
+    """First register, documented (1-based) number."""
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why there is no (complete) reading."""
+
+    kind: str
+    """Stable dashed name, see `errors.py`."""
+    message: str
+    """One sentence with the likely cause and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The newest that is known of one inverter, after one scan.
+
+    A state other than `ok` has no values: old values are never shown as new ones.
+    """
+
+    name: str
+    """The inverter's name in the options ("inverter" for the short form)."""
+    state: State
+    time: datetime
+    """When the scan ended, UTC."""
+    model: str = ""
+    """"SH10RT", "unknown (0x1234)", or "" before the device said it."""
+    family: str = ""
+    """"SH-RT", "SG-RS", …; "" if not known."""
+    serial: str = ""
+    firmware: Mapping[str, str] = field(default_factory=dict[str, str])
+    transport: str = "modbus"
+    path: Path = Path.UNKNOWN
+    values: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    """Published name -> value. A name that is absent is not in here."""
+    units: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Published name -> unit as Home Assistant writes it; names without unit are left out."""
+    fresh: frozenset[str] = frozenset()
+    """The names of `values` that this scan read; the others are from a slower tier."""
+    absent: tuple[str, ...] = ()
+    """Names that the model has, but the device marks as not available."""
+    refused: tuple[Refusal, ...] = ()
+    requests: int = 0
+    """Requests that this scan sent."""
+    duration_ms: float = 0.0
+    problem: Problem | None = None
+    since: datetime | None = None
+    """When `state` began, UTC."""
+
+    def as_json(self) -> dict[str, object]:
+        """The shape of `run-once --format json` (one element of "inverters")."""
+        answer: dict[str, object] = {
+            "name": self.name,
+            "state": str(self.state),
+            "model": self.model,
+            "family": self.family,
+            "serial": self.serial,
+            "firmware": dict(self.firmware),
+            "transport": self.transport,
+            "path": str(self.path),
+            "time": rfc3339(self.time),
+            "values": dict(self.values),
+            "units": dict(self.units),
+            "absent": list(self.absent),
+            "refused": [
+                {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}
+                for r in self.refused
+            ],
+            "requests": self.requests,
+            "duration_ms": round(self.duration_ms, 1),
+        }
+        if self.since is not None:
+            answer["since"] = rfc3339(self.since)
+        if self.problem is not None:
+            answer["error"] = {"class": self.problem.kind, "message": self.problem.message}
+        return answer
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with milliseconds and a Z, as RFC 3339 wants it."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,46 @@
+"""What stands behind the collector: exporters, the page, the control socket."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sungather.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a service is doing, for the page, /metrics and `readings`."""
+
+    name: str
+    """"mqtt", "influxdb", "web", …"""
+    state: str
+    """"starting", "ok", "waiting" (the other side is down; nothing is lost), "blocked" (a person
+    must act), "stopped"."""
+    message: str = ""
+    """The last error, or what is being waited for, in words; never a secret."""
+    queue: int = 0
+    """Readings that wait for delivery."""
+    delivered: int = 0
+    rejected: int = 0
+    """Readings that the other side refused for good; set aside."""
+    dropped: int = 0
+    """Readings given up because the outbox was full."""
+    last_success: datetime | None = None
+
+
+class Service(Protocol):
+    """Something that takes readings and works on its own; one asyncio task each."""
+
+    name: str
+
+    def take(self, reading: Reading) -> None:
+        """Get a new reading (any state). Returns at once: it never blocks and never raises."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled. Troubles of the other side stay in here and show in `health`."""
+        ...
+
+    def health(self) -> Health:
+        """The present state, cheap enough for every page view."""
+        ...
