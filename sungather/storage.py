@@ -1,0 +1,64 @@
+"""Small facts that survive restarts, one JSON file each, below `storage.directory`.
+
+What a device refuses, counters seen last, certificates trusted: losing one costs a few requests,
+so a damaged file is set aside and a directory that cannot be written is said once.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import cast
+
+log = logging.getLogger(__name__)
+
+
+class Storage:
+    """JSON objects by name. Writes are atomic: a power cut leaves the old file or the new one."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._warned = False
+
+    def load(self, name: str) -> dict[str, object]:
+        """The object saved as `name`; empty when there is none that can be read."""
+        file = self.directory / f"{name}.json"
+        try:
+            content: object = json.loads(file.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            self._warn(f"{file} cannot be read: {error.strerror}")
+            return {}
+        except ValueError:
+            content = None
+        if isinstance(content, dict):
+            return cast(dict[str, object], content)
+        log.warning("%s is damaged; it is set aside as %s.damaged and begun anew", file, file.name)
+        try:
+            file.replace(file.with_name(f"{file.name}.damaged"))
+        except OSError as error:
+            self._warn(f"{file} cannot be renamed: {error.strerror}")
+        return {}
+
+    def save(self, name: str, content: dict[str, object]) -> None:
+        """Write `content` as `name`; a failure is logged once, the collector goes on."""
+        file = self.directory / f"{name}.json"
+        fresh = file.with_name(f"{file.name}.new")
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with fresh.open("w", encoding="utf-8") as stream:
+                os.chmod(fresh, 0o600)
+                json.dump(content, stream, separators=(",", ":"))
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(file)
+        except OSError as error:
+            self._warn(f"{file} cannot be written: {error.strerror}")
+        else:
+            self._warned = False
+
+    def _warn(self, what: str) -> None:
+        if not self._warned:
+            log.warning("%s. What was learned is kept in memory until the next restart.", what)
+        self._warned = True

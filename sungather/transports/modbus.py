@@ -1,0 +1,223 @@
+"""Modbus/TCP (`inverter.connection: modbus`), over one kept connection.
+
+Frames and PDUs are pymodbus's. The connection is asyncio's own, because three facts about these
+devices need it: why a connect failed, that the socket was closed while an answer was awaited,
+and that a dongle hands out answers meant for other clients.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import random
+import socket
+from collections.abc import Sequence
+
+from pymodbus.exceptions import ModbusException
+from pymodbus.framer import FramerSocket
+from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+)
+
+from sungather import errors
+from sungather.registers import Block, Space
+from sungather.transports import wire_address
+
+# Every dropped foreign answer would be an ERROR line; they are counted instead.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+
+MODBUS_WIDEST = 125  # registers in one frame, Modbus application protocol V1.1b3, 6.3
+
+_REQUESTS: dict[Space, type[ReadHoldingRegistersRequest]] = {
+    Space.INPUT: ReadInputRegistersRequest,
+    Space.HOLDING: ReadHoldingRegistersRequest,
+}
+_FINAL = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    8: "memory parity error",
+}
+_CONTENTION = {
+    4: "device failure",
+    5: "acknowledge",
+    6: "device busy",
+    10: "gateway path unavailable",
+    11: "no answer behind the gateway",
+}
+
+
+class ModbusTransport:
+    """One Modbus/TCP connection; see `Transport` for what the methods promise."""
+
+    name = "modbus"
+    widest = MODBUS_WIDEST
+
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        self.connects = 0
+        self.requests = 0
+        self.foreign = 0
+        """Answers dropped because they belong to another client."""
+        self._host = host
+        self._port = port
+        self._timeout = timeout
+        self._framer = FramerSocket(DecodePDU(is_server=False))
+        # A dongle can hand us the answer to somebody else's request: clients that all count
+        # from 1 would believe it.
+        self._transaction = random.randrange(1, 0xFFFF)  # noqa: S311 (not for secrecy)
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port as messages name them."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
+
+    async def connect(self) -> None:
+        """Open the connection unless it is open."""
+        await self._open(self._deadline())
+
+    async def read(self, block: Block, unit: int) -> Sequence[int]:
+        """Read one block; one deadline covers connecting, sending and the answer."""
+        deadline = self._deadline()
+        reader, writer = await self._open(deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await self._exchange(reader, writer, block, unit)
+            return self._registers(answer, block)
+        except TimeoutError:
+            await self.close()
+            raise errors.Silent(
+                f"{self.address} accepts connections, but did not answer a Modbus request "
+                f"within {self._timeout:g} s. Check that Modbus is enabled in the inverter "
+                f"(installer menu: Local access → Communication), that the unit id {unit} is "
+                f"right, and that no other program uses the connection."
+            ) from None
+        except (OSError, EOFError, ModbusException) as error:
+            await self.close()
+            raise errors.ConnectionLost(
+                f"{self.address} broke off while it was asked for registers "
+                f"{block.start}–{block.end}{f' ({error})' if str(error) else ''}. The inverter "
+                f"accepts very few clients at a time; close other programs that read it."
+            ) from error
+        except errors.NotModbus:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the connection; harmless when closed."""
+        if self._streams is None:
+            return
+        _, writer = self._streams
+        self._streams = None
+        # abort, not close: a device that has gone silent would keep a polite close waiting.
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def _open(self, deadline: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is not None:
+            return self._streams
+        try:
+            async with asyncio.timeout_at(deadline):
+                self._streams = await asyncio.open_connection(self._host, self._port)
+        except TimeoutError:
+            raise self._no_route("did not answer") from None
+        except socket.gaierror:
+            raise errors.NameNotFound(
+                f"The name {self._host} is not known on this network. Check the spelling of "
+                f"inverter.host, or use the inverter's IP address."
+            ) from None
+        except ConnectionRefusedError:
+            raise errors.PortClosed(
+                f"{self._host} is there, but port {self._port} is closed. Check inverter.port, "
+                f"and switch Modbus on in the inverter (installer menu: Local access → "
+                f"Communication; after a firmware update switch it off and on again)."
+            ) from None
+        except OSError as error:
+            if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN):
+                raise self._no_route("cannot be reached") from None
+            raise errors.ConnectionLost(
+                f"Connecting to {self.address} failed: {error.strerror or error}."
+            ) from error
+        self.connects += 1
+        return self._streams
+
+    def _no_route(self, what: str) -> errors.NoRoute:
+        return errors.NoRoute(
+            f"{self.address} {what}. Check inverter.host: the inverter may have got another "
+            f"address from the router, be switched off, or be on another network."
+        )
+
+    async def _exchange(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        block: Block,
+        unit: int,
+    ) -> ModbusPDU:
+        """Send one request and wait for the answer that belongs to it."""
+        self._transaction = self._transaction % 0xFFFF + 1
+        request = _REQUESTS[block.space](
+            address=wire_address(block.start),
+            count=block.count,
+            dev_id=unit,
+            transaction_id=self._transaction,
+        )
+        self.requests += 1
+        writer.write(self._framer.buildFrame(request))
+        await writer.drain()
+        pending = b""
+        while True:
+            received = await reader.read(4096)
+            if not received:
+                raise EOFError
+            pending += received
+            while len(pending) >= FramerSocket.MIN_SIZE:
+                self._check_header(pending)
+                length = 6 + int.from_bytes(pending[4:6], "big")
+                if len(pending) < length:
+                    break
+                frame, pending = pending[:length], pending[length:]
+                answer = self._parse(frame, request)
+                if answer is not None:
+                    return answer
+
+    def _check_header(self, pending: bytes) -> None:
+        """Refuse what cannot be a Modbus/TCP frame before waiting for the rest of it."""
+        length = int.from_bytes(pending[4:6], "big")
+        if pending[2:4] != b"\0\0" or not 2 <= length <= 260:
+            raise errors.NotModbus(
+                f"{self.address} is open, but what answers does not speak Modbus. Check "
+                f"inverter.host and inverter.port (Modbus is 502 on nearly every inverter)."
+            )
+
+    def _parse(self, frame: bytes, request: ModbusPDU) -> ModbusPDU | None:
+        """The answer to `request`, or None for a frame that belongs to somebody else."""
+        if int.from_bytes(frame[:2], "big") != request.transaction_id:
+            self.foreign += 1
+            return None
+        _, answer = self._framer.handleFrame(frame, request.dev_id, request.transaction_id)
+        if answer is None or answer.function_code & 0x7F != request.function_code:
+            self.foreign += 1
+            return None
+        return answer
+
+    def _registers(self, answer: ModbusPDU, block: Block) -> Sequence[int]:
+        if isinstance(answer, ExceptionResponse):
+            code = answer.exception_code
+            if code in _CONTENTION:
+                raise errors.Busy(
+                    f"{self.address} is busy (Modbus exception {code}, {_CONTENTION[code]}): "
+                    f"another program is reading the inverter, or inverter.unit is wrong. "
+                    f"Close the other program, or wait: it is tried again."
+                )
+            raise errors.Refused(_FINAL.get(code, f"Modbus exception {code}"))
+        if len(answer.registers) < block.count:
+            raise EOFError(f"answered {len(answer.registers)} of {block.count} registers")
+        return answer.registers[: block.count]
