@@ -48,7 +48,7 @@ class Storage:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with fresh.open("w", encoding="utf-8") as stream:
-                os.chmod(fresh, 0o600)
+                fresh.chmod(0o600)
                 json.dump(content, stream, separators=(",", ":"))
                 stream.flush()
                 os.fsync(stream.fileno())
