@@ -164,6 +164,36 @@ OPTIONS: tuple[Option, ...] = (
         maximum=125,
     ),
     Option(
+        "inverter.username",
+        Kind.TEXT,
+        "User name for the web interface of a WiNet-S dongle (connection http).",
+        otherwise="the factory account",
+        example="user",
+    ),
+    Option(
+        "inverter.password",
+        Kind.TEXT,
+        "Password for the web interface of a WiNet-S dongle (connection http).",
+        otherwise="the password of the factory account",
+        secret=True,
+    ),
+    Option(
+        "inverter.tls.ca",
+        Kind.LINES,
+        "Certificate that the dongle's own must be or be signed by, in PEM form "
+        "(connection http).",
+        otherwise="the certificate seen first is trusted, and a changed one reported",
+    ),
+    Option(
+        "inverter.devices",
+        Kind.TEXT,
+        "Devices behind the inverter to read as well: auto looks for batteries and a wall box, "
+        "none reads none; or a list of battery and charger, each with :UNIT if it is not "
+        "where it usually is.",
+        default="auto",
+        example="battery:200, battery:201, charger:3",
+    ),
+    Option(
         "site.timezone",
         Kind.TIME_ZONE,
         "Time zone of the site, as an IANA name: it says when a day begins.",

@@ -154,6 +154,17 @@ class ModbusTransport:
             f"address from the router, be switched off, or be on another network."
         )
 
+    def _request(self, block: Block, unit: int) -> ModbusPDU:
+        """The next request, counted and with its transaction id."""
+        self._transaction = self._transaction % 0xFFFF + 1
+        self.requests += 1
+        return _REQUESTS[block.space](
+            address=wire_address(block.start),
+            count=block.count,
+            dev_id=unit,
+            transaction_id=self._transaction,
+        )
+
     async def _exchange(
         self,
         reader: asyncio.StreamReader,
@@ -162,14 +173,7 @@ class ModbusTransport:
         unit: int,
     ) -> ModbusPDU:
         """Send one request and wait for the answer that belongs to it."""
-        self._transaction = self._transaction % 0xFFFF + 1
-        request = _REQUESTS[block.space](
-            address=wire_address(block.start),
-            count=block.count,
-            dev_id=unit,
-            transaction_id=self._transaction,
-        )
-        self.requests += 1
+        request = self._request(block, unit)
         writer.write(self._framer.buildFrame(request))
         await writer.drain()
         pending = b""

@@ -1,0 +1,75 @@
+"""What the simulated front ends share: listening, one task a client, and a clean end."""
+
+import asyncio
+import contextlib
+from ssl import SSLContext
+from types import TracebackType
+from typing import Self
+
+
+class FrontEnd:
+    """Listens on `host`:`port` inside `async with`; port 0 takes a free one."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host = host
+        self.port = port
+        self.connections = 0
+        """Connections accepted so far."""
+        self._tls: SSLContext | None = None
+        self._server: asyncio.Server | None = None
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    @property
+    def open_connections(self) -> int:
+        """Clients that are connected now."""
+        return len(self._clients)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk to one client until it goes; the connection is closed afterwards."""
+        raise NotImplementedError
+
+    def hang_up(self) -> None:
+        """Close all connections that are open now."""
+        for writer in self._clients.values():
+            writer.transport.abort()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(
+            self._accept, self.host, self.port, ssl=self._tls
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        self.hang_up()
+        tasks = list(self._clients)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            return
+        self._clients[task] = writer
+        self.connections += 1
+        try:
+            await self.serve(reader, writer)
+        except (OSError, EOFError):
+            pass  # the client went away
+        except asyncio.CancelledError:
+            pass  # the simulator stops
+        finally:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            del self._clients[task]
