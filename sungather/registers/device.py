@@ -18,8 +18,8 @@ class Device:
     nominal_kw: float | None = None
     phases: int | None = None
     mppts: int | None = None
-    strings_sampled: bool = False
-    """More than one string on an MPPT: the model measures string currents (7013 ff.)."""
+    strings: int | None = 0
+    """Strings whose currents the model measures (7013 ff.); 0 with one string on each MPPT."""
     meter: bool = True
     """Registers that need a smart meter are worth asking for."""
     path: Path = Path.UNKNOWN

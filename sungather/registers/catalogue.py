@@ -1,0 +1,39 @@
+"""The register map: which registers a device has, what they mean, and how often to read them.
+
+The map itself is in `data/*.table`; `tables.py` describes the form. It is read once a process.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+
+from sungather.registers import Space
+from sungather.registers.device import Device
+from sungather.registers.tables import Register, Row, Tier, read_rows
+
+__all__ = ["Register", "Tier", "registers_for", "starts_known"]
+
+_FILES = ("common", "string", "hybrid", "settings", "history", "undocumented")
+
+
+def registers_for(device: Device, level: int) -> tuple[Register, ...]:
+    """The registers that are worth asking this device for, up to the level (1, 2 or 3).
+
+    Several registers of one name are candidates for one value, the preferred one first.
+    """
+    return tuple(
+        row.register for row in _rows() if row.register.level <= level and row.suits(device)
+    )
+
+
+def starts_known(device: Device) -> Mapping[Space, frozenset[int]]:
+    """Registers on which a request may start: all that the device's family has, of any level."""
+    starts: dict[Space, set[int]] = {space: set() for space in Space}
+    for register in registers_for(device, level=3):
+        starts[register.space].add(register.address)
+    return {space: frozenset(known) for space, known in starts.items()}
+
+
+@cache
+def _rows() -> tuple[Row, ...]:
+    """All rows, ordered by name; rows of one name in the order in which the files have them."""
+    return tuple(row for name in _FILES for row in read_rows(name))

@@ -1,0 +1,125 @@
+"""Device type codes and what is known of the models behind them.
+
+The list is `data/models.table`; a code that two models share gives "A / B".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+
+from sungather.registers.device import Device
+from sungather.registers.tables import DATA
+
+NOT_INVERTERS = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
+"""Families of devices that have a type code, but stand behind or beside an inverter."""
+
+_COLUMNS = 8
+_STRINGS_MEASURED = 24
+"""The register map has room for the currents of so many strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    code: int
+    name: str
+    family: str
+    nominal_kw: float | None
+    phases: int | None
+    mppts: int | None
+    strings: int
+
+
+def device_for(code: int) -> Device:
+    """The device with this type code (register 5000).
+
+    A code that is not listed gives the model "unknown (0x1234)" and the family "".
+    """
+    if models := _by_code().get(code):
+        return _device(code, models)
+    return Device(code, f"unknown (0x{code:04X})", family="", strings=None)
+
+
+def model_named(name: str) -> Device:
+    """The device of that model, capitals or not; of several codes with one name the lowest.
+
+    Raises `ValueError` with a sentence that names the nearest ones when it is not listed.
+    """
+    wanted = name.strip().upper()
+    for model in _models():
+        if model.name.upper() == wanted:
+            return _device(model.code, [model])
+    near = models_like(name)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Leave it to auto."
+    raise ValueError(f"There is no model {name.strip()!r} in the list. {hint}")
+
+
+def models_like(name: str, count: int = 3) -> list[str]:
+    """Names of models that resemble a wrong one, the nearest first."""
+    names = {
+        model.name.upper(): model.name for model in _models() if model.family not in NOT_INVERTERS
+    }
+    near = get_close_matches(name.strip().upper(), names, n=count, cutoff=0.5)
+    return [names[found] for found in near]
+
+
+def _device(code: int, models: Sequence[_Model]) -> Device:
+    """One device of all models with a code: where they differ, what is worth asking for."""
+    names = dict.fromkeys(model.name for model in models)
+    first = models[0]
+    return Device(
+        code=code,
+        model=" / ".join(names),
+        family=first.family,
+        nominal_kw=first.nominal_kw,
+        phases=first.phases,
+        mppts=max((model.mppts for model in models if model.mppts), default=None),
+        strings=max(model.strings for model in models),
+    )
+
+
+@cache
+def _by_code() -> dict[int, list[_Model]]:
+    found: dict[int, list[_Model]] = {}
+    for model in _models():
+        found.setdefault(model.code, []).append(model)
+    return found
+
+
+@cache
+def _models() -> tuple[_Model, ...]:
+    lines = (DATA / "models.table").read_text(encoding="utf-8").splitlines()
+    return tuple(
+        _model([cell.strip() for cell in line.split("|")])
+        for line in lines
+        if line.startswith("0x")
+    )
+
+
+def _model(cells: list[str]) -> _Model:
+    if len(cells) != _COLUMNS:
+        raise ValueError(f"models.table: {len(cells)} columns in the row of {cells[0]}")
+    code, name, family, power, phases, mppts, strings, _ = cells
+    count = int(mppts) if mppts else None
+    return _Model(
+        code=int(code, 16),
+        name=name,
+        family=family,
+        nominal_kw=float(power) if power else None,
+        phases=int(phases) if phases else None,
+        mppts=count,
+        strings=_strings(strings, count),
+    )
+
+
+def _strings(cell: str, mppts: int | None) -> int:
+    """Strings whose currents are measured, of the number of strings on each MPPT.
+
+    "3" is the same number on all, "2;1" one number for each. With one string on every MPPT the
+    MPPT's current is the string's, and nothing more is measured.
+    """
+    each = [int(number) for number in cell.split(";") if number]
+    if max(each, default=1) == 1:
+        return 0
+    total = sum(each) if len(each) > 1 else each[0] * (mppts or 1)
+    return min(total, _STRINGS_MEASURED)

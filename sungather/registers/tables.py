@@ -1,0 +1,246 @@
+"""The form of the register map's files, `data/*.table`: plain text for people, one row a line.
+
+::
+
+    # A comment.
+    source S = what the letter stands for in the column "source"
+    [input] SG                        the space, and the condition of all rows below
+
+    address | name | decode | scale | unit | level tier | when | marks | source | note
+
+* address: documented (1-based) register number. `7013+1` with a name such as
+  `string_{1-24}_current` stands for 24 rows, 1 register apart; `{n}` is the number in the
+  column "when".
+* decode: the kind of value, see `kinds.py`; scale: what one count is, in the unit.
+* level tier: the smallest `inverter.level` that reads the row, and how often (`Tier`).
+* when: condition on the device, see `Condition`; empty: as the section says.
+* marks: `codes:TABLE` (see `codes.py`), `bit:N` (that bit alone, 0 or 1), `group:NAME` (read
+  apart from everything else, last), and when the value is absent though the words are none of
+  the usual marks for it: `zero`, `zero-masked`, `ones`, `meter`, `meter2`, `no-alarm` (see
+  `truth.py`).
+* source: the sources, by their letters. note: for people only.
+
+Rows of one name are candidates for one value; the row that comes first is preferred.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path as FilePath
+
+from sungather.reading import Path
+from sungather.registers import Block, Space
+from sungather.registers.device import Device
+from sungather.registers.kinds import kind
+
+DATA = FilePath(__file__).with_name("data")
+
+
+class Tier(StrEnum):
+    """How often a register is worth a request."""
+
+    FAST = "fast"
+    """Powers, and the states that explain them: at every scan."""
+    SLOW = "slow"
+    """Energies, temperatures, states, settings."""
+    HOURLY = "hourly"
+    """Identity, firmware, the device's clock, what an installer sets once."""
+    HISTORY = "history"
+    """Arrays of past days; at start and hourly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One value of the map: where its words are and how they become what is published."""
+
+    name: str
+    """Published name. Several registers may have it: candidates, the preferred one first."""
+    space: Space
+    address: int
+    """First register, documented number."""
+    kind: str
+    """Decode name, see `kinds.py`."""
+    count: int
+    """Registers (words) of the whole value."""
+    length: int
+    """Elements of an array; 1 for everything else."""
+    scale: float
+    """One count, in `unit`; negative where the device's sign is the other way round."""
+    unit: str
+    """As Home Assistant writes it, or ""."""
+    level: int
+    tier: Tier
+    codes: str
+    """Name of the table that gives the number a meaning, or "" (see `codes.py`)."""
+    bit: int | None
+    """The one bit of the number that is the value, 0 or 1."""
+    group: str
+    """Registers of one group are read apart from all others, last. "" for none."""
+    absent: str
+    """What else tells that the value is absent, or "" (see `truth.py`)."""
+    source: str
+    note: str
+
+    @property
+    def block(self) -> Block:
+        """The registers, all of which must come from one request."""
+        return Block(self.space, self.address, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Which devices have a register: all words of the condition must hold.
+
+    * `SG,SH-RT`: one of these families; `SG` holds every family SG-…; `SG-?` is an SG whose code
+      is not listed; a name with `*` is a pattern for the model, as in `*KTL-M*`.
+    * `!SH-RS,*SG5.5RS-JP*`: none of these.
+    * `3ph`: not known to be single-phase. `mppt>=3`, `strings>=2`: as many; a device of which the
+      number is unknown is asked unless its path answers 0 for what it has not.
+    * `meter`: registers of the smart meter are wanted.
+    * `direct`: answered by the inverter itself, that is over a cable or a dongle's web API.
+    """
+
+    terms: tuple[str, ...]
+
+    def holds(self, device: Device) -> bool:
+        """Whether the device is one of those."""
+        return all(_holds(term, device) for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A register and the devices that have it."""
+
+    register: Register
+    condition: Condition
+
+    def suits(self, device: Device) -> bool:
+        """Whether the device has the register."""
+        return self.condition.holds(device)
+
+
+def _holds(term: str, device: Device) -> bool:
+    if term == "3ph":
+        return device.phases != 1
+    if term == "meter":
+        return device.meter
+    if term == "direct":
+        return device.path is not Path.UNKNOWN and not device.masked
+    what, at_least, number = term.partition(">=")
+    if at_least:
+        has = device.mppts if what == "mppt" else device.strings
+        return has >= int(number) if has is not None else not device.masked
+    if term.startswith("!"):
+        return not _is_one_of(term[1:], device)
+    return _is_one_of(term, device)
+
+
+def _is_one_of(names: str, device: Device) -> bool:
+    return any(_is(name, device) for name in names.split(","))
+
+
+def _is(name: str, device: Device) -> bool:
+    if "*" in name:
+        return any(fnmatchcase(model, name) for model in device.model.split(" / "))
+    if name.endswith("-?"):
+        return device.family == name[:-2]
+    return device.family == name or device.family.startswith(name + "-")
+
+
+_SECTION = re.compile(r"\[(\w+)\]\s*(.*)")
+_REPEATED = re.compile(r"\{(\d+)-(\d+)\}")
+_COLUMNS = 10
+
+
+def read_rows(name: str) -> Iterator[Row]:
+    """The rows of `data/NAME.table`. Raises `ValueError` with file and line for a wrong one."""
+    sources: dict[str, str] = {}
+    space, base = Space.INPUT, ""
+    path = DATA / f"{name}.table"
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line or line.startswith(("#", "address")):
+            continue
+        try:
+            if line.startswith("source "):
+                key, _, text = line.removeprefix("source ").partition("=")
+                sources[key.strip()] = text.strip()
+            elif section := _SECTION.fullmatch(line):
+                space, base = Space(section[1]), section[2]
+            else:
+                yield from _rows(line, space, base, sources)
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{path.name}, line {number}: {error}") from error
+
+
+def _rows(line: str, space: Space, base: str, sources: Mapping[str, str]) -> Iterator[Row]:
+    cells = [cell.strip() for cell in line.split("|")]
+    if len(cells) != _COLUMNS:
+        raise ValueError(f"{len(cells)} columns instead of {_COLUMNS}")
+    address, name, decode, scale, unit, often, when, marks, source, note = cells
+    level, tier = often.split()
+    words = _words_and_length(decode)
+    marked = _marks(marks)
+    first, _, step = address.partition("+")
+    register = Register(
+        name=name,
+        space=space,
+        address=int(first),
+        kind=decode,
+        count=words[0],
+        length=words[1],
+        scale=float(scale) if scale else 1,
+        unit=unit,
+        level=int(level),
+        tier=Tier(tier),
+        codes=marked["codes"],
+        bit=int(marked["bit"]) if marked["bit"] else None,
+        group=marked["group"],
+        absent=marked["absent"],
+        source=_sources(source, tuple(sources.items())),
+        note=note,
+    )
+    condition = f"{base} {when}"
+    repeated = _REPEATED.search(name)
+    if repeated is None:
+        yield Row(register, _condition(condition))
+        return
+    for index, n in enumerate(range(int(repeated[1]), int(repeated[2]) + 1)):
+        again = replace(
+            register,
+            name=name.replace(repeated[0], str(n)),
+            address=register.address + index * int(step),
+        )
+        yield Row(again, _condition(condition.replace("{n}", str(n))))
+
+
+@cache
+def _words_and_length(decode: str) -> tuple[int, int]:
+    found = kind(decode)
+    return found.count, found.length
+
+
+@cache
+def _condition(text: str) -> Condition:
+    return Condition(tuple(text.split()))
+
+
+@cache
+def _marks(text: str) -> Mapping[str, str]:
+    found = {"codes": "", "bit": "", "group": "", "absent": ""}
+    for mark in text.split():
+        key, colon, value = mark.partition(":")
+        if not colon:
+            key, value = "absent", mark
+        if key not in found or found[key]:
+            raise ValueError(f"mark {mark}")
+        found[key] = value
+    return found
+
+
+@cache
+def _sources(keys: str, known: tuple[tuple[str, str], ...]) -> str:
+    names = dict(known)
+    return "; ".join(names[key] for key in keys.split(","))
