@@ -1,0 +1,291 @@
+"""A Modbus/TCP server that behaves as badly as told.
+
+Device and server are apart: the server knows frames, connections and faults; words come from the
+devices on its unit ids.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from sungather.simulator.device import LivingDevice
+from sungather.simulator.faults import Faults, starts_in
+from sungather.simulator.modbus import (
+    HEADER,
+    Answer,
+    ExceptionCode,
+    NotModbus,
+    Request,
+    body_length,
+    exception_reply,
+    parse_request,
+    reply,
+    words_reply,
+)
+
+PADDED_WORDS = 15
+
+
+class Readable(Protocol):
+    """What a server serves: `SimulatedDevice`, or anything with words."""
+
+    def read(self, space: str, wire_address: int, count: int) -> Answer:
+        """Words of a block, or why there are none."""
+        ...
+
+
+Asked = tuple[int, str, int, int]
+"""One read request, as `Server.requests` keeps it: unit, space, documented start, count."""
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    writer: asyncio.StreamWriter
+    task: asyncio.Task[None] | None
+    served: bool
+    held: bytes = b""
+    requests: int = 0
+
+
+class Server:
+    """One listening port. Use `serve`; `async with` closes it."""
+
+    def __init__(
+        self,
+        devices: Mapping[int, Readable],
+        faults: Faults,
+        latency: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.devices = dict(devices)
+        """Unit id -> device."""
+        self.faults = faults
+        self.latency = latency
+        """Seconds before each reply."""
+        self.host = ""
+        self.port = 0
+        self.requests: list[Asked] = []
+        """Every well-formed read request, answered or not."""
+        self.connections = 0
+        """Connections accepted so far."""
+        self._monotonic = monotonic
+        self._sessions: set[_Session] = set()
+        self._listener: asyncio.Server | None = None
+        self._spent = 0
+        self._last_traffic = monotonic()
+
+    @property
+    def open(self) -> int:
+        """Connections that are open now."""
+        return len(self._sessions)
+
+    async def listen(self, host: str, port: int) -> None:
+        """Open the port; 0 takes a free one."""
+        self._listener = await asyncio.start_server(self._serve, host, port)
+        self.host, self.port = self._listener.sockets[0].getsockname()[:2]
+
+    async def go_dark(self) -> None:
+        """Close the port and all connections, as a device without power does."""
+        if self._listener is not None:
+            self._listener.close()
+        tasks = [session.task for session in self._sessions if session.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.wait_closed()
+            self._listener = None
+
+    async def wake(self) -> None:
+        """Open the same port again after `go_dark`."""
+        await self.listen(self.host, self.port)
+
+    async def close(self) -> None:
+        """Close everything; harmless when closed."""
+        await self.go_dark()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        session = _Session(writer, asyncio.current_task(), self._admit())
+        self._sessions.add(session)
+        try:
+            if not session.served and self.faults.excess == "reset":
+                reset(writer)
+                return
+            await self._talk(reader, session)
+        except (NotModbus, ConnectionError, asyncio.IncompleteReadError, _Close):
+            pass
+        except asyncio.CancelledError:
+            # Only `go_dark` cancels; the stream's own callback must not see it as an error.
+            pass
+        finally:
+            self._sessions.discard(session)
+            self._last_traffic = self._monotonic()
+            if session.served and self.faults.recovery:
+                self._spent += 1
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def _admit(self) -> bool:
+        """Whether a new connection gets one of the sessions."""
+        now = self._monotonic()
+        if now - self._last_traffic >= self.faults.recovery:
+            self._spent = 0
+        self._last_traffic = now
+        if not self.faults.sessions:
+            return True
+        served = sum(session.served for session in self._sessions)
+        return served + self._spent < self.faults.sessions
+
+    async def _talk(self, reader: asyncio.StreamReader, session: _Session) -> None:
+        while True:
+            if self.faults.banner:
+                await reader.read(1)
+                session.writer.write(self.faults.banner)
+                await session.writer.drain()
+                return
+            header = await reader.readexactly(HEADER.size)
+            body = await reader.readexactly(body_length(header))
+            self._last_traffic = self._monotonic()
+            if session.served and not self._is_dark():
+                await self._handle(parse_request(header, body), session)
+
+    async def _handle(self, request: Request, session: _Session) -> None:
+        if request.problem is not None:
+            await self._send(session, exception_reply(request, request.problem))
+            return
+        self.requests.append((request.unit, request.space, request.start, request.count))
+        session.requests += 1
+        faults = self.faults if self.faults.concern(request) else Faults()
+        if starts_in(faults.close_on, request):
+            await asyncio.sleep(faults.close_after)
+            raise _Close
+        if faults.close_every and session.requests % faults.close_every == 0:
+            raise _Close
+        if faults.silent or starts_in(faults.silent_on, request):
+            return
+        if request.unit not in self.devices and faults.unknown_unit == "silent":
+            return
+        frame = build_frame(faults, request, self._answer(faults, request))
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        if session.held:
+            session.held, held = b"", session.held
+            await self._send(session, held)
+        if faults.late_by_one:
+            session.held = frame
+        elif faults.late:
+            asyncio.get_running_loop().call_later(faults.late, write_if_open, session, frame)
+        else:
+            await self._send(session, frame, split=faults.split)
+
+    def _answer(self, faults: Faults, request: Request) -> Answer:
+        refusal = faults.refuse(request)
+        if refusal is not None:
+            return refusal
+        device = self.devices.get(request.unit)
+        if device is None:
+            return ExceptionCode.GATEWAY_TARGET
+        if isinstance(device, LivingDevice):
+            device.asleep = self._is_night("stale")
+        answer = device.read(request.space, request.wire, request.count)
+        return answer if isinstance(answer, ExceptionCode) else faults.change(request, answer)
+
+    def _is_dark(self) -> bool:
+        return self._is_night("dark")
+
+    def _is_night(self, kind: str) -> bool:
+        if self.faults.night != kind:
+            return False
+        if not self.faults.after_sunset:
+            return True
+        sites = [device for device in self.devices.values() if isinstance(device, LivingDevice)]
+        return all(device.now().flow.dc == 0 for device in sites)
+
+    async def _send(self, session: _Session, frame: bytes, *, split: bool = False) -> None:
+        pieces = [frame[n : n + 1] for n in range(len(frame))] if split else [frame]
+        for piece in pieces:
+            session.writer.write(piece)
+            await session.writer.drain()
+            if split:
+                # A turn of the loop sends the byte; the socket has no delay of its own.
+                await asyncio.sleep(0)
+
+
+class _Close(Exception):
+    """A fault wants this connection closed."""
+
+
+def build_frame(faults: Faults, request: Request, answer: Answer) -> bytes:
+    """The bytes that go out for an answer, with the faults of frames in them."""
+    if isinstance(answer, ExceptionCode):
+        return exception_reply(request, answer)
+    if request.space == "input" and request.start in faults.padded:
+        frame = pad(request, answer)
+    elif faults.short == "fewer-words":
+        frame = words_reply(request, answer[:-1])
+    elif faults.short == "cut-off":
+        frame = words_reply(request, answer)[:-3]
+    else:
+        frame = reply(request, answer)
+    if faults.foreign == "before":
+        other = request.transaction ^ 0x5555
+        return words_reply(request, [0x5A5A] * request.count, other) + frame
+    if faults.foreign == "zero":
+        return b"\0\0" + frame[2:]
+    return frame
+
+
+def pad(request: Request, words: list[int]) -> bytes:
+    """A frame for 15 registers whose byte count speaks of the registers asked for."""
+    data = struct.pack(f">{len(words)}H", *words)[: 2 * PADDED_WORDS].ljust(
+        2 * PADDED_WORDS, b"\0"
+    )
+    count = min(2 * request.count, 255)
+    header = HEADER.pack(request.transaction, 0, len(data) + 3, request.unit)
+    return header + bytes([request.function, count]) + data
+
+
+def write_if_open(session: _Session, frame: bytes) -> None:
+    """Write a late reply unless its connection has gone."""
+    if not session.writer.is_closing():
+        session.writer.write(frame)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST, as a device that wants no further session does."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def serve(
+    device: Readable | Mapping[int, Readable],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    faults: Faults | None = None,
+    latency: float = 0.0,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Server:
+    """Serve a device on unit 1, or several by unit id.
+
+    Raises:
+        OSError: The port cannot be opened.
+    """
+    devices = device if isinstance(device, Mapping) else {1: device}
+    server = Server(devices, faults or Faults(), latency, monotonic)
+    await server.listen(host, port)
+    return server
