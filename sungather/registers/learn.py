@@ -1,0 +1,234 @@
+"""What a device refuses, remembered for its like: one code, firmware and path at a time.
+
+Asking for what is not there costs a request each time, or the session. So what a diagnosis finds
+out is kept across restarts, and asked again after a long while, because firmware changes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import cast
+
+from sungather.reading import Path, Refusal
+from sungather.registers import Block, Space
+from sungather.registers.diagnose import Findings
+from sungather.registers.plan import Address, Holes
+
+ASK_AGAIN = timedelta(days=30)
+
+STRIKES = 3
+"""So often a block stays unanswered, while others are answered, before it is to blame."""
+
+_HIGHEST_REGISTER = 65536
+
+
+def knowledge_name(code: int, firmware: str, path: Path) -> str:
+    """Name under which the knowledge of such devices is stored; fit for a file name."""
+    version = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in firmware)
+    return f"refused-{code:04x}-{version or 'unknown'}-{path}"
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What the devices of one code, firmware and path refuse."""
+
+    holes: Holes = field(default_factory=Holes)
+    widest: int | None = None
+    """Registers of the widest block that is accepted, if one was refused for its width."""
+    refused: dict[Block, str] = field(default_factory=dict[Block, str])
+    """Fields that cannot be had, with the reason: not worth asking for."""
+    apart: dict[Block, str] = field(default_factory=dict[Block, str])
+    """Fields of blocks that stayed unanswered, to be read in groups on their own."""
+    learned_at: datetime | None = None
+    """When the first of this was learned."""
+
+    def learn(self, findings: Findings, now: datetime) -> None:
+        """Add what a diagnosis has found out."""
+        self.holes |= findings.holes
+        if findings.widest is not None:
+            self.widest = min(findings.widest, self.widest or findings.widest)
+        self.refused.update(findings.refused)
+        if self.holes or self.widest or self.refused:
+            self.learned_at = self.learned_at or now
+
+    def give_up(
+        self,
+        block: Block,
+        fields: Iterable[Block],
+        reason: str,
+        now: datetime,
+        *,
+        whole: bool = False,
+    ) -> None:
+        """Take note that `block` is to blame for silence or a closed session (see `Strikes`).
+
+        `fields` are those read in it. Several are from now on read in two halves, each apart
+        from everything else, until the culprit is alone; `whole` gives all of them up at once.
+        """
+        members = sorted(f for f in set(fields) if block.holds(f))
+        middle = len(members) // 2
+        if whole or not middle:
+            for member in members:
+                self.apart.pop(member, None)
+                self.refused[member] = reason
+        else:
+            for half in (members[:middle], members[middle:]):
+                self.apart |= dict.fromkeys(half, f"silent {half[0].space} {half[0].start}")
+        self.learned_at = self.learned_at or now
+
+    def wanted(self, fields: Iterable[Block]) -> list[Block]:
+        """The fields without those that cannot be had."""
+        return [field for field in fields if field not in self.refused]
+
+    def refusals(self, unreadable: Iterable[Block] = ()) -> tuple[Refusal, ...]:
+        """What cannot be had, for the reading; neighbours with one reason become one row.
+
+        `unreadable`: further fields that a plan found no request for.
+        """
+        reasons = dict.fromkeys(unreadable, "no allowed request contains it") | self.refused
+        rows: list[Refusal] = []
+        for lost in sorted(reasons):
+            last = rows[-1] if rows else None
+            row = Refusal(str(lost.space), lost.start, lost.count, reasons[lost])
+            if (
+                last is not None
+                and (last.space, last.reason) == (row.space, row.reason)
+                and lost.start <= last.start + last.count
+            ):
+                count = max(last.count, lost.end - last.start + 1)
+                rows[-1] = Refusal(last.space, last.start, count, last.reason)
+                continue
+            rows.append(row)
+        return tuple(rows)
+
+    def expired(self, now: datetime) -> bool:
+        """Learned so long ago that it is worth asking again."""
+        return self.learned_at is not None and now - self.learned_at > ASK_AGAIN
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, for `from_json`."""
+        return {
+            "no_start": _addresses_as_json(self.holes.no_start),
+            "no_contain": _addresses_as_json(self.holes.no_contain),
+            "widest": self.widest,
+            "refused": [[*_block_as_json(b), text] for b, text in sorted(self.refused.items())],
+            "apart": [[*_block_as_json(b), text] for b, text in sorted(self.apart.items())],
+            "learned_at": self.learned_at and self.learned_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, content: object) -> "Knowledge | None":
+        """What `as_json` gave; None if it is damaged in any way. Half a truth is not kept."""
+        try:
+            return cls._from_json(_mapping(content))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @classmethod
+    def _from_json(cls, content: dict[str, object]) -> "Knowledge":
+        widest = content["widest"]
+        return cls(
+            Holes(_addresses(content["no_start"]), _addresses(content["no_contain"])),
+            None if widest is None else _number(widest),
+            _blocks(content["refused"]),
+            _blocks(content["apart"]),
+            _moment(content["learned_at"]),
+        )
+
+
+class Strikes:
+    """Tells a block that makes the device silent, or close the session, from a bad network.
+
+    A silence counts against a block once another block has been answered after it. So a device
+    that is switched off, or a network that is down, incriminates nothing.
+    """
+
+    def __init__(self) -> None:
+        self._needed: dict[Block, int] = {}
+        self._counted: dict[Block, int] = {}
+        self._open: set[Block] = set()
+
+    def silent(self, block: Block, *, tries: int = STRIKES) -> None:
+        """No answer, or a closed session, after all retries; `tries` times are a proof."""
+        self._needed[block] = tries
+        self._open.add(block)
+
+    def answered(self, block: Block) -> tuple[Block, ...]:
+        """An answer, whatever it says. Returns the blocks that are thereby proved guilty."""
+        for forget in (self._needed, self._counted):
+            forget.pop(block, None)
+        self._open.discard(block)
+        for suspect in self._open:
+            self._counted[suspect] = self._counted.get(suspect, 0) + 1
+        guilty = [s for s in self._open if self._counted[s] >= self._needed[s]]
+        self._open.clear()
+        for suspect in guilty:
+            del self._needed[suspect], self._counted[suspect]
+        return tuple(sorted(guilty))
+
+    def suspects_last(self, blocks: Sequence[Block]) -> list[Block]:
+        """The blocks in their order, but those with a silence on record at the end.
+
+        So that one of them cannot keep the others from being read.
+        """
+        return sorted(blocks, key=lambda block: block in self._needed)
+
+
+def _addresses_as_json(addresses: Iterable[Address]) -> dict[str, list[int]]:
+    pairs = sorted(addresses)
+    return {str(space): [n for where, n in pairs if where is space] for space in Space}
+
+
+def _block_as_json(block: Block) -> list[object]:
+    return [str(block.space), block.start, block.count]
+
+
+def _mapping(content: object) -> dict[str, object]:
+    if not isinstance(content, dict):
+        raise TypeError("not an object")
+    return cast(dict[str, object], content)
+
+
+def _rows(content: object) -> list[object]:
+    if not isinstance(content, list):
+        raise TypeError("not a list")
+    return cast(list[object], content)
+
+
+def _text(content: object) -> str:
+    if not isinstance(content, str):
+        raise TypeError("not a text")
+    return content
+
+
+def _number(content: object) -> int:
+    if isinstance(content, bool) or not isinstance(content, int):
+        raise TypeError("not a number")
+    if not 1 <= content <= _HIGHEST_REGISTER:
+        raise ValueError("out of range")
+    return content
+
+
+def _moment(content: object) -> datetime | None:
+    if content is None:
+        return None
+    moment = datetime.fromisoformat(_text(content))
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment
+
+
+def _addresses(content: object) -> frozenset[Address]:
+    return frozenset(
+        (Space(space), _number(n))
+        for space, numbers in _mapping(content).items()
+        for n in _rows(numbers)
+    )
+
+
+def _blocks(content: object) -> dict[Block, str]:
+    blocks: dict[Block, str] = {}
+    for row in _rows(content):
+        space, start, count, text = _rows(row)
+        blocks[Block(Space(_text(space)), _number(start), _number(count))] = _text(text)
+    return blocks
