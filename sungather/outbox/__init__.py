@@ -1,0 +1,189 @@
+"""What exporters still owe, on disk: nothing that was read is lost over outages and restarts.
+
+Every reading is stored once; each exporter has a cursor of its own. An exporter takes a batch
+from its `Feed`, and settles what the other side acknowledged (accepted), what it refused for
+good (rejected, set aside with the reason); what it does not settle is kept and comes again.
+Delivery is "at least once": after a power cut the last few may be sent a second time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sungather.clock import Clock
+from sungather.outbox.ledger import Ledger
+from sungather.outbox.limits import Figures, Limits
+from sungather.outbox.record import Record, body_of, milliseconds, worth_keeping
+from sungather.outbox.timekeeper import Timekeeper, boot_identity, since_boot
+from sungather.reading import Reading
+from sungather.service import Health
+from sungather.worker import Worker
+
+__all__ = ["Feed", "Figures", "Limits", "Outbox", "Record"]
+
+log = logging.getLogger(__name__)
+
+CLOSE_WITHIN = 2.0
+"""Seconds that closing may take; a disk that hangs is left alone after that."""
+_TICK = 10.0
+_MINUTE = 60.0
+
+
+class Feed:
+    """One exporter's view of the outbox."""
+
+    def __init__(self, ledger: Ledger, worker: Worker, exporter: str) -> None:
+        self._ledger = ledger
+        self._worker = worker
+        self._exporter = exporter
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something new."""
+        self._news.set()
+
+    async def batch(self, limit: int) -> list[Record]:
+        """The oldest records that are owed, at most `limit`; waits until there is one."""
+        while True:
+            if records := await self.batch_now(limit):
+                return records
+            await self._news.wait()
+
+    async def batch_now(self, limit: int) -> list[Record]:
+        """Like `batch`, but empty when nothing is owed now."""
+        self._news.clear()
+        return await self._worker.call(self._ledger.fetch, self._exporter, limit)
+
+    async def settle(
+        self,
+        settled: Sequence[Record],
+        rejected: Mapping[int, str] | None = None,
+        notes: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """Say how the beginning of the last batch went.
+
+        `settled` were acknowledged by the other side, but for those in `rejected` (record id ->
+        reason), which it refused for good. Records left out are kept. `notes` (key -> text, None
+        removes) are written down in the same transaction.
+        """
+        await self._worker.call(
+            self._ledger.settle, self._exporter, settled, rejected or {}, notes or {}
+        )
+
+    async def notes(self) -> dict[str, str]:
+        """What was written down with `settle`, also by earlier runs."""
+        return await self._worker.call(self._ledger.notes, self._exporter)
+
+    def figures(self) -> Figures:
+        """Counts, for health."""
+        return self._ledger.figures(self._exporter)
+
+
+class Outbox:
+    """A service that stores every reading for the exporters; see the package's description."""
+
+    name = "outbox"
+
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        exporters: Sequence[str],
+        clock: Clock | None = None,
+        boot: str | None = None,
+    ) -> None:
+        time = Timekeeper(clock or Clock(monotonic=since_boot), boot or boot_identity())
+        self._each_reading = limits.each_reading
+        self._worker = Worker("outbox")
+        self._ledger = Ledger(path, limits, exporters, time)
+        self._feeds = {name: Feed(self._ledger, self._worker, name) for name in exporters}
+        self._opened = False
+        self._taken = 0
+        """Readings handed over, counted by the event loop only …"""
+        self._added = 0
+        """… and readings that the thread has added, counted by it only."""
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        limits: Limits,
+        exporters: Sequence[str],
+        clock: Clock | None = None,
+        boot: str | None = None,
+    ) -> "Outbox":
+        """Open or make the file `path` for these exporters. A broken disk is no error here."""
+        outbox = cls(path, limits, exporters, clock, boot)
+        await outbox._worker.call(outbox._ledger.open)
+        outbox._opened = True
+        return outbox
+
+    def feed(self, exporter: str) -> Feed:
+        """The view of one of the exporters."""
+        return self._feeds[exporter]
+
+    def take(self, reading: Reading) -> None:
+        """Store a reading with values; on the disk a few milliseconds later."""
+        if not worth_keeping(reading):
+            return
+        self._taken += 1
+        stored = self._worker.call(
+            self._add, reading.name, milliseconds(reading.time), body_of(reading)
+        )
+        stored.add_done_callback(self._stored)
+
+    def _add(self, name: str, read_ms: int, body: bytes) -> None:
+        self._added += 1
+        self._ledger.add(name, read_ms, body, more=self._added < self._taken)
+
+    def _stored(self, future: "asyncio.Future[None]") -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            log.error("A reading could not be stored: %s", error, exc_info=error)
+        self._wake()
+
+    def _wake(self) -> None:
+        for feed in self._feeds.values():
+            feed.wake()
+
+    async def run(self) -> None:
+        """Commit by the minute if so configured, watch clock and disk; until cancelled."""
+        passed = 0.0
+        while True:
+            await asyncio.sleep(_TICK)
+            passed += _TICK
+            due = self._each_reading or passed >= _MINUTE
+            passed = 0.0 if due else passed
+            await self.tick(write=due)
+
+    async def tick(self, write: bool = True) -> None:
+        """One round of `run`; everything taken before is on the disk after it if `write`."""
+        await self._worker.call(self._ledger.check_clock)
+        if write:
+            needed = not self._each_reading or self._ledger.trouble
+            await self._worker.call(self._ledger.flush if needed else self._ledger.keep_house)
+        self._wake()
+
+    async def flush(self) -> None:
+        """Everything taken and settled so far is on the disk after this."""
+        await self._worker.call(self._ledger.flush)
+
+    async def close(self) -> None:
+        """Write everything down and release the file, within two seconds."""
+        try:
+            await asyncio.wait_for(self._worker.call(self._ledger.close), CLOSE_WITHIN)
+        except TimeoutError:
+            log.error("The outbox could not be closed in time: its disk is stuck.")  # noqa: TRY400
+        self._worker.stop()
+
+    def health(self) -> Health:
+        """`queue` is the longest of all exporters."""
+        figures = [feed.figures() for feed in self._feeds.values()]
+        trouble = self._ledger.trouble
+        return Health(
+            self.name,
+            "waiting" if trouble else "ok" if self._opened else "starting",
+            trouble,
+            queue=max((figure.queue for figure in figures), default=0),
+            dropped=sum(figure.dropped for figure in figures),
+        )

@@ -1,0 +1,390 @@
+"""Who still owes what: cursors, bounds, and what to do when the disk does not play along.
+
+All of it runs on the outbox's one thread; only `figures` and `trouble` are read from elsewhere.
+"""
+
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from sungather.outbox.limits import Figures, Limits
+from sungather.outbox.record import Record, Row
+from sungather.outbox.store import Changes, Cursor, DamagedError, Store, is_damage
+from sungather.outbox.timekeeper import EARLIEST_MS, JUMP_MS, Timekeeper
+
+log = logging.getLogger(__name__)
+
+MEMORY_ROWS = 5000
+"""Readings kept in memory while the disk cannot be written: 41 hours of one inverter at 30 s."""
+_MINUTE_ROWS = 500
+"""Uncommitted readings that end a minute early."""
+_SAVE_CURSORS_AFTER = 16
+"""Deliveries that may be repeated after a power cut; saves a page write a reading."""
+_DELETE_AFTER = 64
+"""Settled readings that may lie around before they are deleted together."""
+_HOUSEKEEPING_EVERY = 16
+_COMPACT_ABOVE = 16 * 1024 * 1024
+_DAY_MS = 86_400_000
+_AT_ONCE = 20_000
+"""Readings touched by one round of thinning out."""
+
+
+class Ledger:
+    """The outbox without threads and without waiting."""
+
+    def __init__(
+        self, path: Path, limits: Limits, exporters: Sequence[str], timekeeper: Timekeeper
+    ) -> None:
+        self.trouble = ""
+        """What is wrong with the disk, in words; empty when all is well."""
+        self._path = path
+        self._limits = limits
+        self._time = timekeeper
+        self._tail: deque[Row] = deque()
+        self._store: Store | None = None
+        self._next_id = timekeeper.now_ms()
+        self._cursors = {name: Cursor(self._next_id - 1) for name in exporters}
+        self._pending = dict.fromkeys(exporters, 0)
+        self._reserved = dict.fromkeys(exporters, 0)
+        self._notes: dict[str, dict[str, str]] = {name: {} for name in exporters}
+        self._unsaved_notes: dict[tuple[str, str], str | None] = {}
+        self._unsaved_rejected: list[tuple[str, Row, str]] = []
+        self._unsaved_settled = 0
+        self._deleted_up_to = 0
+        self._commits = 0
+        self._full_said = False
+
+    # -- the disk -------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the file, or go on in memory when that does not work."""
+        try:
+            self._attach()
+        except (sqlite3.Error, DamagedError, OSError) as error:
+            self._failed(error)
+
+    def _attach(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._store = self._adopted()
+        except (sqlite3.Error, DamagedError) as error:
+            if isinstance(error, sqlite3.Error) and not is_damage(error):
+                raise
+            self._set_aside(str(error))
+            self._store = self._adopted()
+
+    def _adopted(self) -> Store:
+        store = Store(self._path)
+        try:
+            self._adopt(store)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _adopt(self, store: Store) -> None:
+        saved = store.cursors()
+        newest = store.newest()
+        top = max([newest.id if newest else 0, *(cursor.position for cursor in saved.values())])
+        if not self._tail and not self._commits:
+            # Nothing was read yet: go on counting where the last run ended.
+            self._next_id = top + 1
+            self._cursors = {name: Cursor(top) for name in self._cursors}
+        store.forget([name for name in saved if name not in self._cursors])
+        for name, cursor in saved.items():
+            if name not in self._cursors:
+                continue
+            self._notes[name] = store.notes(name) | self._notes[name]
+            owed = store.count_after(cursor.position)
+            if owed or self._cursors[name].position <= top:
+                self._cursors[name] = cursor
+            self._pending[name] += owed
+        if newest is not None:
+            self._time.resume(newest.time_ms, newest.boot)
+        store.restamp(self._time.boot, self._time.offset_ms, JUMP_MS)
+
+    def _set_aside(self, why: str) -> None:
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        log.error(
+            "The outbox %s is damaged (%s). It is set aside as %s and a new one is begun.",
+            self._path, why, aside.name,
+        )  # fmt: skip
+        for name, cursor in self._cursors.items():
+            in_memory = sum(1 for row in self._tail if row.id > cursor.position)
+            cursor.dropped += max(0, self._pending[name] - in_memory)
+            self._pending[name] = in_memory
+        self._path.replace(aside)
+        for suffix in ("-wal", "-shm", "-journal"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def _failed(self, error: Exception) -> None:
+        """Begin a new file in place of a damaged one; note any other trouble of the disk.
+
+        A trouble is said once, and again when it changes.
+        """
+        if isinstance(error, sqlite3.Error) and is_damage(error) and self._store is not None:
+            self._store.close()
+            self._store = None
+            try:
+                self._set_aside(str(error))
+                self._attach()
+            except (sqlite3.Error, DamagedError, OSError) as another:
+                error = another
+            else:
+                return
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        trouble = (
+            f"The outbox {self._path} cannot be used: {why}. "
+            "Readings are kept in memory until it can; a restart would lose them."
+        )
+        if trouble != self.trouble:
+            log.error("%s", trouble)
+        self.trouble = trouble
+
+    def _recovered(self) -> None:
+        if self.trouble:
+            log.info("The outbox %s can be used again.", self._path)
+        self.trouble = ""
+
+    # -- readings in ----------------------------------------------------------------------
+
+    def add(self, name: str, read_ms: int, body: bytes, more: bool = False) -> None:
+        """Take a reading, and commit it unless commits are made by the minute.
+
+        `more` says that the next reading waits already: then one commit does for both.
+        """
+        self.check_clock()
+        mono_ms = read_ms - self._time.offset_ms
+        self._tail.append(
+            Row(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
+        )
+        self._next_id += 1
+        for exporter in self._pending:
+            self._pending[exporter] += 1
+        if len(self._tail) >= _MINUTE_ROWS or (self._limits.each_reading and not more):
+            self.commit()
+        if len(self._tail) > MEMORY_ROWS:
+            self._thin_out_memory()
+
+    def commit(self) -> None:
+        """Write everything down that is not on the disk yet."""
+        try:
+            if self._store is None:
+                self._attach()
+            self._write()
+        except (sqlite3.Error, DamagedError, OSError) as error:
+            was_damaged = isinstance(error, sqlite3.Error) and is_damage(error)
+            self._failed(error)
+            if was_damaged and self._store is not None:
+                self.commit()
+            return
+        self._recovered()
+        self._commits += 1
+        if self._commits % _HOUSEKEEPING_EVERY == 0:
+            self.keep_house()
+
+    def _write(self) -> None:
+        store = self._store
+        if store is None:
+            return
+        lowest = min((cursor.position for cursor in self._cursors.values()), default=0)
+        rows = [row for row in self._tail if row.id > lowest]
+        save_cursors = (
+            self._unsaved_settled >= _SAVE_CURSORS_AFTER
+            or self._unsaved_notes
+            or self._unsaved_rejected
+            or not self._commits
+        )
+        delete = lowest - self._deleted_up_to >= _DELETE_AFTER and bool(save_cursors)
+        store.write(
+            Changes(
+                rows,
+                self._cursors if save_cursors else {},
+                self._unsaved_rejected,
+                self._unsaved_notes,
+                # The newest stays: it tells the next run how late it is at least.
+                lowest - 1 if delete else 0,
+            )
+        )
+        self._tail.clear()
+        if save_cursors:
+            self._unsaved_settled = 0
+            self._unsaved_notes = {}
+            self._unsaved_rejected = []
+        if delete:
+            self._deleted_up_to = lowest
+
+    def flush(self) -> None:
+        """Commit, the cursors as well."""
+        if self._unsaved_settled or self._tail or self._unsaved_notes or self.trouble:
+            self._unsaved_settled += _SAVE_CURSORS_AFTER
+            self.commit()
+
+    def close(self) -> None:
+        """Write everything down and release the file."""
+        self.flush()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    # -- readings out ---------------------------------------------------------------------
+
+    def fetch(self, exporter: str, limit: int) -> list[Record]:
+        """The next records that `exporter` owes; none while the clock cannot be trusted."""
+        self.check_clock()
+        if not self._time.trusted():
+            return []
+        position = self._cursors[exporter].position
+        rows: list[Row] = []
+        if self._store is not None:
+            try:
+                rows = self._store.after(position, limit)
+            except sqlite3.Error as error:
+                self._failed(error)
+                if not is_damage(error):
+                    # What is on the disk comes first, once it can be read again.
+                    return []
+        waiting = (row for row in self._tail if row.id > position)
+        rows.extend(islice(waiting, limit - len(rows)))
+        records: list[Record] = []
+        for row in rows:
+            why = _unusable(row, records)
+            if why is not None and records:
+                break
+            if why is not None:
+                self._skip(exporter, row, why)
+        if rows and not records:
+            return self.fetch(exporter, limit)
+        self._reserved[exporter] = records[-1].id if records else position
+        if not rows:
+            self._pending[exporter] = 0
+        return records
+
+    def _skip(self, exporter: str, row: Row, why: str) -> None:
+        log.error("A reading of %s cannot be delivered to %s: %s.", row.name, exporter, why)
+        cursor = self._cursors[exporter]
+        cursor.position = row.id
+        cursor.rejected += 1
+        self._pending[exporter] -= 1
+        self._unsaved_rejected.append((exporter, row, why))
+
+    def settle(
+        self,
+        exporter: str,
+        settled: Sequence[Record],
+        rejected: Mapping[int, str],
+        notes: Mapping[str, str | None],
+    ) -> None:
+        """Move the cursor behind `settled`, of which `rejected` (id -> reason) are set aside."""
+        cursor = self._cursors[exporter]
+        if settled:
+            cursor.position = max(cursor.position, settled[-1].id)
+        cursor.delivered += len(settled) - len(rejected)
+        cursor.rejected += len(rejected)
+        self._pending[exporter] = max(0, self._pending[exporter] - len(settled))
+        self._reserved[exporter] = cursor.position
+        self._unsaved_settled += len(settled)
+        for key, text in notes.items():
+            self._unsaved_notes[exporter, key] = text
+            if text is None:
+                self._notes[exporter].pop(key, None)
+            else:
+                self._notes[exporter][key] = text
+        for record in settled:
+            if record.id in rejected:
+                row = Row(record.id, record.name, "", 0, record.time_ms, record.read_ms, b"")
+                self._unsaved_rejected.append((exporter, row, rejected[record.id]))
+        lowest = min(cursor.position for cursor in self._cursors.values())
+        while self._tail and self._tail[0].id <= lowest:
+            self._tail.popleft()
+        if (notes or self._unsaved_settled >= _DELETE_AFTER * _SAVE_CURSORS_AFTER) and (
+            self._limits.each_reading
+        ):
+            self.commit()
+
+    def notes(self, exporter: str) -> dict[str, str]:
+        """What the exporter wrote down with `settle`."""
+        return dict(self._notes[exporter])
+
+    def figures(self, exporter: str) -> Figures:
+        """Counts of one exporter."""
+        cursor = self._cursors[exporter]
+        return Figures(self._pending[exporter], cursor.delivered, cursor.rejected, cursor.dropped)
+
+    # -- bounds and clocks ----------------------------------------------------------------
+
+    def check_clock(self) -> None:
+        """Re-stamp what was read in this run of the machine when its clock was set."""
+        if not self._time.jumped():
+            return
+        offset = self._time.offset_ms
+        log.warning("The clock was set. Readings that wait are re-stamped.")
+        self._tail = deque(
+            replace(row, time_ms=row.mono_ms + offset)
+            if abs(row.mono_ms + offset - row.time_ms) > JUMP_MS
+            else row
+            for row in self._tail
+        )
+        if self._store is not None:
+            try:
+                self._store.restamp(self._time.boot, offset, JUMP_MS)
+            except sqlite3.Error as error:
+                self._failed(error)
+
+    def keep_house(self) -> None:
+        """Keep the bounds; give back space that a long outage took."""
+        store = self._store
+        if store is None:
+            return
+        try:
+            newest = store.newest()
+            if newest is not None and self._time.trusted():
+                oldest_ms = newest.time_ms - round(self._limits.days * _DAY_MS)
+                self._dropped(store.delete_before(oldest_ms, _AT_ONCE), "too old")
+            if store.bytes_used() > self._limits.bytes:
+                behind = min(cursor.position for cursor in self._cursors.values())
+                quarter = store.count_after(behind) // 4
+                self._dropped(store.thin_out(max(2, min(quarter, _AT_ONCE))), "full")
+            elif not any(self._pending.values()) and store.spare_bytes() > _COMPACT_ABOVE:
+                store.compact()
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    def _thin_out_memory(self) -> None:
+        half = len(self._tail) // 2
+        rows = list(self._tail)
+        gone = [row.id for index, row in enumerate(rows[:half]) if index % 2 == 0]
+        lost = set(gone)
+        self._tail = deque(row for row in rows if row.id not in lost)
+        self._dropped(gone, "full, in memory")
+
+    def _dropped(self, ids: Iterable[int], why: str) -> None:
+        """Count readings that went before they were delivered, for each who still owed them."""
+        gone = list(ids)
+        if not gone:
+            return
+        for name, cursor in self._cursors.items():
+            reached = max(cursor.position, self._reserved[name])
+            lost = sum(1 for number in gone if number > reached)
+            cursor.dropped += lost
+            self._pending[name] = max(0, self._pending[name] - lost)
+            if lost and not self._full_said:
+                self._full_said = True
+                log.warning(
+                    "The outbox is %s: the oldest readings for %s are thinned out.", why, name
+                )
+
+
+def _unusable(row: Row, records: list[Record]) -> str | None:
+    """Append the record to `records`, or tell why it can never be delivered."""
+    if row.time_ms < EARLIEST_MS:
+        return "it was read in an earlier run of the machine, whose clock was never set"
+    try:
+        records.append(row.record())
+    except ValueError:
+        return "it cannot be read back"
+    return None

@@ -1,0 +1,23 @@
+"""What bounds the outbox, and what it counts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the outbox, from the options."""
+
+    days: float = 14.0
+    bytes: int = 256 * 1024 * 1024
+    each_reading: bool = True
+    """Commit with every reading; otherwise when `Ledger.commit` is called, once a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How an exporter is doing in the outbox."""
+
+    queue: int
+    delivered: int
+    rejected: int
+    dropped: int

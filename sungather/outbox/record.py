@@ -1,0 +1,84 @@
+"""What the outbox keeps of a reading, and how it is written down."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from sungather.reading import Reading, State, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One reading that an exporter still owes. `values` are those that the scan really read."""
+
+    id: int
+    """Counts up with every reading, over restarts as well."""
+    name: str
+    model: str
+    serial: str
+    time_ms: int
+    """When it was read, Unix milliseconds, by the clock as it is known to be right now."""
+    read_ms: int
+    """The same by the clock as it was then: with `name` it identifies the reading."""
+    values: Mapping[str, Value]
+
+    @property
+    def time(self) -> datetime:
+        """`time_ms` as UTC."""
+        return datetime.fromtimestamp(self.time_ms / 1000, UTC)
+
+
+@dataclass(slots=True)
+class Row:
+    """A record as it is stored. The clock of the machine is part of it, for later correction."""
+
+    id: int
+    name: str
+    boot: str
+    """Identity of the machine's run in which it was read; `mono_ms` means something within it."""
+    mono_ms: int
+    time_ms: int
+    read_ms: int
+    body: bytes
+
+    def record(self) -> Record:
+        """The record. Raises ValueError when the body is damaged."""
+        content = cast(dict[str, object], json.loads(self.body))
+        try:
+            values = cast(dict[str, Value], content["v"])
+            return Record(
+                self.id,
+                self.name,
+                str(content["m"]),
+                str(content["s"]),
+                self.time_ms,
+                self.read_ms,
+                dict(values),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError("not a reading") from error
+
+
+def milliseconds(moment: datetime) -> int:
+    """Unix milliseconds."""
+    return round(moment.timestamp() * 1000)
+
+
+def worth_keeping(reading: Reading) -> bool:
+    """Only values can be delivered later; a state is news for the present alone."""
+    return reading.state is State.OK and bool(reading.values)
+
+
+def body_of(reading: Reading) -> bytes:
+    """The stored form: model, serial and the values that this scan read."""
+    names = reading.fresh or reading.values.keys()
+    values = {
+        name: value
+        for name, value in reading.values.items()
+        if name in names and not (isinstance(value, float) and not math.isfinite(value))
+    }
+    content = {"m": reading.model, "s": reading.serial, "v": values}
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()

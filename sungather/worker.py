@@ -1,0 +1,72 @@
+"""One thread for blocking work (a disk, a socket), fed from the event loop in order.
+
+A thread pool would be waited for when the process ends, so that one hanging server could hold up
+a shutdown; this thread is a daemon and is simply left behind.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Worker:
+    """Runs callables one after the other, in the order in which they were handed over."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def call(self, work: Callable[..., T], *arguments: object) -> "asyncio.Future[T]":
+        """Run `work` on the thread. The future carries its result or exception into the loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def job() -> None:
+            try:
+                result = work(*arguments)
+            except BaseException as error:
+                _hand_over(loop, _fail, future, error)
+            else:
+                _hand_over(loop, _succeed, future, result)
+
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+        return future
+
+    def stop(self) -> None:
+        """Let the thread end after what it was given so far; does not wait for it."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread = None
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job
+
+
+def _hand_over(
+    loop: asyncio.AbstractEventLoop, step: Callable[..., None], *arguments: object
+) -> None:
+    try:
+        loop.call_soon_threadsafe(step, *arguments)
+    except RuntimeError:
+        # The loop is closed: nobody waits for this answer any more.
+        return
+
+
+def _succeed(future: "asyncio.Future[T]", result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[object]", error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)

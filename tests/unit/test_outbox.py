@@ -1,0 +1,482 @@
+"""The outbox: nothing is lost, nothing comes twice, whatever happens to disk and clock."""
+
+import asyncio
+import os
+import random
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sungather.outbox import Feed, Limits, Outbox, Record
+from sungather.outbox.ledger import MEMORY_ROWS
+from sungather.reading import State
+from tests.outbox_parts import NOON, Time, reading
+
+
+@asynccontextmanager
+async def opened(
+    path: Path,
+    *exporters: str,
+    time: Time | None = None,
+    limits: Limits | None = None,
+    boot: str = "boot",
+) -> AsyncGenerator[Outbox]:
+    outbox = await Outbox.open(
+        path / "outbox.sqlite3",
+        limits or Limits(),
+        exporters or ("influxdb",),
+        (time or Time()).clock,
+        boot,
+    )
+    try:
+        yield outbox
+    finally:
+        await outbox.close()
+
+
+async def deliver_all(feed: Feed, limit: int = 100) -> list[Record]:
+    """Take and accept everything that is owed."""
+    delivered: list[Record] = []
+    while batch := await feed.batch_now(limit):
+        await feed.settle(batch)
+        delivered.extend(batch)
+    return delivered
+
+
+def powers(records: list[Record]) -> list[object]:
+    return [record.values["pv_power"] for record in records]
+
+
+def take(outbox: Outbox, time: Time, *figures: int) -> None:
+    for figure in figures:
+        outbox.take(reading(time.now, pv_power=figure))
+        time.pass_by(seconds=30)
+
+
+async def test_a_reading_arrives_at_every_exporter_once_with_model_serial_and_time(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path, "influxdb", "mqtt") as outbox:
+        outbox.take(reading(pv_power=4821, mppt=[1.5, None], run="Run"))
+        for name in ("influxdb", "mqtt"):
+            (record,) = await deliver_all(outbox.feed(name))
+            assert (record.name, record.model, record.serial) == ("roof", "SH10RT", "A223098765")
+            assert record.time == NOON
+            assert record.values == {"pv_power": 4821, "mppt": [1.5, None], "run": "Run"}
+            assert await outbox.feed(name).batch_now(10) == []
+
+
+async def test_only_what_the_scan_read_is_stored_and_a_state_without_values_is_not(
+    tmp_path: Path,
+) -> None:
+    from dataclasses import replace
+
+    async with opened(tmp_path) as outbox:
+        outbox.take(reading(state=State.ASLEEP))
+        outbox.take(
+            replace(reading(pv_power=1, serial_number="A22"), fresh=frozenset({"pv_power"}))
+        )
+        outbox.take(reading(pv_power=float("nan"), house_power=3.5))
+        first, second = await deliver_all(outbox.feed("influxdb"))
+        assert first.values == {"pv_power": 1}
+        assert second.values == {"house_power": 3.5}
+
+
+async def test_an_exporter_waits_for_the_next_reading(tmp_path: Path) -> None:
+    async with opened(tmp_path) as outbox:
+        waiting = asyncio.create_task(outbox.feed("influxdb").batch(10))
+        await asyncio.sleep(0)
+        outbox.take(reading(pv_power=7))
+        assert powers(await asyncio.wait_for(waiting, 5)) == [7]
+
+
+async def test_what_is_kept_comes_again_and_what_is_rejected_is_set_aside_with_its_reason(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time) as outbox:
+        feed = outbox.feed("influxdb")
+        take(outbox, time, 1, 2, 3, 4)
+        batch = await feed.batch(10)
+        await feed.settle(batch[:2], {batch[0].id: "field type conflict"})
+        assert powers(await feed.batch(10)) == [3, 4]
+        assert feed.figures().delivered == 1
+        assert feed.figures().rejected == 1
+        assert feed.figures().queue == 2
+    with sqlite3.connect(tmp_path / "outbox.sqlite3") as file:
+        kept = file.execute("SELECT exporter, id, reason FROM rejected").fetchall()
+    file.close()
+    assert kept == [("influxdb", batch[0].id, "field type conflict")]
+
+
+async def test_a_restart_goes_on_where_each_exporter_was(tmp_path: Path) -> None:
+    time = Time()
+    async with opened(tmp_path, "fast", "slow", time=time) as outbox:
+        take(outbox, time, 1, 2, 3)
+        assert powers(await deliver_all(outbox.feed("fast"))) == [1, 2, 3]
+    async with opened(tmp_path, "fast", "slow", time=time) as outbox:
+        take(outbox, time, 4)
+        assert powers(await deliver_all(outbox.feed("fast"))) == [4]
+        assert powers(await deliver_all(outbox.feed("slow"))) == [1, 2, 3, 4]
+        assert outbox.feed("fast").figures().delivered == 4
+
+
+async def test_ids_are_never_used_twice_even_when_everything_was_delivered_and_deleted(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    seen: list[int] = []
+    for _ in range(3):
+        async with opened(tmp_path, time=time) as outbox:
+            take(outbox, time, *range(100))
+            seen += [record.id for record in await deliver_all(outbox.feed("influxdb"))]
+    assert len(seen) == len(set(seen)) == 300
+    assert seen == sorted(seen)
+
+
+async def test_a_new_exporter_starts_with_the_present_and_one_that_went_holds_nothing_back(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, "influxdb", time=time) as outbox:
+        take(outbox, time, 1)
+    async with opened(tmp_path, "mqtt", time=time) as outbox:
+        take(outbox, time, 2)
+        assert powers(await deliver_all(outbox.feed("mqtt"))) == [2]
+    async with opened(tmp_path, "influxdb", "mqtt", time=time) as outbox:
+        assert await deliver_all(outbox.feed("influxdb")) == []
+
+
+async def test_one_exporter_dead_for_three_days_gets_all_of_it_while_the_other_goes_on(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    limits = Limits(each_reading=False)
+    async with opened(tmp_path, "alive", "dead", time=time, limits=limits) as outbox:
+        scans = 3 * 24 * 120
+        for start in range(0, scans, 720):
+            take(outbox, time, *range(start, start + 720))
+            assert powers(await deliver_all(outbox.feed("alive"), 1000)) == list(
+                range(start, start + 720)
+            )
+            await outbox.tick()
+        assert outbox.feed("dead").figures().queue == scans
+        late = await deliver_all(outbox.feed("dead"), 500)
+        assert powers(late) == list(range(scans))
+        assert [record.time for record in late] == [
+            NOON + timedelta(seconds=30 * number) for number in range(scans)
+        ]
+        assert outbox.health().dropped == 0
+
+
+async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    time = Time()
+    limits = Limits(bytes=400_000)
+    async with opened(tmp_path, "alive", "dead", time=time, limits=limits) as outbox:
+        text = "x" * 1000
+        for number in range(2000):
+            outbox.take(reading(time.now, pv_power=number, text=text))
+            time.pass_by(seconds=30)
+            await deliver_all(outbox.feed("alive"))
+        await outbox.flush()
+        figures = outbox.feed("dead").figures()
+        assert outbox.feed("alive").figures().dropped == 0
+        assert figures.dropped > 1000
+        assert figures.queue == 2000 - figures.dropped
+        assert "thinned out" in caplog.text
+        assert outbox.health().dropped == figures.dropped
+        late = powers(await deliver_all(outbox.feed("dead")))
+        assert len(late) == figures.queue
+        assert late[-100:] == list(range(1900, 2000)), "the newest are complete"
+        assert late == sorted(late, key=lambda figure: int(str(figure)))
+    assert (tmp_path / "outbox.sqlite3").stat().st_size < 800_000
+
+
+async def test_readings_older_than_the_limit_are_dropped_and_counted(tmp_path: Path) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time, limits=Limits(days=14)) as outbox:
+        take(outbox, time, 1, 2)
+        time.pass_by(days=15)
+        take(outbox, time, 3)
+        await outbox.tick()
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [3]
+        assert outbox.feed("influxdb").figures().dropped == 2
+
+
+@pytest.mark.parametrize(
+    "damage", [b"this is not a database, but long enough" * 300, b"\0" * 9000]
+)
+async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
+    tmp_path: Path, damage: bytes
+) -> None:
+    (tmp_path / "outbox.sqlite3").write_bytes(damage)
+    async with opened(tmp_path) as outbox:
+        outbox.take(reading(pv_power=5))
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [5]
+        assert outbox.health().state == "ok"
+    assert (tmp_path / "outbox.sqlite3.damaged").read_bytes() == damage
+
+
+async def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_counted(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time) as outbox:
+        for number in range(2000):
+            outbox.take(reading(pv_power=number, text="x" * 1000))
+    file = tmp_path / "outbox.sqlite3"
+    async with opened(tmp_path, time=time) as outbox:
+        size = file.stat().st_size
+        with file.open("r+b") as stream:
+            stream.seek(8192)
+            stream.write(os.urandom(size - 8192))
+        feed = outbox.feed("influxdb")
+        await deliver_all(feed)
+        take(outbox, time, 5000, 5001)
+        assert powers(await deliver_all(feed))[-1] == 5001
+        assert outbox.health().state == "ok"
+        figures = feed.figures()
+        assert figures.delivered + figures.dropped + figures.rejected == 2002
+    assert (tmp_path / "outbox.sqlite3.damaged").exists()
+
+
+async def test_a_file_of_a_later_version_is_set_aside(tmp_path: Path) -> None:
+    file = sqlite3.connect(tmp_path / "outbox.sqlite3")
+    file.execute("PRAGMA user_version=99")
+    file.close()
+    async with opened(tmp_path) as outbox:
+        assert outbox.health().state == "ok"
+    assert (tmp_path / "outbox.sqlite3.damaged").exists()
+
+
+async def test_a_directory_that_cannot_be_made_means_memory_and_recovers_by_itself(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state").write_text("a file where the directory should be")
+    time = Time()
+    async with opened(tmp_path / "state", time=time) as outbox:
+        take(outbox, time, 1)
+        await outbox.flush()
+        assert outbox.health().state == "waiting"
+        assert "kept in memory" in outbox.health().message
+        (tmp_path / "state").unlink()
+        take(outbox, time, 2)
+        await outbox.flush()
+        assert outbox.health().state == "ok"
+        assert outbox.health().message == ""
+    async with opened(tmp_path / "state", time=time) as outbox:
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
+
+
+async def test_a_disk_that_comes_back_late_brings_what_earlier_runs_still_owed(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path / "state", time=time) as outbox:
+        take(outbox, time, 1, 2)
+    (tmp_path / "state").rename(tmp_path / "elsewhere")
+    (tmp_path / "state").write_text("not mounted")
+    async with opened(tmp_path / "state", time=time) as outbox:
+        take(outbox, time, 3)
+        await outbox.flush()
+        (tmp_path / "state").unlink()
+        (tmp_path / "elsewhere").rename(tmp_path / "state")
+        take(outbox, time, 4)
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2, 3, 4]
+
+
+async def test_a_second_process_does_not_deliver_from_the_same_outbox(tmp_path: Path) -> None:
+    async with opened(tmp_path) as first:
+        first.take(reading(pv_power=1))
+        await first.flush()
+        async with opened(tmp_path) as second:
+            assert "locked" in second.health().message
+            assert await second.feed("influxdb").batch_now(10) == []
+        assert powers(await deliver_all(first.feed("influxdb"))) == [1]
+
+
+async def test_memory_is_bounded_when_there_is_no_disk_for_days(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    time = Time()
+    async with opened(tmp_path / "state", time=time) as outbox:
+        for start in range(0, 3 * MEMORY_ROWS, 1000):
+            take(outbox, time, *range(start, start + 1000))
+            await outbox.flush()
+        figures = outbox.feed("influxdb").figures()
+        assert figures.queue <= MEMORY_ROWS
+        assert figures.dropped == 3 * MEMORY_ROWS - figures.queue
+        assert powers(await deliver_all(outbox.feed("influxdb")))[-1] == 3 * MEMORY_ROWS - 1
+
+
+async def test_minute_mode_writes_nothing_for_readings_delivered_within_the_minute(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time, limits=Limits(each_reading=False)) as outbox:
+        log = tmp_path / "outbox.sqlite3-wal"
+        await outbox.flush()
+        before = log.stat().st_size
+        take(outbox, time, 1, 2)
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
+        assert log.stat().st_size == before
+        take(outbox, time, 3)
+        await outbox.tick(write=False)
+        assert log.stat().st_size == before
+        await outbox.tick()
+        assert log.stat().st_size > before
+
+
+async def test_a_clock_set_forward_re_stamps_what_waits_in_memory_and_on_disk(
+    tmp_path: Path,
+) -> None:
+    time = Time(now=NOON.replace(year=1970))
+    async with opened(tmp_path, time=time) as outbox:
+        take(outbox, time, 1, 2)
+        assert await outbox.feed("influxdb").batch_now(10) == [], "1970 never leaves the house"
+        time.set(NOON)
+        take(outbox, time, 3)
+        records = await deliver_all(outbox.feed("influxdb"))
+        assert powers(records) == [1, 2, 3]
+        assert [record.time for record in records] == [
+            NOON - timedelta(seconds=60), NOON - timedelta(seconds=30), NOON,
+        ]  # fmt: skip
+
+
+async def test_a_process_restart_before_the_clock_is_set_loses_no_stamp(tmp_path: Path) -> None:
+    time = Time(now=NOON.replace(year=1970))
+    async with opened(tmp_path, time=time) as outbox:
+        take(outbox, time, 1)
+    time.pass_by(hours=1)
+    time.set(NOON)
+    async with opened(tmp_path, time=time) as outbox:
+        (record,) = await deliver_all(outbox.feed("influxdb"))
+        assert record.time == NOON - timedelta(hours=1, seconds=30)
+
+
+async def test_a_reading_of_a_run_that_never_knew_the_time_is_set_aside_not_sent(
+    tmp_path: Path,
+) -> None:
+    time = Time(now=NOON.replace(year=1970))
+    async with opened(tmp_path, time=time, boot="first") as outbox:
+        take(outbox, time, 1)
+    time.set(NOON)
+    async with opened(tmp_path, time=time, boot="second") as outbox:
+        take(outbox, time, 2)
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [2]
+        assert outbox.feed("influxdb").figures().rejected == 1
+
+
+async def test_a_machine_that_starts_with_the_time_of_its_shutdown_waits_for_the_time_servers(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time, boot="first") as outbox:
+        take(outbox, time, 1)
+        await deliver_all(outbox.feed("influxdb"))
+    late = Time(now=NOON - timedelta(hours=1))
+    async with opened(tmp_path, time=late, boot="second") as outbox:
+        take(outbox, late, 2)
+        assert await outbox.feed("influxdb").batch_now(10) == []
+        late.set(NOON + timedelta(hours=5))
+        (record,) = await deliver_all(outbox.feed("influxdb"))
+        assert record.time == NOON + timedelta(hours=5, seconds=-30)
+
+
+async def test_without_time_servers_the_wait_ends(tmp_path: Path) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time, boot="first") as outbox:
+        take(outbox, time, 1)
+    late = Time(now=NOON - timedelta(days=1))
+    async with opened(tmp_path, time=late, boot="second") as outbox:
+        take(outbox, late, 2)
+        late.pass_by(minutes=11)
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
+
+
+async def test_a_clock_set_back_neither_doubles_nor_reorders_what_waits(tmp_path: Path) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time) as outbox:
+        take(outbox, time, 1, 2)
+        await outbox.flush()
+        time.set(time.now - timedelta(minutes=10))
+        take(outbox, time, 3, 4)
+        records = await deliver_all(outbox.feed("influxdb"))
+        assert powers(records) == [1, 2, 3, 4]
+        stamps = [record.time for record in records]
+        assert stamps == sorted(set(stamps))
+        assert stamps[0] == NOON - timedelta(minutes=10)
+
+
+async def test_notes_survive_a_restart_and_come_with_the_cursor_in_one_step(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, "pvoutput", time=time) as outbox:
+        take(outbox, time, 1)
+        feed = outbox.feed("pvoutput")
+        await feed.settle(await feed.batch(10), notes={"a": "1", "b": "2"})
+        await feed.settle([], notes={"a": None})
+    async with opened(tmp_path, "pvoutput", time=time) as outbox:
+        assert await outbox.feed("pvoutput").notes() == {"b": "2"}
+        assert await deliver_all(outbox.feed("pvoutput")) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    script=st.lists(
+        st.one_of(
+            st.integers(1, 40).map(lambda count: ("take", count)),
+            st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 60)),
+            st.just(("restart", 0)),
+            st.just(("tick", 0)),
+        ),
+        max_size=25,
+    ),
+    each_reading=st.booleans(),
+)
+async def test_whatever_the_order_of_events_every_exporter_gets_every_reading_once_in_order(
+    tmp_path_factory: pytest.TempPathFactory,
+    script: list[tuple[str, int]],
+    each_reading: bool,
+) -> None:
+    directory = tmp_path_factory.mktemp("outbox")
+    time = Time()
+    limits = Limits(each_reading=each_reading)
+    taken = 0
+    got: dict[str, list[object]] = {"a": [], "b": []}
+    chance = random.Random(1)
+
+    async def start() -> Outbox:
+        return await Outbox.open(
+            directory / "outbox.sqlite3", limits, ("a", "b"), time.clock, "boot"
+        )
+
+    outbox = await start()
+    for what, count in [*script, ("restart", 0), ("a", 10_000), ("b", 10_000)]:
+        match what:
+            case "take":
+                take(outbox, time, *range(taken, taken + count))
+                taken += count
+            case "restart":
+                await outbox.close()
+                outbox = await start()
+            case "tick":
+                await outbox.tick()
+            case _:
+                feed = outbox.feed(what)
+                batch = await feed.batch_now(count)
+                accepted = batch if count == 10_000 else batch[: chance.randint(0, len(batch))]
+                await feed.settle(accepted)
+                got[what] += powers(accepted)
+    for name in got:
+        assert outbox.feed(name).figures().queue == 0
+    await outbox.close()
+    assert got == {"a": list(range(taken)), "b": list(range(taken))}
