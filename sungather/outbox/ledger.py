@@ -56,6 +56,7 @@ class Ledger:
         self._unsaved_settled = 0
         self._deleted_up_to = 0
         self._commits = 0
+        self._started = False
         self._full_said = False
 
     # -- the disk -------------------------------------------------------------------------
@@ -90,7 +91,7 @@ class Ledger:
         saved = store.cursors()
         newest = store.newest()
         top = max([newest.id if newest else 0, *(cursor.position for cursor in saved.values())])
-        if not self._tail and not self._commits:
+        if not self._started:
             # Nothing was read yet: go on counting where the last run ended.
             self._next_id = top + 1
             self._cursors = {name: Cursor(top) for name in self._cursors}
@@ -106,6 +107,7 @@ class Ledger:
         if newest is not None:
             self._time.resume(newest.time_ms, newest.boot)
         store.restamp(self._time.boot, self._time.offset_ms, JUMP_MS)
+        self._started = True
 
     def _set_aside(self, why: str) -> None:
         aside = self._path.with_name(f"{self._path.name}.damaged")
@@ -158,6 +160,7 @@ class Ledger:
         `more` says that the next reading waits already: then one commit does for both.
         """
         self.check_clock()
+        self._started = True
         mono_ms = read_ms - self._time.offset_ms
         self._tail.append(
             Row(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
