@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 
 
 class Shape(Enum):
@@ -75,6 +76,7 @@ _SPECIALS = {
 _SIZED = re.compile(r"(\w+)\[(\d+)\]")
 
 
+@cache
 def kind(name: str) -> Kind:
     """The kind of a decode name. Raises `ValueError` for a name that is none."""
     if found := _NUMBERS.get(name) or _SPECIALS.get(name):
@@ -126,7 +128,7 @@ def version(words: Sequence[int]) -> str:
 
 def clock(words: Sequence[int]) -> str:
     """The device's own local time as "YYYY-MM-DD HH:MM:SS"; "" when it is no time at all."""
-    year, month, day, hour, minute, second = words
+    year, month, day, hour, minute, second = (word & 0xFFFF for word in words)
     if not 2000 <= year <= 2099:
         return ""
     try:

@@ -35,8 +35,9 @@ def device_for(code: int) -> Device:
 
     A code that is not listed gives the model "unknown (0x1234)" and the family "".
     """
-    if models := _by_code().get(code):
-        return _device(code, models)
+    key = f"0x{code:04X} "
+    if models := [_model(line) for line in _lines() if line.startswith(key)]:
+        return _device(models)
     return Device(code, f"unknown (0x{code:04X})", family="", strings=None)
 
 
@@ -46,29 +47,26 @@ def model_named(name: str) -> Device:
     Raises `ValueError` with a sentence that names the nearest ones when it is not listed.
     """
     wanted = name.strip().upper()
-    for model in _models():
-        if model.name.upper() == wanted:
-            return _device(model.code, [model])
-    near = models_like(name)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Leave it to auto."
-    raise ValueError(f"There is no model {name.strip()!r} in the list. {hint}")
+    for line in _lines():
+        if line.split("|", 2)[1].strip().upper() == wanted:
+            return _device([_model(line)])
+    near = get_close_matches(wanted, [known.upper() for known in model_names()], cutoff=0.5)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"There is no model {name.strip()!r} in the list.{hint}")
 
 
-def models_like(name: str, count: int = 3) -> list[str]:
-    """Names of models that resemble a wrong one, the nearest first."""
-    names = {
-        model.name.upper(): model.name for model in _models() if model.family not in NOT_INVERTERS
-    }
-    near = get_close_matches(name.strip().upper(), names, n=count, cutoff=0.5)
-    return [names[found] for found in near]
+def model_names() -> tuple[str, ...]:
+    """The names of all inverters in the list, as the manufacturer writes them."""
+    models = map(_model, _lines())
+    return tuple(model.name for model in models if model.family not in NOT_INVERTERS)
 
 
-def _device(code: int, models: Sequence[_Model]) -> Device:
+def _device(models: Sequence[_Model]) -> Device:
     """One device of all models with a code: where they differ, what is worth asking for."""
     names = dict.fromkeys(model.name for model in models)
     first = models[0]
     return Device(
-        code=code,
+        code=first.code,
         model=" / ".join(names),
         family=first.family,
         nominal_kw=first.nominal_kw,
@@ -79,24 +77,14 @@ def _device(code: int, models: Sequence[_Model]) -> Device:
 
 
 @cache
-def _by_code() -> dict[int, list[_Model]]:
-    found: dict[int, list[_Model]] = {}
-    for model in _models():
-        found.setdefault(model.code, []).append(model)
-    return found
-
-
-@cache
-def _models() -> tuple[_Model, ...]:
+def _lines() -> tuple[str, ...]:
+    """The rows of the list; taken apart only when they are asked for."""
     lines = (DATA / "models.table").read_text(encoding="utf-8").splitlines()
-    return tuple(
-        _model([cell.strip() for cell in line.split("|")])
-        for line in lines
-        if line.startswith("0x")
-    )
+    return tuple(line for line in lines if line.startswith("0x"))
 
 
-def _model(cells: list[str]) -> _Model:
+def _model(line: str) -> _Model:
+    cells = [cell.strip() for cell in line.split("|")]
     if len(cells) != _COLUMNS:
         raise ValueError(f"models.table: {len(cells)} columns in the row of {cells[0]}")
     code, name, family, power, phases, mppts, strings, _ = cells

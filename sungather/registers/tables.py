@@ -15,9 +15,7 @@
 * level tier: the smallest `inverter.level` that reads the row, and how often (`Tier`).
 * when: condition on the device, see `Condition`; empty: as the section says.
 * marks: `codes:TABLE` (see `codes.py`), `bit:N` (that bit alone, 0 or 1), `group:NAME` (read
-  apart from everything else, last), and when the value is absent though the words are none of
-  the usual marks for it: `zero`, `zero-masked`, `ones`, `meter`, `meter2`, `no-alarm` (see
-  `truth.py`).
+  apart from everything else, last), and those of `ABSENT`.
 * source: the sources, by their letters. note: for people only.
 
 Rows of one name are candidates for one value; the row that comes first is preferred.
@@ -37,6 +35,11 @@ from sungather.registers.device import Device
 from sungather.registers.kinds import kind
 
 DATA = FilePath(__file__).with_name("data")
+
+ABSENT = frozenset(
+    {"zero", "zero-masked", "ones", "meter", "meter-total", "meter-load", "meter2", "no-alarm"}
+)
+"""Marks for what makes a value absent, beside what the documents say (see `truth.py`)."""
 
 
 class Tier(StrEnum):
@@ -79,8 +82,8 @@ class Register:
     """The one bit of the number that is the value, 0 or 1."""
     group: str
     """Registers of one group are read apart from all others, last. "" for none."""
-    absent: str
-    """What else tells that the value is absent, or "" (see `truth.py`)."""
+    absent: frozenset[str]
+    """What else tells that the value is absent: of `ABSENT`, see `truth.py`."""
     source: str
     note: str
 
@@ -152,6 +155,7 @@ def _is(name: str, device: Device) -> bool:
 
 _SECTION = re.compile(r"\[(\w+)\]\s*(.*)")
 _REPEATED = re.compile(r"\{(\d+)-(\d+)\}")
+_BARS = re.compile(r" *\| *")
 _COLUMNS = 10
 
 
@@ -176,12 +180,12 @@ def read_rows(name: str) -> Iterator[Row]:
 
 
 def _rows(line: str, space: Space, base: str, sources: Mapping[str, str]) -> Iterator[Row]:
-    cells = [cell.strip() for cell in line.split("|")]
+    cells = _BARS.split(line)
     if len(cells) != _COLUMNS:
         raise ValueError(f"{len(cells)} columns instead of {_COLUMNS}")
     address, name, decode, scale, unit, often, when, marks, source, note = cells
-    level, tier = often.split()
-    words = _words_and_length(decode)
+    level, tier = _level_and_tier(often)
+    count, length = _count_and_length(decode)
     marked = _marks(marks)
     first, _, step = address.partition("+")
     register = Register(
@@ -189,24 +193,26 @@ def _rows(line: str, space: Space, base: str, sources: Mapping[str, str]) -> Ite
         space=space,
         address=int(first),
         kind=decode,
-        count=words[0],
-        length=words[1],
+        count=count,
+        length=length,
         scale=float(scale) if scale else 1,
         unit=unit,
-        level=int(level),
-        tier=Tier(tier),
-        codes=marked["codes"],
-        bit=int(marked["bit"]) if marked["bit"] else None,
-        group=marked["group"],
-        absent=marked["absent"],
+        level=level,
+        tier=tier,
+        codes=marked.codes,
+        bit=marked.bit,
+        group=marked.group,
+        absent=marked.absent,
         source=_sources(source, tuple(sources.items())),
         note=note,
     )
     condition = f"{base} {when}"
-    repeated = _REPEATED.search(name)
-    if repeated is None:
+    if not step:
         yield Row(register, _condition(condition))
         return
+    repeated = _REPEATED.search(name)
+    if repeated is None:
+        raise ValueError(f"no {{from-to}} in the name {name}")
     for index, n in enumerate(range(int(repeated[1]), int(repeated[2]) + 1)):
         again = replace(
             register,
@@ -217,7 +223,13 @@ def _rows(line: str, space: Space, base: str, sources: Mapping[str, str]) -> Ite
 
 
 @cache
-def _words_and_length(decode: str) -> tuple[int, int]:
+def _level_and_tier(text: str) -> tuple[int, Tier]:
+    level, tier = text.split()
+    return int(level), Tier(tier)
+
+
+@cache
+def _count_and_length(decode: str) -> tuple[int, int]:
     found = kind(decode)
     return found.count, found.length
 
@@ -227,17 +239,22 @@ def _condition(text: str) -> Condition:
     return Condition(tuple(text.split()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    codes: str = ""
+    bit: int | None = None
+    group: str = ""
+    absent: frozenset[str] = frozenset()
+
+
 @cache
-def _marks(text: str) -> Mapping[str, str]:
-    found = {"codes": "", "bit": "", "group": "", "absent": ""}
-    for mark in text.split():
-        key, colon, value = mark.partition(":")
-        if not colon:
-            key, value = "absent", mark
-        if key not in found or found[key]:
-            raise ValueError(f"mark {mark}")
-        found[key] = value
-    return found
+def _marks(text: str) -> _Marks:
+    keyed = dict(mark.split(":") for mark in text.split() if ":" in mark)
+    absent = frozenset(mark for mark in text.split() if ":" not in mark)
+    if wrong := (keyed.keys() - {"codes", "bit", "group"}) | (absent - ABSENT):
+        raise ValueError(f"unknown mark {', '.join(sorted(wrong))}")
+    bit = int(keyed["bit"]) if "bit" in keyed else None
+    return _Marks(keyed.get("codes", ""), bit, keyed.get("group", ""), absent)
 
 
 @cache

@@ -1,0 +1,156 @@
+"""What tells that a value is absent though its words are none of the documented marks for it.
+
+Absent is absent, never 0; and −1 is −1. The marks of a register (`Register.absent`) decide:
+
+* `zero`: 0 is no value; another register of the same name has it.
+* `zero-masked`: 0 is no value on a path that answers 0 where the inverter says "not available".
+* `ones`: a signed register that only newer firmware has, with another one of the same name. All
+  ones are −1 only next to words that are others.
+* `meter`, `meter-total` (energy over the lifetime), `meter-load`: a smart meter that was never
+  commissioned answers 0 everywhere, and nothing was ever counted.
+* `meter2`: the second meter, all 0 on a path that masks.
+* `no-alarm`: holds only while the inverter's state is a fault or an alarm.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from sungather.reading import Path
+from sungather.registers import Space
+from sungather.registers.device import Device
+from sungather.registers.kinds import kind, raw_number
+from sungather.registers.tables import Register
+
+ALL_ONES = 0xFFFF
+
+RUN = 8
+"""So many words of all ones in a row are no values but unsupported registers.
+
+LAN firmware answers all ones on signed registers that it does not support; it was measured to do
+so in rows of 12 to 32. Small negative values side by side fill seven words at most.
+"""
+
+_METER = frozenset({"meter", "meter-total"})
+
+_BATTERY_POWER = 5214
+"""s32, > 0 discharging: the one register whose sign every firmware has right."""
+_POWER_FLOW = 13001
+_CHARGING, _DISCHARGING = 1 << 1, 1 << 2
+_WORK_STATE = 5038
+_ALARM_STATES = (0x5500, 0x9100)
+
+_CAPACITY_OF_A_HOUSE = 500
+"""In 0.1 kWh; more than that is in 0.01 kWh."""
+_MISLEADING_DONGLES = ("SH-RT", "SH-RS")
+"""Families old enough for a WiNet-S firmware that answers capacities in 0.01 kWh."""
+
+
+class Truth:
+    """Judges the registers of one reading by everything that was read with them."""
+
+    def __init__(
+        self,
+        registers: Iterable[Register],
+        words: Mapping[Space, Mapping[int, int]],
+        device: Device,
+    ) -> None:
+        self._words = words
+        self._input = words.get(Space.INPUT, {})
+        self._masked = device.masked
+        self._house_capacity = (
+            device.path is not Path.CABLE and device.family in _MISLEADING_DONGLES
+        )
+        marked = [register for register in registers if register.absent]
+        self._no_meter = self._never_counted(marked)
+        self._no_meter2 = device.masked and self._all_zero(
+            register for register in marked if "meter2" in register.absent
+        )
+
+    def absent(self, register: Register, raw: int) -> bool:
+        """Whether the register has no value, though `raw` is not the documented mark for it."""
+        marks = register.absent
+        if raw == 0:
+            if "zero" in marks or ("zero-masked" in marks and self._masked):
+                return True
+            if self._no_meter and not marks.isdisjoint(_METER | {"meter-load"}):
+                return True
+            if self._no_meter2 and "meter2" in marks:
+                return True
+        if raw == -1 and self._unsupported(register):
+            return True
+        return "no-alarm" in marks and not self.alarm
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the inverter is known to be in a fault or an alarm."""
+        return self._input.get(_WORK_STATE) in _ALARM_STATES
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the inverter is known to be in no fault and no alarm."""
+        return _WORK_STATE in self._input and not self.alarm
+
+    def battery_sign(self) -> int:
+        """1 discharging, −1 charging, 0 neither or not known."""
+        power = self.battery_power()
+        if power:
+            return 1 if power > 0 else -1
+        flow = self._input.get(_POWER_FLOW, ALL_ONES)
+        if flow == ALL_ONES:
+            return 0
+        return -1 if flow & _CHARGING else int(flow & _DISCHARGING != 0)
+
+    def battery_power(self) -> int | None:
+        """Register 5214 in W, > 0 discharging; None where it is not there."""
+        pair = [self._input.get(_BATTERY_POWER + offset) for offset in (0, 1)]
+        found = [word for word in pair if word is not None]
+        of = kind("s32")
+        if len(found) < of.words or found == [ALL_ONES, ALL_ONES]:
+            return None
+        raw = raw_number(of, found)
+        return None if raw == of.absent else raw
+
+    def signed(self, register: Register, raw: int) -> int:
+        """Battery power or current, > 0 discharging, whatever sign the firmware gave it."""
+        sign = self.battery_sign()
+        if self.battery_power() or register.kind == "battery5631":
+            return abs(raw) * sign if sign else raw
+        return -raw if raw > 0 and sign < 0 else raw
+
+    def capacity_scale(self, raw: int) -> float:
+        """What one count of register 13039 is, in kWh."""
+        return 0.01 if self._house_capacity and raw > _CAPACITY_OF_A_HOUSE else 0.1
+
+    def _unsupported(self, register: Register) -> bool:
+        """Whether all ones in a signed register mean that the device does not have it."""
+        known = self._words.get(register.space, {})
+        first, last = register.address, register.address + register.count - 1
+        if "ones" in register.absent:
+            beside = [known.get(first - 1), known.get(last + 1)]
+            return ALL_ONES in beside or beside == [None, None]
+        while known.get(first - 1) == ALL_ONES:
+            first -= 1
+        while known.get(last + 1) == ALL_ONES:
+            last += 1
+        return last - first + 1 >= RUN
+
+    def _never_counted(self, marked: list[Register]) -> bool:
+        totals = [register for register in marked if "meter-total" in register.absent]
+        if not totals or not all(self._read(register) for register in totals):
+            return False
+        return self._all_zero(
+            register for register in marked if not register.absent.isdisjoint(_METER)
+        )
+
+    def _read(self, register: Register) -> bool:
+        known = self._words.get(register.space, {})
+        return all(at in known for at in range(register.address, register.block.end + 1))
+
+    def _all_zero(self, registers: Iterable[Register]) -> bool:
+        """Whether all of their words that were read are 0; False when none was."""
+        found = [
+            word
+            for register in registers
+            for at in range(register.address, register.block.end + 1)
+            if (word := self._words.get(register.space, {}).get(at)) is not None
+        ]
+        return bool(found) and not any(found)
