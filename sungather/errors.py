@@ -26,6 +26,12 @@ class OptionsError(SungatherError):
         self.problems = problems
 
 
+class DaemonError(SungatherError):
+    """The running daemon does not answer a command."""
+
+    kind = "daemon"
+
+
 class InverterError(SungatherError):
     """An inverter gave no reading."""
 
@@ -98,10 +104,22 @@ class NotSungrow(Unusable):
     kind = "not-a-sungrow"
 
 
+class WrongUnit(Unusable):
+    """The gateway knows no device under this unit id."""
+
+    kind = "wrong-unit"
+
+
 class LoginRefused(Unusable):
     """The web API refused the user name or the password."""
 
     kind = "login-refused"
+
+
+class CertificateUntrusted(Unusable):
+    """The device's certificate is not the one, nor from the authority, of `inverter.tls.ca`."""
+
+    kind = "certificate-untrusted"
 
 
 class CertificateChanged(Unusable):
@@ -121,3 +139,14 @@ class Refused(Unusable):
     def __init__(self, reason: str) -> None:
         super().__init__(f"The inverter refused the request: {reason}.")
         self.reason = reason
+
+
+def exit_code_of(kind: str) -> int:
+    """The exit code of an inverter's error of this kind; asleep is a normal state of things."""
+    if kind == Asleep.kind:
+        return 0
+    return Unreachable.exit_code if kind in _kinds(Unreachable) else Unusable.exit_code
+
+
+def _kinds(base: type[InverterError]) -> set[str]:
+    return {base.kind, *(kind for one in base.__subclasses__() for kind in _kinds(one))}

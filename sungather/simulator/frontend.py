@@ -2,9 +2,13 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Mapping
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self
+
+from sungather.simulator.modbus import Answer, ExceptionCode, Request
+from sungather.simulator.server import Readable
 
 
 class FrontEnd:
@@ -15,6 +19,8 @@ class FrontEnd:
         self.port = port
         self.connections = 0
         """Connections accepted so far."""
+        self.emptied = asyncio.Event()
+        """Set when the last client has gone."""
         self._tls: SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -61,6 +67,7 @@ class FrontEnd:
         if task is None:
             return
         self._clients[task] = writer
+        self.emptied.clear()
         self.connections += 1
         try:
             await self.serve(reader, writer)
@@ -73,3 +80,17 @@ class FrontEnd:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
             del self._clients[task]
+            if not self._clients:
+                self.emptied.set()
+
+
+def reads_from(devices: Mapping[int, Readable]) -> Callable[[Request], Answer]:
+    """Passes each request on to the device on its unit id."""
+
+    def read(request: Request) -> Answer:
+        device = devices.get(request.unit)
+        if device is None:
+            return ExceptionCode.GATEWAY_TARGET
+        return device.read(request.space, request.wire, request.count)
+
+    return read

@@ -7,10 +7,8 @@ and that a dongle hands out answers meant for other clients.
 
 import asyncio
 import contextlib
-import errno
 import logging
 import random
-import socket
 from collections.abc import Sequence
 
 from pymodbus.exceptions import ModbusException
@@ -24,6 +22,7 @@ from pymodbus.pdu.register_message import (
 from sungather import errors
 from sungather.registers import Block, Space
 from sungather.transports import wire_address
+from sungather.transports.opening import Streams, address, open_streams
 
 # Every dropped foreign answer would be an ERROR line; they are counted instead.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -67,13 +66,12 @@ class ModbusTransport:
         # A dongle can hand us the answer to somebody else's request: clients that all count
         # from 1 would believe it.
         self._transaction = random.randrange(1, 0xFFFF)  # noqa: S311 (not for secrecy)
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._streams: Streams | None = None
 
     @property
     def address(self) -> str:
         """Host and port as messages name them."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{host}:{self._port}"
+        return address(self._host, self._port)
 
     async def connect(self) -> None:
         """Open the connection unless it is open."""
@@ -120,39 +118,18 @@ class ModbusTransport:
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._timeout
 
-    async def _open(self, deadline: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _open(self, deadline: float) -> Streams:
         if self._streams is not None:
             return self._streams
-        try:
-            async with asyncio.timeout_at(deadline):
-                self._streams = await asyncio.open_connection(self._host, self._port)
-        except TimeoutError:
-            raise self._no_route("did not answer") from None
-        except socket.gaierror:
-            raise errors.NameNotFound(
-                f"The name {self._host} is not known on this network. Check the spelling of "
-                f"inverter.host, or use the inverter's IP address."
-            ) from None
-        except ConnectionRefusedError:
-            raise errors.PortClosed(
-                f"{self._host} is there, but port {self._port} is closed. Check inverter.port, "
-                f"and switch Modbus on in the inverter (installer menu: Local access → "
-                f"Communication; after a firmware update switch it off and on again)."
-            ) from None
-        except OSError as error:
-            if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN):
-                raise self._no_route("cannot be reached") from None
-            raise errors.ConnectionLost(
-                f"Connecting to {self.address} failed: {error.strerror or error}."
-            ) from error
+        self._streams = await open_streams(
+            self._host,
+            self._port,
+            deadline,
+            "Check inverter.port, and switch Modbus on in the inverter (installer menu: Local "
+            "access → Communication; after a firmware update switch it off and on again).",
+        )
         self.connects += 1
         return self._streams
-
-    def _no_route(self, what: str) -> errors.NoRoute:
-        return errors.NoRoute(
-            f"{self.address} {what}. Check inverter.host: the inverter may have got another "
-            f"address from the router, be switched off, or be on another network."
-        )
 
     def _request(self, block: Block, unit: int) -> ModbusPDU:
         """The next request, counted and with its transaction id."""

@@ -16,6 +16,7 @@ from pymodbus.pdu import ModbusPDU
 
 from sungather.registers import Block
 from sungather.transports.modbus import ModbusTransport
+from sungather.transports.opening import Streams
 
 ENCRYPTED_WIDEST = 100
 """Registers in one read: a frame's length is one byte here, so 125 do not fit."""
@@ -86,7 +87,7 @@ class SungrowTransport(ModbusTransport):
         """Whether the device answered with a key when it was last connected to."""
         return self._cipher is not None
 
-    async def _open(self, deadline: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _open(self, deadline: float) -> Streams:
         if self._streams is not None and self._key_day == self._today():
             return self._streams
         await self.close()
@@ -110,7 +111,7 @@ class SungrowTransport(ModbusTransport):
         self._untried = not self._reconnects
         return await self._reopen(deadline) if self._reconnects else streams
 
-    async def _reopen(self, deadline: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _reopen(self, deadline: float) -> Streams:
         """A new connection that goes on with the present key."""
         await self.close()
         return await super()._open(deadline)

@@ -1,0 +1,405 @@
+"""The web API of a WiNet-S dongle (`inverter.connection: http`), old firmware and new.
+
+A session over a WebSocket gives a token; with it registers are read by HTTP. Firmware since
+August 2024 does both over TLS on port 443 and wants a login, older firmware has a WebSocket on
+port 8082 and HTTP on port 80. Which one it is is found out by trying, and remembered.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sungather import errors
+from sungather.registers import Block, Space
+from sungather.transports.opening import Streams, address, open_streams
+from sungather.transports.trust import Trust
+from sungather.transports.winet_session import (
+    LANGUAGE,
+    NOT_AUTHORISED,
+    PING_EVERY,
+    SUCCESS,
+    TOKEN_EXPIRED,
+    Answer,
+    Generation,
+    ListedDevice,
+    Session,
+    Splicer,
+    account,
+    data_of,
+    result_of,
+)
+from sungather.transports.winet_wire import HttpConnection, WebSocket
+
+log = logging.getLogger(__name__)
+
+WINET_WIDEST = 100
+"""Registers in one request: no limit is documented, 100 is what every device takes."""
+
+RIVAL_PAUSE = 5.0
+"""Seconds in which a session that another client has ended is not taken back."""
+
+WAY = "way"
+"""Key of the way that worked last in the memory."""
+_WEB_SOCKET = "/ws/home/overview"
+_LEAVES_OPEN = (errors.Busy, errors.Refused, errors.Silent, errors.WrongUnit)
+"""Errors after which the session is as good as before; for silence on the wire it was closed."""
+_CLOSED = "Check inverter.host: the web interface of a WiNet-S listens there."
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Ports of one generation."""
+
+    tls: bool
+    socket_port: int
+    http_port: int
+
+    def __str__(self) -> str:
+        return f"{'https' if self.tls else 'http'}:{self.socket_port}"
+
+
+NEW = Way(tls=True, socket_port=443, http_port=443)
+OLD = Way(tls=False, socket_port=8082, http_port=80)
+
+
+def ways(port: int | None, remembered: str, tls_only: bool) -> tuple[Way, ...]:
+    """What to try, in this order: the way that worked last, then the newer generation first.
+
+    A port of its own (a forwarded one, say) serves both connections, with TLS or without.
+    `tls_only` leaves out what an impostor could lure us to once a certificate is trusted.
+    """
+    if port is None:
+        known = (NEW, OLD)
+    elif port in (NEW.socket_port, OLD.socket_port):
+        known = (NEW if port == NEW.socket_port else OLD,)
+    else:
+        known = (Way(True, port, port), Way(False, port, port))
+    allowed = [way for way in known if way.tls or not tls_only]
+    return tuple(sorted(allowed, key=lambda way: str(way) != remembered))
+
+
+def words_of(text: object, count: int) -> list[int]:
+    """Words in `param_value`: hex bytes with blanks between. Raises EOFError if they are not."""
+    try:
+        data = bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
+        raise EOFError("the registers are not in hex") from None
+    if len(data) != 2 * count:
+        raise EOFError(f"answered {len(data) // 2} of {count} registers")
+    return [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
+
+
+class WinetTransport:
+    """One session and one HTTP connection to a dongle; see `Transport`.
+
+    `memory` holds what must survive a restart (the trusted certificate, the way that worked) for
+    this host alone; the caller puts it on disk. `requests` counts register requests only.
+    """
+
+    name = "http"
+    widest = WINET_WIDEST
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None,
+        timeout: float,
+        *,
+        memory: MutableMapping[str, str],
+        username: str = "",
+        password: str = "",
+        ca: str = "",
+        ping_every: float = PING_EVERY,
+        rival_pause: float = RIVAL_PAUSE,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.connects = 0
+        self.requests = 0
+        self._host = host
+        self._port = port
+        self._timeout = timeout
+        self._memory = memory
+        self._trust = Trust(ca, memory)
+        self._username = username
+        self._password = password
+        self._ping_every = ping_every
+        self._rival_pause = rival_pause
+        self._now = now
+        self._way: Way | None = None
+        self._session: Session | None = None
+        self._http: HttpConnection | None = None
+        self._quiet_until = 0.0
+        self._failed: tuple[Block, int] | None = None
+        self._said_factory = False
+
+    @property
+    def generation(self) -> Generation | None:
+        """What answers; None while there is no session."""
+        return self._session.generation if self._session else None
+
+    @property
+    def devices(self) -> Sequence[ListedDevice]:
+        """What the dongle serves; empty while there is no session."""
+        return self._session.devices if self._session else ()
+
+    async def connect(self) -> None:
+        """Open a session unless one is open."""
+        async with self._deadline() as deadline:
+            await self._opened(deadline)
+
+    async def read(self, block: Block, unit: int) -> Sequence[int]:
+        """Read one block; one deadline covers session, request and the renewal of a token.
+
+        A read that the dongle reports as failed is `Busy` the first time, for such failures
+        come and go, and `Refused` when the same block fails the next time too.
+        """
+        async with self._deadline() as deadline:
+            session = await self._opened(deadline)
+            code, reason, data = await self._ask(session, block, unit, deadline)
+            if code in (TOKEN_EXPIRED, NOT_AUTHORISED):
+                session = await self._renewed(session, deadline)
+                code, reason, data = await self._ask(session, block, unit, deadline)
+            if code != SUCCESS:
+                raise await self._failure(session, block, unit, code, reason)
+            self._failed = None
+            return words_of(data.get("param_value"), block.count)
+
+    async def close(self) -> None:
+        """End the session and close both connections; harmless when closed."""
+        http, self._http = self._http, None
+        session, self._session = self._session, None
+        if http is not None:
+            await http.close()
+        if session is not None:
+            await session.close()
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self) -> AsyncGenerator[float, None]:
+        """One deadline for everything inside, and a connection only with its questions answered.
+
+        An answer that comes after its question was given up could be taken for the next one's.
+        """
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield deadline
+        except TimeoutError:
+            await self.close()
+            raise errors.Silent(
+                f"{self._host} accepts connections, but did not answer a request to its web "
+                f"interface within {self._timeout:g} s. It may be busy or restarting; close "
+                f"other programs and browsers that use it."
+            ) from None
+        except (OSError, EOFError) as error:
+            await self.close()
+            raise errors.ConnectionLost(
+                f"{self._host} broke off a request to its web interface"
+                f"{f' ({error})' if str(error) else ''}. It serves few clients at a time; close "
+                f"other programs and browsers that use it."
+            ) from error
+        except errors.InverterError as error:
+            if not isinstance(error, _LEAVES_OPEN):
+                await self.close()
+            raise
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    async def _opened(self, deadline: float) -> Session:
+        """The session, a new one if need be."""
+        clock = asyncio.get_running_loop().time
+        session = self._session
+        if session is not None and not session.over:
+            return session
+        if session is not None:
+            await self.close()
+            if session.rival:
+                self._quiet_until = clock() + self._rival_pause
+        if clock() < self._quiet_until:
+            raise errors.Busy(
+                f"Another client, such as the dongle's web page in a browser, has taken over "
+                f"the session at {self._host}. Close it; it is tried again."
+            )
+        return await self._new_session(deadline)
+
+    async def _new_session(self, deadline: float) -> Session:
+        clock = asyncio.get_running_loop().time
+        candidates = ways(self._port, self._memory.get(WAY, ""), self._trust.wanted)
+        troubles: list[errors.InverterError] = []
+        for tried, way in enumerate(candidates):
+            share = clock() + (deadline - clock()) / (len(candidates) - tried)
+            try:
+                async with asyncio.timeout_at(share):
+                    return await self._start(way, share)
+            except (errors.Unreachable, errors.NotSungrow) as error:
+                troubles.append(error)
+            except (OSError, EOFError) as error:  # a timeout, too
+                where = address(self._host, way.socket_port)
+                troubles.append(errors.Silent(f"{where} does not answer like a WiNet-S. {error}"))
+            except BaseException:
+                await self.close()
+                raise
+            await self.close()
+        raise self._worst(troubles, candidates)
+
+    def _worst(
+        self, troubles: Sequence[errors.InverterError], tried: Sequence[Way]
+    ) -> errors.InverterError:
+        """The trouble that tells most: anything is more telling than a closed port."""
+        telling = [one for one in troubles if not isinstance(one, errors.PortClosed)]
+        if telling:
+            return telling[0]
+        ports = " and ".join(str(way.socket_port) for way in tried)
+        return errors.PortClosed(
+            f"{self._host} is there, but port {ports} is closed. {_CLOSED}"
+            if len(tried) == 1
+            else f"{self._host} is there, but its ports {ports} are closed. {_CLOSED}"
+        )
+
+    async def _start(self, way: Way, deadline: float) -> Session:
+        credentials = account(self._username, self._password)
+        socket = WebSocket(await self._connect(way, way.socket_port, deadline))
+        where = address(self._host, way.socket_port)
+        try:
+            accepted = await socket.open(where, _WEB_SOCKET)
+        except BaseException:
+            await socket.close()
+            raise
+        if not accepted:
+            await socket.close()
+            raise errors.NotSungrow(
+                f"{where} has a web server, but not that of a WiNet-S dongle. Check "
+                f"inverter.host and inverter.port."
+            )
+        self._way = way
+        self._session = session = Session(
+            socket, credentials, where, self._ping_every, lambda: self._trust.accept(self._host)
+        )
+        await session.start()
+        if self._memory.get(WAY) != str(way):
+            self._memory[WAY] = str(way)
+        if session.logged_in and not self._password and not self._said_factory:
+            self._said_factory = True
+            log.info(
+                "Logged in to %s with the factory account %s, for inverter.password is not set",
+                self._host,
+                credentials.username,
+            )
+        return session
+
+    async def _connect(self, way: Way, port: int, deadline: float) -> Streams:
+        """A connection to the device we know, before anything is sent over it."""
+        tls = self._trust.context() if way.tls else None
+        try:
+            streams = await open_streams(self._host, port, deadline, _CLOSED, tls)
+        except ssl.SSLCertVerificationError:
+            raise self._trust.untrusted(self._host) from None
+        except ssl.SSLError as error:
+            raise errors.ConnectionLost(
+                f"{address(self._host, port)} is open, but TLS with it failed ({error.reason})."
+            ) from None
+        self.connects += 1
+        try:
+            if tls is not None:
+                self._trust.check(streams[1].get_extra_info("ssl_object"), self._host)
+        except BaseException:
+            streams[1].transport.abort()
+            raise
+        return streams
+
+    async def _renewed(self, session: Session, deadline: float) -> Session:
+        """A session with a new token: over the same WebSocket, else over a new one."""
+        if not session.over:
+            clock = asyncio.get_running_loop().time
+            try:
+                async with asyncio.timeout_at(clock() + (deadline - clock()) / 2):
+                    await session.renew()
+            except (OSError, EOFError):
+                if not session.over:
+                    await self.close()
+            else:
+                return session
+        return await self._opened(deadline)
+
+    async def _ask(
+        self, session: Session, block: Block, unit: int, deadline: float
+    ) -> tuple[int, str, Answer]:
+        """Result code, message and data of one request for registers."""
+        device = session.device(unit)
+        if device is None:
+            listed = ", ".join(f"{one.id} ({one.model})" for one in session.devices)
+            raise errors.WrongUnit(
+                f"The dongle at {self._host} serves no unit {unit}; it lists "
+                f"{listed or 'no device at all'}."
+            )
+        target = "/device/getParam?" + urlencode(
+            {
+                "dev_id": device.id,
+                "dev_type": device.type,
+                "dev_code": device.code,
+                "type": 3,
+                "param_addr": block.start,
+                "param_num": block.count,
+                "param_type": 0 if block.space is Space.INPUT else 1,
+                "token": session.token,
+                "lang": LANGUAGE,
+                "time123456": int(self._now()),
+            }
+        )
+        self.requests += 1
+        status, body = await self._get(target, deadline)
+        if status in (401, 403):
+            return NOT_AUTHORISED, f"HTTP {status}", {}
+        if status != 200:
+            return 0, f"HTTP {status}", {}
+        answer = Splicer().feed(body.decode("utf-8", "replace"))
+        if answer is None:
+            raise EOFError("the answer is not JSON")
+        return *result_of(answer), data_of(answer)
+
+    async def _get(self, target: str, deadline: float) -> tuple[int, bytes]:
+        """GET over the kept connection; over a new one if the device has closed that one."""
+        kept = self._http
+        if kept is not None and kept.reusable:
+            try:
+                return await kept.get(target)
+            except (OSError, EOFError):
+                pass  # closed while idle: the request is sent again
+        if kept is not None:
+            self._http = None
+            await kept.close()
+        way = self._way
+        if way is None:
+            raise EOFError
+        streams = await self._connect(way, way.http_port, deadline)
+        self._http = HttpConnection(streams, address(self._host, way.http_port))
+        return await self._http.get(target)
+
+    async def _failure(
+        self, session: Session, block: Block, unit: int, code: int, reason: str
+    ) -> errors.InverterError:
+        if code in (TOKEN_EXPIRED, NOT_AUTHORISED):
+            return errors.Busy(
+                f"{self._host} does not accept its own new session ({reason}, code {code}): "
+                f"another client uses it. Close the dongle's web page and other programs."
+            )
+        if self._failed != (block, unit):
+            self._failed = (block, unit)
+            return errors.Busy(
+                f"{self._host} could not read registers {block.start}–{block.end} "
+                f"({reason}, code {code}). It is tried again."
+            )
+        self._failed = None
+        await session.refresh_devices()
+        device = session.device(unit)
+        if device is not None and not device.linked:
+            return errors.Silent(
+                f"The dongle at {self._host} answers, but the device behind it (unit {unit}, "
+                f"{device.model}) does not: it is switched off, or sleeps until the sun is back."
+            )
+        return errors.Refused(f"{reason} (code {code})")

@@ -1,0 +1,328 @@
+"""A session at a WiNet-S: connect, login and device list over its WebSocket.
+
+One request is outstanding at a time. Between request and answer the device sends notices, and it
+cuts long messages into several ones; both are sorted out here.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+from sungather import errors
+from sungather.transports.winet_wire import LONGEST, WebSocket
+
+log = logging.getLogger(__name__)
+
+SUCCESS = 1
+SESSION_OVER = 100
+"""Result code of the notice that ends a session."""
+TOKEN_EXPIRED = 106
+NOT_AUTHORISED = 401
+LANGUAGE = "en_us"
+PING_EVERY = 8.0
+"""Seconds of quiet after which other clients send "ping"; without it some firmware hangs up."""
+FACTORY_ACCOUNTS = {"user": "pw1111", "admin": "pw8888"}
+"""The accounts that every dongle is delivered with; in the manufacturer's manuals."""
+_ALL_DEVICES = {"type": "0", "is_check_token": "0"}
+
+Answer = Mapping[str, object]
+
+
+class Generation(StrEnum):
+    """Kinds of firmware, told apart by their answer to "connect"."""
+
+    WINET_S = "WiNet-S"
+    WINET_S2 = "WiNet-S2"
+    WITH_LOGIN = "WiNet-S with login"
+    """Firmware since August 2024, of either model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDevice:
+    """A device that the dongle serves."""
+
+    id: int
+    """The unit under which its registers are asked for."""
+    type: int
+    """21 string inverter, 35 hybrid inverter, 44 battery, …"""
+    code: int
+    """Device type code, as register 5000 has it for an inverter."""
+    serial: str
+    model: str
+    address: int
+    """The device's own unit on the bus behind the dongle."""
+    linked: bool
+    """Whether the dongle hears the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """User name and password; see `account`."""
+
+    username: str
+    password: str
+
+
+def account(username: str, password: str) -> Account:
+    """The given account, with the factory's where parts are not set.
+
+    Raises `LoginRefused` for a user name that the factory does not know, without a password.
+    """
+    username = username or "user"
+    if not password and username not in FACTORY_ACCOUNTS:
+        raise errors.LoginRefused(
+            f"inverter.username is {username}, but inverter.password is not set."
+        )
+    return Account(username, password or FACTORY_ACCOUNTS[username])
+
+
+class Rejected(Exception):
+    """The device answered a request with something other than success."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{message or 'no reason given'} (code {code})")
+        self.code = code
+        self.limit = "limit" in message.lower()
+        """Too many sessions."""
+
+
+def result_of(answer: Answer) -> tuple[int, str]:
+    """Result code (0 if there is none) and message of an answer."""
+    code, message = answer.get("result_code"), answer.get("result_msg")
+    return (code if isinstance(code, int) else 0, str(message or "")[:80])
+
+
+def data_of(answer: Answer) -> Answer:
+    """The `result_data` object of an answer; empty if there is none."""
+    data = answer.get("result_data")
+    return cast(Answer, data) if isinstance(data, dict) else {}
+
+
+class Splicer:
+    """Puts messages together that arrive in pieces: JSON objects with a result code."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+
+    def feed(self, text: str) -> Answer | None:
+        """The message that is complete with `text`, if any."""
+        for whole in (self._begun + text, text):
+            found = _message(whole)
+            if found is not None:
+                self._begun = ""
+                return found
+        if self._begun or text.lstrip().startswith("{"):
+            self._begun += text
+        if len(self._begun) > LONGEST:
+            raise EOFError("the message is too long")
+        return None
+
+
+class Session:
+    """One session over one WebSocket, whose opening handshake is done.
+
+    `connected` is called when the other side has shown to be a WiNet-S, before any login.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        credentials: Account,
+        host: str,
+        ping_every: float = PING_EVERY,
+        connected: Callable[[], None] | None = None,
+    ) -> None:
+        self.token = ""
+        self.generation = Generation.WINET_S
+        self.devices: tuple[ListedDevice, ...] = ()
+        self.over = ""
+        """Why the session cannot be used any more; "" while it can."""
+        self.rival = False
+        """The device ended the session, and not because it lasted too long."""
+        self.logged_in = False
+        self._socket = socket
+        self._connected = connected
+        self._account = credentials
+        self._host = host
+        self._ping_every = ping_every
+        self._splicer = Splicer()
+        self._waiting: tuple[str, asyncio.Future[Answer]] | None = None
+        self._listener = asyncio.create_task(self._listen())
+
+    async def start(self) -> None:
+        """Connect, log in if this firmware wants that, and ask which devices there are.
+
+        Raises `Busy` when there are too many sessions, `NotSungrow` for a stranger,
+        `LoginRefused`, and `EOFError` when the session ends.
+        """
+        await self.renew()
+        try:
+            await self._list_devices()
+        except Rejected as error:
+            if self.logged_in or error.code not in (TOKEN_EXPIRED, NOT_AUTHORISED):
+                raise self._busy(error) from None
+            await self._login()
+            await self.refresh_devices()
+
+    async def renew(self) -> None:
+        """Get a token that the register requests take. Raises as `start`."""
+        await self._connect()
+        if self.generation is Generation.WITH_LOGIN or self.logged_in:
+            await self._login()
+
+    async def refresh_devices(self) -> None:
+        """Ask again which devices there are. Raises `Busy` or `EOFError`."""
+        try:
+            await self._list_devices()
+        except Rejected as error:
+            raise self._busy(error) from None
+
+    async def _connect(self) -> None:
+        self.token = ""
+        try:
+            data = await self.request("connect")
+        except Rejected as error:
+            raise self._busy(error) from None
+        token = data.get("token")
+        if not isinstance(token, str) or not token:
+            raise errors.NotSungrow(
+                f"{self._host} answers, but not as a WiNet-S dongle. Check inverter.host."
+            )
+        self.token = token
+        if "forceModifyPasswd" in data:
+            self.generation = Generation.WITH_LOGIN
+        elif "ip" in data:
+            self.generation = Generation.WINET_S2
+        if self._connected is not None:
+            self._connected()
+
+    async def _login(self) -> None:
+        user, password = self._account.username, self._account.password
+        try:
+            data = await self.request("login", username=user, passwd=password)
+        except Rejected as error:
+            if error.limit:
+                raise self._busy(error) from None
+            raise errors.LoginRefused(
+                f"{self._host} refused to log {user} in: {error}. Check inverter.username and "
+                f"inverter.password; they are those of the dongle's web page."
+            ) from None
+        self.logged_in = True
+        token = data.get("token")
+        if isinstance(token, str) and token:
+            self.token = token
+
+    async def _list_devices(self) -> None:
+        data = await self.request("devicelist", **_ALL_DEVICES)
+        entries = data.get("list")
+        found = cast(list[object], entries) if isinstance(entries, list) else []
+        listed = (_listed_device(cast(Answer, one)) for one in found if isinstance(one, dict))
+        self.devices = tuple(device for device in listed if device is not None)
+
+    async def request(self, service: str, **fields: str) -> Answer:
+        """`result_data` of the answer. Raises `Rejected`, or `EOFError` at the session's end."""
+        if self.over:
+            raise EOFError(self.over)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting = service, answer
+        message = {"lang": LANGUAGE, "token": self.token, "service": service, **fields}
+        try:
+            await self._socket.send(json.dumps(message, separators=(",", ":")))
+            result = await answer
+        finally:
+            self._waiting = None
+        code, reason = result_of(result)
+        if code != SUCCESS:
+            raise Rejected(code, reason)
+        return data_of(result)
+
+    def device(self, unit: int) -> ListedDevice | None:
+        """The device to ask for a unit: by the dongle's numbers, else by the device's own."""
+        by_id = (one for one in self.devices if one.id == unit)
+        by_address = (one for one in self.devices if one.address == unit)
+        return next(by_id, None) or next(by_address, None)
+
+    async def close(self) -> None:
+        """End the session."""
+        self._listener.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._listener
+        self._end("closed")
+        await self._socket.close()
+
+    def _busy(self, error: Rejected) -> errors.Busy:
+        return errors.Busy(
+            f"{self._host} gives no session: {error}. Log out of the dongle's web page and "
+            f"close other programs that read it; it is tried again."
+        )
+
+    async def _listen(self) -> None:
+        """Take everything that the device sends, and keep the session awake."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._ping_every):
+                        text = await self._socket.receive()
+                except TimeoutError:
+                    await self._socket.send("ping")
+                    continue
+                answer = self._splicer.feed(text)
+                if answer is not None:
+                    self._take(answer)
+        except (OSError, EOFError) as error:
+            self._end(str(error) or "the device closed the session")
+
+    def _take(self, answer: Answer) -> None:
+        code, reason = result_of(answer)
+        service = data_of(answer).get("service")
+        timed_out = "login timeout" in reason.lower()
+        if timed_out or (code == SESSION_OVER and service in ("notice", None)):
+            log.debug("%s ended the session: %s (code %d)", self._host, reason, code)
+            self.rival = not timed_out
+            self._end(reason or "the device ended the session")
+        elif service == "notice" or self._waiting is None:
+            log.debug("%s sent a notice: %s (code %d)", self._host, reason, code)
+        elif service in (self._waiting[0], None) and not self._waiting[1].done():
+            self._waiting[1].set_result(answer)
+
+    def _end(self, why: str) -> None:
+        self.over = self.over or why
+        if self._waiting is not None and not self._waiting[1].done():
+            self._waiting[1].set_exception(EOFError(self.over))
+
+
+def _message(text: str) -> Answer | None:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    # The code tells a message from an object inside one that was cut just there.
+    return cast(Answer, found) if isinstance(found, dict) and "result_code" in found else None
+
+
+def _listed_device(entry: Answer) -> ListedDevice | None:
+    numbers = [_number(entry.get(key)) for key in ("dev_id", "dev_type", "dev_code")]
+    if numbers[0] < 0:
+        return None
+    return ListedDevice(
+        id=numbers[0],
+        type=numbers[1],
+        code=numbers[2],
+        serial=str(entry.get("dev_sn") or ""),
+        model=str(entry.get("dev_model") or ""),
+        address=_number(entry.get("phys_addr")),
+        linked=_number(entry.get("link_status", 1)) != 0,
+    )
+
+
+def _number(value: object) -> int:
+    """A number that some firmware writes as text; -1 if it is none."""
+    try:
+        return int(value) if isinstance(value, int | str) else -1
+    except ValueError:
+        return -1
