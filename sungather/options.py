@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 
 Value = str | int | float | bool | None
-"""A checked value; None means "not set" for options without a fixed default."""
+"""A checked value; None and "" mean "not set" for options without a fixed default."""
 
 
 class Kind(StrEnum):
@@ -44,6 +44,24 @@ class Kind(StrEnum):
     MODEL = "model"
     """str, "auto" or the name of a known model."""
 
+    @property
+    def is_text(self) -> bool:
+        """Whether values are free text; unset such options are "", all others None."""
+        return self in _TEXTS
+
+
+_TEXTS = frozenset(
+    {
+        Kind.TEXT,
+        Kind.LINES,
+        Kind.HOST,
+        Kind.URL,
+        Kind.TIME_ZONE,
+        Kind.DIRECTORY,
+        Kind.MODEL,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -70,6 +88,11 @@ class Option:
     option is that of the same inverter."""
     unless: str = ""
     """An option that serves instead: with a value there, this one is not required."""
+
+    @property
+    def unset(self) -> Value:
+        """The value without any from a person: the default, else "" for texts and None."""
+        return "" if self.default is None and self.kind.is_text else self.default
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
@@ -247,13 +270,21 @@ def option(key: str) -> Option | None:
 
 
 @cache
-def groups() -> frozenset[str]:
-    """Every key that stands above options, such as "inverter" or "mqtt.tls"."""
+def _groups() -> frozenset[str]:
     parents = {"inverters"}
     for row in OPTIONS:
         parts = row.key.split(".")
         parents.update(".".join(parts[:end]) for end in range(1, len(parts)))
     return frozenset(parents)
+
+
+def is_group(key: str) -> bool:
+    """Whether `key` stands above options, as "inverter", "mqtt.tls" and "inverters.roof" do."""
+    start, _, rest = key.partition(".")
+    name, _, rest = rest.partition(".")
+    if start == "inverters" and name:
+        return inverter_name(name) and (not rest or f"inverter.{rest}" in _groups())
+    return key in _groups()
 
 
 def nearest(key: str) -> str | None:
@@ -272,7 +303,10 @@ def nearest(key: str) -> str | None:
 
 def nearest_group(key: str) -> str | None:
     """The known group whose key is most like an unknown one; None if none is like it."""
-    return _closest(key.lower().replace("_", "-"), groups()) if len(key) <= _LONGEST_KEY else None
+    if len(key) > _LONGEST_KEY:
+        return None
+    wanted = key.lower().replace("_", "-")
+    return _closest(wanted, (g for g in _groups() if not wanted.startswith(f"{g}.")))
 
 
 def _single(key: str) -> bool:
