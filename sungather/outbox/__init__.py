@@ -38,6 +38,7 @@ class Feed:
         self._worker = worker
         self._exporter = exporter
         self._news = asyncio.Event()
+        self._settled = asyncio.Event()
 
     def wake(self) -> None:
         """There may be something new."""
@@ -70,6 +71,13 @@ class Feed:
         await self._worker.call(
             self._ledger.settle, self._exporter, settled, rejected or {}, notes or {}
         )
+        self._settled.set()
+
+    async def drained(self) -> None:
+        """Wait until nothing is owed any more."""
+        while self.figures().queue:
+            self._settled.clear()
+            await self._settled.wait()
 
     async def notes(self) -> dict[str, str]:
         """What was written down with `settle`, also by earlier runs."""
@@ -167,6 +175,12 @@ class Outbox:
     async def flush(self) -> None:
         """Everything taken and settled so far is on the disk after this."""
         await self._worker.call(self._ledger.flush)
+
+    async def drained(self, *exporters: str) -> None:
+        """Wait until these exporters (without names: all) have delivered what was taken."""
+        await self.flush()
+        for name in exporters or self._feeds:
+            await self._feeds[name].drained()
 
     async def close(self) -> None:
         """Write everything down and release the file, within two seconds."""

@@ -1,0 +1,75 @@
+"""Line protocol: what InfluxDB reads back is what was written."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sungather.exporters.line_protocol import line
+from sungather.outbox import Record
+from sungather.reading import Value
+
+
+def record(
+    name: str = "roof", model: str = "SH10RT", serial: str = "A22", **values: Value
+) -> Record:
+    return Record(1, name, model, serial, 1_782_043_200_000, 1_782_043_200_000, values)
+
+
+def test_a_reading_becomes_one_line_with_tags_fields_and_a_time_in_milliseconds() -> None:
+    assert line(
+        record(pv_power=4821, power_factor=0.98, run_state="Run", on=True), "sungather", {}
+    ) == (
+        "sungather,model=SH10RT,name=roof,serial=A22 "
+        'pv_power=4821.0,power_factor=0.98,run_state="Run",on=true 1782043200000'
+    )
+
+
+def test_lists_become_numbered_fields_without_the_absent_ones() -> None:
+    assert " currents_1=1.5,currents_3=2.0 " in line(record(currents=[1.5, None, 2]), "s", {})
+
+
+def test_empty_tags_are_left_out_and_further_tags_added() -> None:
+    text = line(record(model="", a=1), "s", {"site": "Büro 1"})
+    assert text.startswith("s,name=roof,serial=A22,site=Büro\\ 1 ")
+
+
+def test_a_reading_without_fields_gives_no_line() -> None:
+    assert line(record(currents=[None]), "s", {}) == ""
+    assert line(record(a=1), "s", {}, {"a"}) == ""
+
+
+def test_quotes_backslashes_and_line_breaks_in_texts_cannot_break_out() -> None:
+    text = line(record(state='a "b" \\ c\nd=1 2'), "s", {})
+    assert text.count("\n") == 0
+    assert 'state="a \\"b\\" \\\\ c d=1 2" ' in text
+
+
+_LINE = re.compile(
+    r"(?P<measurement>(?:[^,= \\]|\\.)+)(?P<tags>(?:,(?:[^,= \\]|\\.|\\)+=(?:[^,= \\]|\\.|\\)+)*)"
+    r" (?P<fields>.+) (?P<time>-?\d+)",
+    re.DOTALL,
+)
+
+
+@given(
+    st.text(min_size=1),
+    st.text(min_size=1),
+    st.dictionaries(
+        st.text(min_size=1).filter(lambda key: key.strip("\\ \n\r")),
+        st.one_of(
+            st.integers(-(2**63), 2**63),
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.text(),
+        ),
+        min_size=1,
+    ),
+)
+def test_no_name_and_no_text_can_break_a_line(
+    name: str, serial: str, values: dict[str, Value]
+) -> None:
+    text = line(Record(1, name, "m", serial, 1_782_043_200_000, 0, values), "sungather", {})
+    assert "\n" not in text
+    found = _LINE.fullmatch(text)
+    assert found is not None
+    assert found["time"] == "1782043200000"
