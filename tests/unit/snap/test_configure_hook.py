@@ -1,0 +1,163 @@
+"""The configure hook: judges all options, writes defaults back, renders, steers the daemon."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_snapctl import Snapd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sungather.configuration import load
+from sungather.options import OPTIONS
+
+ROOT = Path(__file__).parents[3]
+HOST = "inverter.host=192.168.1.10"
+
+
+def stored(fake: Snapd) -> dict[str, str]:
+    return {key: json.loads(raw) for key, raw in fake.state.options.items()}
+
+
+def asked(fake: Snapd) -> list[str]:
+    """What the last hook asked snapd to do to the daemon."""
+    return [call[0] for call in fake.state.calls if call[0] in ("start", "stop", "restart")]
+
+
+def test_a_fresh_install_lists_every_option_and_leaves_the_daemon_stopped(
+    fake: Snapd, data: Path
+) -> None:
+    assert fake.set() == 0
+    assert stored(fake).keys() == {row.key for row in OPTIONS}
+    assert stored(fake)["inverter.level"] == "1"
+    assert stored(fake)["inverter.password"] == ""
+    assert asked(fake) == []
+    assert (fake.state.startup, fake.state.current) == ("disabled", "inactive")
+
+
+def test_the_daemon_starts_with_the_first_host_and_stops_with_the_last(fake: Snapd) -> None:
+    fake.set()
+    fake.set(HOST)
+    assert (fake.state.startup, fake.state.current) == ("enabled", "active")
+    fake.set("inverter.host!")
+    assert (fake.state.startup, fake.state.current) == ("disabled", "inactive")
+    fake.set("inverters.roof.host=192.168.1.11")
+    assert fake.state.current == "active"
+
+
+def test_the_daemon_restarts_only_if_something_changed(fake: Snapd) -> None:
+    fake.set(HOST)
+    fake.set(HOST)
+    assert asked(fake) == []
+    fake.set("inverter.level=1")
+    assert asked(fake) == [], "the default, said aloud, changes nothing"
+    fake.set("inverter.level=2")
+    assert asked(fake) == ["restart"]
+
+
+def test_an_option_that_is_unset_gets_its_default_back(fake: Snapd) -> None:
+    fake.set(HOST, "inverter.level=3")
+    fake.set("inverter.level!")
+    assert stored(fake)["inverter.level"] == "1"
+
+
+def test_every_problem_is_named_at_once_and_nothing_is_stored(
+    fake: Snapd, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.set(HOST)
+    before, file = stored(fake), (data / "sungather.yaml").read_bytes()
+    code = fake.set("inverter.prot=502", "inverter.level=7", "mqtl.host=x", "log.level=LOUD")
+    assert code != 0
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 4
+    assert any("option inverter.prot: did you mean inverter.port?" in line for line in said)
+    assert any("option mqtl" in line for line in said)
+    assert any(line.startswith("inverter.level must be ") for line in said)
+    assert any(line.startswith("log.level must be ") for line in said)
+    assert stored(fake) == before
+    assert (data / "sungather.yaml").read_bytes() == file
+    assert [call[0] for call in fake.state.calls] == ["get"], "a refused change touches nothing"
+
+
+def test_lists_and_maps_in_place_of_a_value_are_refused(
+    fake: Snapd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fake.set('inverter.password={"hunter2":"x"}', "inverter.unit=[1,2]", "extra=[1]") != 0
+    said = capsys.readouterr().err
+    assert "inverter.password takes one value, no list and no keys below it." in said
+    assert "inverter.unit takes one value" in said
+    assert "option extra" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "typed", ["12345", "1e5", "1.50", "-0", "0123", "true", "22:22", "no", "12345678901234567890"]
+)
+def test_a_text_option_gets_what_was_typed(fake: Snapd, data: Path, typed: str) -> None:
+    assert fake.set(HOST, f"inverter.password={typed}") == 0
+    assert load(data / "sungather.yaml").inverters[0].password == typed
+
+
+printable = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), min_size=1)
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(password=printable)
+def test_any_quoted_password_reaches_the_daemon_unchanged(
+    fake: Snapd, data: Path, password: str
+) -> None:
+    quoted = json.dumps(password)
+    assert fake.set(HOST, f"inverter.password={quoted}") == 0
+    assert load(data / "sungather.yaml").inverters[0].password == password
+
+
+def test_a_secret_is_neither_echoed_nor_put_on_a_command_line(
+    fake: Snapd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.set(HOST, "inverter.password=hunter2")
+    fake.set("inverter.password=hunter2\x07", "inverter.level=9")
+    said = capsys.readouterr()
+    assert "inverter.password must be" in said.err
+    assert "hunter2" not in said.err + said.out
+    assert "hunter2" not in json.dumps(fake.state.calls)
+
+
+def test_the_rendered_file_is_readable_by_its_owner_alone(fake: Snapd, data: Path) -> None:
+    before = os.umask(0)
+    try:
+        fake.set(HOST)
+    finally:
+        os.umask(before)
+    (file,) = data.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_left_over_of_a_power_cut_is_in_nobodys_way(fake: Snapd, data: Path) -> None:
+    (data / "sungather.yaml.new").write_text("half")
+    assert fake.set(HOST) == 0
+    assert [file.name for file in data.iterdir()] == ["sungather.yaml"]
+
+
+def test_a_refusal_of_snapd_itself_is_one_sentence(
+    fake: Snapd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "another")
+    assert fake.set(HOST) == 1
+    assert capsys.readouterr().err.startswith("snapctl services: error: snapctl does not know")
+
+
+def test_the_hook_in_the_snap_calls_the_package(fake: Snapd, data: Path, tmp_path: Path) -> None:
+    python = tmp_path / "bin/python3"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    environment = os.environ | {"SNAP": str(tmp_path)}
+    hook = ROOT / "snap/hooks/configure"
+    done = subprocess.run([hook], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (data / "sungather.yaml").exists()
