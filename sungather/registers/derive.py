@@ -1,0 +1,326 @@
+"""What follows from the values that an inverter gives: the household figures, and the counters.
+
+The household figures have the same names, units and signs on every model: `pv_power`,
+`house_power`, `grid_import_power`, `grid_export_power`, `battery_charge_power` and
+`battery_discharge_power` in W, never negative; and for each of them `…_energy_today` and
+`…_energy_total` in kWh. A figure is there only if all of its sources are.
+
+SunGather's derived names are kept: `run_state` (ON or OFF), `export_to_grid`, `import_from_grid`
+(W, never negative), `daily_export_to_grid`, `daily_import_from_grid` (kWh) and `last_reset`, the
+local time from which these two count: midnight, or when counting began in the middle of a day.
+Its `timestamp` is the time of the reading itself.
+
+Some values of the inverter are corrected or withheld on the way, see `counters.py`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from sungather.reading import Value
+from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
+from sungather.registers.device import Device
+from sungather.registers.memory import Memory
+
+FLOWS = ("pv", "house", "grid_import", "grid_export", "battery_charge", "battery_discharge")
+
+UNITS: Mapping[str, str] = {
+    **{f"{flow}_power": "W" for flow in FLOWS},
+    **{f"{flow}_energy_today": "kWh" for flow in FLOWS},
+    **{f"{flow}_energy_total": "kWh" for flow in FLOWS},
+    "export_to_grid": "W",
+    "import_from_grid": "W",
+    "daily_export_to_grid": "kWh",
+    "daily_import_from_grid": "kWh",
+}
+"""Units of the names that are derived; `run_state` and `last_reset` are texts."""
+
+TOTAL_OF = {
+    "daily_power_yields": "total_power_yields",
+    "daily_pv_generation": "total_pv_generation",
+    "daily_pv_export": "total_pv_export",
+    "daily_battery_charge_from_pv": "total_battery_charge_from_pv",
+    "daily_direct_energy_consumption": "total_direct_energy_consumption",
+    "daily_import_energy": "total_import_energy",
+    "daily_export_energy": "total_export_energy",
+    "daily_charge_energy": "total_charge_energy",
+    "daily_battery_discharge_energy": "total_battery_discharge_energy",
+}
+"""Counter of today -> lifetime counter of the same energy."""
+
+_STRING_COUNTERS = {
+    "pv": "daily_power_yields",
+    "grid_import": "daily_import_energy",
+    "grid_export": "daily_export_energy",
+}
+_HYBRID_COUNTERS = {
+    "pv": "daily_pv_generation",
+    "grid_import": "daily_import_energy",
+    "grid_export": "daily_export_energy",
+    "battery_charge": "daily_charge_energy",
+    "battery_discharge": "daily_battery_discharge_energy",
+}
+_INTO_HOUSE = {
+    "pv": 1,
+    "grid_import": 1,
+    "grid_export": -1,
+    "battery_charge": -1,
+    "battery_discharge": 1,
+}
+"""The sign with which a flow adds to what the house uses."""
+
+_OPERATING = frozenset(
+    {"microgrid operation", "open loop", "emergency charging", "off-grid charge"}
+)
+"""States in which the inverter works though they do not say "run"."""
+
+
+@dataclass(slots=True)
+class Derived:
+    """What one step adds to the values of a reading, and what it takes away."""
+
+    values: dict[str, Value] = field(default_factory=dict[str, Value])
+    """New names, and corrected values under the inverter's own names."""
+    units: dict[str, str] = field(default_factory=dict[str, str])
+    """Units of the new names."""
+    rejected: set[str] = field(default_factory=set[str])
+    """The inverter's own names whose value is not to be believed this time: absent."""
+    notes: list[str] = field(default_factory=list[str])
+    """For the log: one sentence at the beginning of each oddity, none while it lasts."""
+
+
+class Derivation:
+    """Goes from reading to reading of one inverter and remembers its counters."""
+
+    def __init__(self, timezone: ZoneInfo, memory: Memory | None = None) -> None:
+        """Begin with what is remembered; days begin at midnight in `timezone`, the site's."""
+        self._timezone = timezone
+        self._memory = memory or Memory()
+        self._stopwatch = Stopwatch()
+        self._before: dict[str, float] = {}
+
+    @classmethod
+    def from_json(cls, content: object, timezone: ZoneInfo) -> "Derivation":
+        """Go on from what `as_json` gave; begin anew if it is damaged or None."""
+        return cls(timezone, Memory.from_json(content))
+
+    def as_json(self) -> dict[str, object]:
+        """What must survive a restart."""
+        return self._memory.as_json()
+
+    def forget(self) -> None:
+        """Begin anew: another inverter answers from now on."""
+        self._memory, self._stopwatch, self._before = Memory(), Stopwatch(), {}
+
+    def step(
+        self, values: Mapping[str, Value], device: Device, now: datetime, monotonic: float
+    ) -> Derived:
+        """Derive from the values of one reading.
+
+        `now` is the UTC time of the reading, `monotonic` are seconds on a clock that is never
+        set; only its differences count.
+        """
+        at, day = now.timestamp(), self._day(now)
+        derived = Derived()
+        said = {name: value for name in values if (value := _number(values, name)) is not None}
+        self._judge_totals(said, at, day, derived)
+        self._correct_todays(said, at, day, derived)
+        for name in derived.rejected:
+            del said[name]
+        power = powers(said, device)
+        energies = self._energies(said, device, day)
+        grid = self._to_and_from_grid(said, power, at, day, monotonic)
+        derived.values |= power | energies | grid
+        derived.units = {name: UNITS[name] for name in derived.values if name in UNITS}
+        if (state := run_state(values)) is not None:
+            derived.values["run_state"] = state
+        return derived
+
+    def _day(self, now: datetime) -> Day:
+        today = now.astimezone(self._timezone).date()
+        midnight = datetime.combine(today, time(), self._timezone)
+        return Day(today.isoformat(), midnight.timestamp())
+
+    def _judge_totals(
+        self, said: Mapping[str, float], at: float, day: Day, derived: Derived
+    ) -> None:
+        for name in sorted(_TOTALS & said.keys()):
+            total = self._memory.totals.setdefault(name, Total())
+            last, value = total.last, said[name]
+            verdict = total.enter(value, at, day)
+            if verdict in (Verdict.DOUBTED, Verdict.STILL_DOUBTED):
+                derived.rejected.add(name)
+            if verdict is Verdict.DOUBTED:
+                derived.notes.append(
+                    f"{name} fell from {last} to {value} kWh; the value is left out until it is "
+                    "back, or has stayed for ten minutes."
+                )
+            elif verdict is Verdict.RESET:
+                derived.notes.append(f"{name} has begun anew: it went from {last} to {value} kWh.")
+
+    def _correct_todays(
+        self, said: dict[str, float], at: float, day: Day, derived: Derived
+    ) -> None:
+        for name in sorted(TOTAL_OF.keys() & said.keys()):
+            today = self._memory.todays.setdefault(name, Today())
+            total_name = TOTAL_OF[name]
+            total_read = total_name in said and total_name not in derived.rejected
+            total = self._memory.totals[total_name] if total_read else None
+            was_stuck = today.stuck
+            energy = today.enter(said[name], at, day, total)
+            if today.stuck and not was_stuck:
+                derived.notes.append(
+                    f"{name} stays 0 while {total_name} moves; today's energy is taken from that."
+                )
+            if energy is None:
+                derived.rejected.add(name)
+            elif energy != said[name]:
+                said[name] = derived.values[name] = energy
+
+    def _energies(self, said: Mapping[str, float], device: Device, day: Day) -> dict[str, float]:
+        counters = _HYBRID_COUNTERS if device.hybrid else _STRING_COUNTERS
+        flows = [flow for flow in counters if device.meter or not flow.startswith("grid")]
+        energies: dict[str, float] = {}
+        for flow in flows:
+            if (today := self._today(counters[flow], said, day)) is not None:
+                energies[f"{flow}_energy_today"] = today
+            if (total := said.get(TOTAL_OF[counters[flow]])) is not None:
+                energies[f"{flow}_energy_total"] = total
+        if flows == list(counters):
+            for period, date in (("today", day.date), ("total", "")):
+                parts = {flow: energies.get(f"{flow}_energy_{period}") for flow in flows}
+                known = {flow: part for flow, part in parts.items() if part is not None}
+                if len(known) == len(flows):
+                    rising = self._memory.rising.setdefault(period, Rising())
+                    used = sum(_INTO_HOUSE[flow] * part for flow, part in known.items())
+                    energies[f"house_energy_{period}"] = rising.enter(
+                        round(max(0.0, used), 3), date
+                    )
+        return energies
+
+    def _today(self, counter: str, said: Mapping[str, float], day: Day) -> float | None:
+        """The inverter's counter of today, or the part of its lifetime counter that is today's."""
+        if counter in said:
+            return said[counter]
+        total = self._memory.totals.get(TOTAL_OF[counter])
+        if total is None or TOTAL_OF[counter] not in said or not total.whole:
+            return None
+        return total.today() if total.date == day.date else None
+
+    def _to_and_from_grid(
+        self,
+        said: Mapping[str, float],
+        power: Mapping[str, float],
+        at: float,
+        day: Day,
+        monotonic: float,
+    ) -> dict[str, Value]:
+        """SunGather's figures of the grid, and the time from which those in kWh count."""
+        seconds = self._stopwatch.lap(monotonic)
+        derived: dict[str, Value] = {}
+        counted_from: list[float] = []
+        for name, flow, counter in _TO_AND_FROM_GRID:
+            watts = power.get(f"{flow}_power")
+            before = self._before.pop(name, None)
+            if watts is not None:
+                derived[name] = self._before[name] = watts
+                integral = self._memory.integrals.setdefault(name, Integral())
+                integral.enter(watts, before, seconds, at, day)
+            if (counted := self._counted_today(name, counter, said, day)) is not None:
+                derived[f"daily_{name}"], since = counted
+                counted_from.append(since)
+        if counted_from:
+            since = datetime.fromtimestamp(max(counted_from), self._timezone)
+            derived["last_reset"] = since.strftime("%Y-%m-%d %H:%M:%S")
+        return derived
+
+    def _counted_today(
+        self, name: str, counter: str, said: Mapping[str, float], day: Day
+    ) -> tuple[float, float] | None:
+        """Energy of today, and since when (UTC seconds) it counts.
+
+        From the inverter's counter, else from its lifetime counter, else from its power. An
+        inverter that has counters is not integrated when they are missing once: the figure would
+        jump.
+        """
+        if counter in said:
+            return said[counter], day.began
+        total = self._memory.totals.get(TOTAL_OF[counter])
+        if total is not None and TOTAL_OF[counter] in said and total.date == day.date:
+            return total.today() or 0.0, total.since
+        if total is not None or counter in self._memory.todays:
+            return None
+        integral = self._memory.integrals.get(name)
+        if integral is None or integral.date != day.date:
+            return None
+        return round(integral.kwh, 6), integral.since
+
+
+_TOTALS = frozenset(TOTAL_OF.values())
+
+_TO_AND_FROM_GRID = (
+    ("export_to_grid", "grid_export", "daily_export_energy"),
+    ("import_from_grid", "grid_import", "daily_import_energy"),
+)
+"""SunGather's name, household flow, the inverter's counter of today."""
+
+
+def powers(said: Mapping[str, float], device: Device) -> dict[str, float]:
+    """The household's powers in W, as far as their sources are there.
+
+    PV is what comes from the panels on hybrids (5017), and what the inverter gives on string
+    inverters. Grid and house need a meter. Where the inverter does not tell the load, it is what
+    the inverter and the grid give.
+    """
+    found: dict[str, float] = {}
+    pv = said.get("total_dc_power" if device.hybrid else "total_active_power")
+    if pv is not None:
+        found["pv_power"] = max(0, pv)
+    if (battery := said.get("battery_power")) is not None and device.hybrid:
+        found["battery_charge_power"] = max(0, -battery)
+        found["battery_discharge_power"] = max(0, battery)
+    grid = _from_grid(said, device)
+    if grid is None:
+        return found
+    found["grid_import_power"] = max(0, grid)
+    found["grid_export_power"] = max(0, -grid)
+    house = said.get("load_power_hybrid" if device.hybrid else "load_power")
+    inverter = said.get("total_active_power")
+    if house is None and inverter is not None:
+        house = inverter + grid
+    if house is not None:
+        found["house_power"] = max(0, house)
+    return found
+
+
+def _from_grid(said: Mapping[str, float], device: Device) -> float | None:
+    """Power from the grid in W, < 0 into the grid; the signs of the registers differ."""
+    if not device.meter:
+        return None
+    if not device.hybrid:
+        return said.get("meter_power")
+    exported = said.get("export_power_hybrid")
+    return -exported if exported is not None else said.get("meter_total_power")
+
+
+def run_state(values: Mapping[str, Value]) -> str | None:
+    """ON while the inverter works, by its state; by its switch where the state says nothing."""
+    switch = values.get("start_stop")
+    if switch == "Stop":
+        return "OFF"
+    for name in ("work_state_1", "system_state"):
+        state = values.get(name)
+        if isinstance(state, str) and not state.startswith("unknown"):
+            words = state.lower().split()
+            works = {"run", "running"} & set(words) or state.lower() in _OPERATING
+            return "ON" if works else "OFF"
+    return "ON" if switch == "Start" else None
+
+
+def _number(values: Mapping[str, Value], name: str) -> float | None:
+    value = values[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,74 @@
+"""What is remembered of the counters of one inverter, also across restarts."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TypeVar, cast
+
+from sungather.registers.counters import Integral, Rising, Today, Total
+
+_Record = TypeVar("_Record", Total, Today, Integral, Rising)
+
+_GREATEST = 1e11
+"""No time (UTC seconds) and no energy is as great as that."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """Counters by their published names."""
+
+    totals: dict[str, Total] = field(default_factory=dict[str, Total])
+    todays: dict[str, Today] = field(default_factory=dict[str, Today])
+    integrals: dict[str, Integral] = field(default_factory=dict[str, Integral])
+    rising: dict[str, Rising] = field(default_factory=dict[str, Rising])
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: object) -> "Memory | None":
+        """What `as_json` gave; None if it is damaged in any way."""
+        try:
+            parts = _mapping(content)
+            return cls(
+                _records(Total, parts["totals"]),
+                _records(Today, parts["todays"]),
+                _records(Integral, parts["integrals"]),
+                _records(Rising, parts["rising"]),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+
+
+def _mapping(content: object) -> Mapping[str, object]:
+    if not isinstance(content, dict):
+        raise TypeError("not an object")
+    return cast(dict[str, object], content)
+
+
+def _records(kind: type[_Record], content: object) -> dict[str, _Record]:
+    return {name: _record(kind, _mapping(row)) for name, row in _mapping(content).items()}
+
+
+def _record(kind: type[_Record], row: Mapping[str, object]) -> _Record:
+    """A record whose fields have the types of those of a new one; None for an unknown energy."""
+    record = kind()
+    for each in fields(kind):
+        value, like = row[each.name], getattr(record, each.name)
+        if isinstance(like, float) or like is None:
+            optional = like is None and value is None
+            setattr(record, each.name, None if optional else _number(value))
+        elif type(value) is type(like):
+            setattr(record, each.name, value)
+        else:
+            raise TypeError(f"{each.name} has another type")
+    return record
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a number")
+    if not (math.isfinite(value) and abs(value) < _GREATEST):
+        raise ValueError("out of range")
+    return value
