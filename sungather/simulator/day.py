@@ -136,9 +136,9 @@ def season(day: date) -> float:
 
 
 def daylight(day: date) -> tuple[float, float]:
-    """Sunrise and sunset, hours of local time at 50 degrees north."""
+    """Sunrise and sunset, hours of summer time at 50 degrees north."""
     half = 6 + 2 * season(day)
-    return 12.6 - half, 12.6 + half
+    return 13.2 - half, 13.2 + half
 
 
 def pv_power(site: Site, day: date, minute: float) -> tuple[int, ...]:
@@ -155,7 +155,7 @@ def pv_power(site: Site, day: date, minute: float) -> tuple[int, ...]:
     powers: list[int] = []
     for shift in site.mppts:
         x = min(1.0, max(0.0, (hour - shift - rise) / (sets - rise)))
-        sun = math.sin(math.pi * x) ** 1.3 * height * light
+        sun = math.sin(math.pi * x) ** 2.2 * height * light
         powers.append(int(site.peak / len(site.mppts) * sun))
     total = sum(powers)
     if total < site.limit // 200:
@@ -236,7 +236,7 @@ class Life:
         before = Tally()
         for n in range((first - self.commissioned).days):
             before = before.plus(self.day(self.commissioned + n * ONE_DAY))
-        self._dawns = [(before, round(site.capacity * 0.35) * 3600)]
+        self._dawns = [(before, round(site.capacity * 0.3) * 3600)]
         """Lifetime energies and stored J at the start of each day lived."""
         self._traces: dict[date, _Trace] = {}
 

@@ -64,9 +64,9 @@ class Faults:
     # Connections
     silent: bool = False
     silent_on: Addresses = field(default_factory=dict[str, Container[int]])
-    """Blocks starting here get no answer."""
+    """Blocks that hold one of these get no answer."""
     close_on: Addresses = field(default_factory=dict[str, Container[int]])
-    """Blocks starting here get no answer, and the connection is closed."""
+    """Blocks that hold one of these get no answer, and the connection is closed."""
     close_after: float = 0.0
     """Seconds until `close_on` closes; 10 on some SH10RT for 13250, 13265 and 13280."""
     close_every: int = 0
@@ -99,12 +99,10 @@ class Faults:
         if self.busy > 0:
             self.busy -= 1
             return self.busy_code
-        block = range(request.start, request.start + request.count)
-        forbidden = self.cannot_contain.get(request.space, ())
         if (
             request.count > self.widest
-            or starts_in(self.cannot_start, request)
-            or any(address in forbidden for address in block)
+            or request.start in self.cannot_start.get(request.space, ())
+            or touches(self.cannot_contain, request)
         ):
             return self.refusal
         return None
@@ -119,6 +117,7 @@ class Faults:
         ]
 
 
-def starts_in(addresses: Addresses, request: Request) -> bool:
-    """Whether the request's block starts on one of the addresses."""
-    return request.start in addresses.get(request.space, ())
+def touches(addresses: Addresses, request: Request) -> bool:
+    """Whether the request's block holds one of the addresses."""
+    wanted = addresses.get(request.space, ())
+    return any(n in wanted for n in range(request.start, request.start + request.count))

@@ -15,6 +15,9 @@ RUNNING, STANDBY = 0x0000, 0x1400
 HYBRID_RUNNING = 0x0040
 """Register 13000 of hybrids on the LAN port."""
 PHASES = "abc"
+Q_P_CURVE = (0, 500, 750, 1000, 1000, 950, 900, 1050, 1000, 200, 0x55, *[0] * 8)
+Q_U_CURVE = (0, 30, 930, 970, 1030, 1070, 436, 0, 0, 0xFE4C, 200, 50, 0x55, *[0] * 7)
+"""Settings of grid curves in the order of their registers, as raw counts."""
 LOADS = (0.5, 0.3, 0.2)
 """How a three-phase household spreads its load."""
 
@@ -50,6 +53,9 @@ def _type_plate(model: Model) -> dict[str, Quantity]:
         "capacity": model.site.capacity * 3600,
         "battery_limit": model.site.battery_power,
         "reserve": round(model.site.reserve * 100),
+        "no_string_currents": [0xFFFF] * 21,
+        "q_p_curve": Q_P_CURVE,
+        "q_u_curve": Q_U_CURVE,
     }
     values |= {f"version_{n}": text for n, text in enumerate(model.firmware, 1)}
     return values | {f"module_{n}": text for n, text in enumerate(model.modules, 1)}

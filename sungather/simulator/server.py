@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from sungather.simulator.device import LivingDevice
-from sungather.simulator.faults import Faults, starts_in
+from sungather.simulator.faults import Faults, touches
 from sungather.simulator.modbus import (
     HEADER,
     Answer,
@@ -78,6 +78,7 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._spent = 0
         self._last_traffic = monotonic()
+        self._changed = asyncio.Event()
 
     @property
     def open(self) -> int:
@@ -88,6 +89,11 @@ class Server:
         """Open the port; 0 takes a free one."""
         self._listener = await asyncio.start_server(self._serve, host, port)
         self.host, self.port = self._listener.sockets[0].getsockname()[:2]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition about `requests`, `connections` or `open`."""
+        while not condition():
+            await self._changed.wait()
 
     async def go_dark(self) -> None:
         """Close the port and all connections, as a device without power does."""
@@ -119,6 +125,7 @@ class Server:
         self.connections += 1
         session = _Session(writer, asyncio.current_task(), self._admit())
         self._sessions.add(session)
+        self._notify()
         try:
             if not session.served and self.faults.excess == "reset":
                 reset(writer)
@@ -131,12 +138,17 @@ class Server:
             pass
         finally:
             self._sessions.discard(session)
+            self._notify()
             self._last_traffic = self._monotonic()
             if session.served and self.faults.recovery:
                 self._spent += 1
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _admit(self) -> bool:
         """Whether a new connection gets one of the sessions."""
@@ -151,15 +163,15 @@ class Server:
 
     async def _talk(self, reader: asyncio.StreamReader, session: _Session) -> None:
         while True:
+            first = await reader.readexactly(1)
             if self.faults.banner:
-                await reader.read(1)
                 session.writer.write(self.faults.banner)
                 await session.writer.drain()
                 return
-            header = await reader.readexactly(HEADER.size)
+            header = first + await reader.readexactly(HEADER.size - 1)
             body = await reader.readexactly(body_length(header))
             self._last_traffic = self._monotonic()
-            if session.served and not self._is_dark():
+            if session.served and not self._is_night("dark"):
                 await self._handle(parse_request(header, body), session)
 
     async def _handle(self, request: Request, session: _Session) -> None:
@@ -168,13 +180,14 @@ class Server:
             return
         self.requests.append((request.unit, request.space, request.start, request.count))
         session.requests += 1
+        self._notify()
         faults = self.faults if self.faults.concern(request) else Faults()
-        if starts_in(faults.close_on, request):
+        if touches(faults.close_on, request):
             await asyncio.sleep(faults.close_after)
             raise _Close
         if faults.close_every and session.requests % faults.close_every == 0:
             raise _Close
-        if faults.silent or starts_in(faults.silent_on, request):
+        if faults.silent or touches(faults.silent_on, request):
             return
         if request.unit not in self.devices and faults.unknown_unit == "silent":
             return
@@ -202,9 +215,6 @@ class Server:
             device.asleep = self._is_night("stale")
         answer = device.read(request.space, request.wire, request.count)
         return answer if isinstance(answer, ExceptionCode) else faults.change(request, answer)
-
-    def _is_dark(self) -> bool:
-        return self._is_night("dark")
 
     def _is_night(self, kind: str) -> bool:
         if self.faults.night != kind:

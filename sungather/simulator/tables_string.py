@@ -72,6 +72,7 @@ SG_RT: Final = _SG + parse_table("""
 7013 u16 0.01A  string_1_current
 7014 u16 0.01A  string_2_current
 7015 u16 0.01A  string_3_current
+7016 u16x21 -   no_string_currents
 """)
 
 # On a single phase the meter's other two are signed registers without support: all ones.
@@ -96,4 +97,6 @@ HOLDING: Final = tables_common.HOLDING + parse_table("""
 5041 u16 -      absent
 5042 u16 -      absent
 5043 u16 -      absent
+5116 u16x19 -   q_p_curve
+5135 u16x20 -   q_u_curve
 """)
