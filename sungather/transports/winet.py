@@ -134,7 +134,7 @@ class WinetTransport:
         self._session: Session | None = None
         self._http: HttpConnection | None = None
         self._quiet_until = 0.0
-        self._failed: tuple[Block, int] | None = None
+        self._failed: set[tuple[Block, int]] = set()
         self._said_factory = False
 
     @property
@@ -166,7 +166,7 @@ class WinetTransport:
                 code, reason, data = await self._ask(session, block, unit, deadline)
             if code != SUCCESS:
                 raise await self._failure(session, block, unit, code, reason)
-            self._failed = None
+            self._failed.discard((block, unit))
             return words_of(data.get("param_value"), block.count)
 
     async def close(self) -> None:
@@ -388,13 +388,12 @@ class WinetTransport:
                 f"{self._host} does not accept its own new session ({reason}, code {code}): "
                 f"another client uses it. Close the dongle's web page and other programs."
             )
-        if self._failed != (block, unit):
-            self._failed = (block, unit)
+        if (block, unit) not in self._failed:
+            self._failed.add((block, unit))
             return errors.Busy(
                 f"{self._host} could not read registers {block.start}–{block.end} "
                 f"({reason}, code {code}). It is tried again."
             )
-        self._failed = None
         await session.refresh_devices()
         device = session.device(unit)
         if device is not None and not device.linked:
