@@ -1,0 +1,299 @@
+"""`/metrics`: readings and health for Prometheus, as its text format or OpenMetrics; pure.
+
+Written by hand: the reference library costs 4.9 MB of memory and registers what it is told once,
+while the names here come and go with each reading. Its parser is the judge in the tests.
+
+Naming rules: `sungather_<published name>_<unit>`, in base units but for energies, which stay in
+kWh; lifetime energies are counters. Phases, trackers and strings are labels. Texts are `…_info`
+with the text as label `value`. History arrays and texts that are times are left out. A value
+that is absent is not exposed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import sungather
+from sungather.reading import Reading, State
+from sungather.service import Health
+
+TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+_UNITS: Final = {
+    "W": ("watts", 1.0),
+    "kW": ("watts", 1000.0),
+    "VA": ("volt_amperes", 1.0),
+    "kVA": ("volt_amperes", 1000.0),
+    "var": ("vars", 1.0),
+    "kvar": ("vars", 1000.0),
+    "V": ("volts", 1.0),
+    "mV": ("volts", 0.001),
+    "A": ("amperes", 1.0),
+    "Ah": ("ampere_hours_charge", 1.0),
+    "°C": ("celsius", 1.0),
+    "Hz": ("hertz", 1.0),
+    "kWh": ("kwh", 1.0),
+    "Wh": ("kwh", 0.001),
+    "%": ("percent", 1.0),
+    "kΩ": ("ohms", 1000.0),
+    "s": ("seconds", 1.0),
+    "min": ("seconds", 60.0),
+    "h": ("seconds", 3600.0),
+    "kg": ("grams", 1000.0),
+}
+"""Unit as published -> ending of the name, and the factor to it."""
+_ONE_OF: Final = re.compile(r"(?:^|_)(phase|mppt|string)_(\d+|[abc])(?=_)")
+_PHASE_AFTER: Final = re.compile(r"_([abc])_phase(?=_)")
+_RESERVED: Final = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
+"""Endings that mean something else to Prometheus."""
+_TIME: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d{2}")
+_SERVICE_STATES: Final = ("starting", "ok", "waiting", "blocked", "stopped")
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class _Family:
+    kind: str
+    """"gauge", "counter" or "info"."""
+    help: str
+    samples: dict[Labels, float] = field(default_factory=dict[Labels, float])
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What is counted of one inverter since the start."""
+
+    scans: Counter[str] = field(default_factory=Counter[str])
+    errors: Counter[str] = field(default_factory=Counter[str])
+    requests: int = 0
+    last_success: float | None = None
+
+
+class Metrics:
+    """Counts readings, and writes everything that is known as metrics."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, _Counts] = {}
+
+    def take(self, reading: Reading) -> None:
+        """Count a reading."""
+        if reading.state is State.CONNECTING:
+            return
+        counts = self._counts.setdefault(reading.name, _Counts())
+        counts.scans[str(reading.state)] += 1
+        counts.requests += reading.requests
+        if reading.problem is not None and reading.state is not State.ASLEEP:
+            counts.errors[reading.problem.kind] += 1
+        if reading.state is State.OK:
+            counts.last_success = reading.time.timestamp()
+
+    def exposition(
+        self, readings: Sequence[Reading], services: Sequence[Health], accept: str
+    ) -> tuple[bytes, str]:
+        """The text and its content type, as the `Accept` header wishes."""
+        families = _Families()
+        families.add(
+            "build", "info", "The running program.", (("version", sungather.__version__),), 1
+        )
+        for reading in readings:
+            self._inverter(families, reading)
+            _values(families, reading)
+        for service in services:
+            _service(families, service)
+        wants_open = _prefers_open_metrics(accept)
+        return families.text(wants_open).encode(), OPEN_METRICS if wants_open else TEXT
+
+    def _inverter(self, families: "_Families", reading: Reading) -> None:
+        name: Labels = (("name", reading.name),)
+        counts = self._counts.get(reading.name, _Counts())
+        families.add(
+            "up", "gauge", "1 if the last scan gave a reading.", name, reading.state is State.OK
+        )
+        for state in State:
+            families.add(
+                "inverter_state",
+                "gauge",
+                "1 for the state that the inverter is in.",
+                (*name, ("state", str(state))),
+                reading.state is state,
+            )
+        families.add(
+            "inverter",
+            "info",
+            "What the inverter says of itself.",
+            (
+                *_identity(reading),
+                ("family", reading.family),
+                ("transport", reading.transport),
+                ("path", str(reading.path)),
+            ),
+            1,
+        )
+        families.add(
+            "scan_duration_seconds",
+            "gauge",
+            "How long the last scan took.",
+            name,
+            reading.duration_ms / 1000,
+        )
+        families.add("requests", "counter", "Requests sent.", name, counts.requests)
+        for state, count in counts.scans.items():
+            families.add(
+                "scans", "counter", "Scans by what came of them.", (*name, ("state", state)), count
+            )
+        for kind, count in counts.errors.items():
+            families.add(
+                "errors", "counter", "Failed scans by class.", (*name, ("class", kind)), count
+            )
+        if counts.last_success is not None:
+            families.add(
+                "last_success_timestamp_seconds",
+                "gauge",
+                "When the last reading was taken.",
+                name,
+                counts.last_success,
+            )
+
+
+class _Families:
+    """Metric families in the order of their first sample."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, _Family] = {}
+
+    def add(self, name: str, kind: str, help_: str, labels: Labels, value: float) -> None:
+        family = self._families.setdefault(f"sungather_{name}", _Family(kind, help_))
+        if family.kind == kind:
+            family.samples.setdefault(labels, float(value))
+
+    def text(self, open_metrics: bool) -> str:
+        lines: list[str] = []
+        for name, family in self._families.items():
+            sample = name + {"counter": "_total", "info": "_info"}.get(family.kind, "")
+            if open_metrics:
+                declared, kind = name, family.kind
+            else:
+                declared, kind = sample, "gauge" if family.kind == "info" else family.kind
+            lines.append(f"# HELP {declared} {_escaped(family.help, open_metrics)}")
+            lines.append(f"# TYPE {declared} {kind}")
+            lines += [
+                f"{sample}{_written(labels)} {_number(value)}"
+                for labels, value in family.samples.items()
+            ]
+        if open_metrics:
+            lines.append("# EOF")
+        return "\n".join(lines) + "\n"
+
+
+def _identity(reading: Reading) -> Labels:
+    return (("name", reading.name), ("serial", reading.serial), ("model", reading.model))
+
+
+def _values(families: _Families, reading: Reading) -> None:
+    identity = _identity(reading)
+    for published, value in reading.values.items():
+        name = re.sub(r"[^a-z0-9_]", "_", published.lower())
+        if isinstance(value, list):
+            continue
+        if isinstance(value, str):
+            if not _TIME.match(value):
+                help_ = f"Published as {published}."
+                families.add(name, "info", help_, (*identity, ("value", value)), 1)
+            continue
+        unit = reading.units.get(published, "")
+        ending, factor = _UNITS.get(unit, ("", 1.0))
+        name, part = _apart(name)
+        kind = "counter" if ending == "kwh" and _is_lifetime(name) else "gauge"
+        if kind == "counter":
+            name = name.removesuffix("_total")
+        if ending:
+            name = f"{name}_{ending}"
+        elif name.endswith(_RESERVED):
+            name = f"{name}_value"
+        known_as = published.replace(f"_{part[0][1]}", "_N", 1) if part else published
+        told = f"Published as {known_as}{f' in {unit}' if unit else ''}."
+        # Rounded, so that a change of unit leaves no trace of binary fractions.
+        families.add(name, kind, told, identity + part, round(value * factor, 6))
+
+
+def _apart(name: str) -> tuple[str, Labels]:
+    """What there are several of goes into a label: "mppt_2_voltage" is mppt="2"."""
+    if found := _ONE_OF.search(name):
+        kind, which = found.groups()
+        return name[: found.end()].removesuffix(f"_{which}") + name[found.end() :], (
+            (kind, which),
+        )
+    if found := _PHASE_AFTER.search(name):
+        return _PHASE_AFTER.sub("_of_phase", name), (("phase", found[1]),)
+    return name, ()
+
+
+def _is_lifetime(name: str) -> bool:
+    return name.startswith("total_") or name.endswith("_total")
+
+
+def _service(families: _Families, health: Health) -> None:
+    labels: Labels = (("service", health.name),)
+    for state in _SERVICE_STATES:
+        families.add(
+            "service_state",
+            "gauge",
+            "1 for the state that an exporter, or another service, is in.",
+            (*labels, ("state", state)),
+            health.state == state,
+        )
+    families.add(
+        "service_queue_readings", "gauge", "Readings that wait for delivery.", labels, health.queue
+    )
+    for name, help_, count in (
+        ("delivered", "Readings delivered.", health.delivered),
+        ("rejected", "Readings that the other side refused for good.", health.rejected),
+        ("dropped", "Readings given up because the outbox was full.", health.dropped),
+    ):
+        families.add(f"service_{name}_readings", "counter", help_, labels, count)
+    if health.last_success is not None:
+        families.add(
+            "service_last_success_timestamp_seconds",
+            "gauge",
+            "When the last delivery succeeded.",
+            labels,
+            health.last_success.timestamp(),
+        )
+
+
+def _prefers_open_metrics(accept: str) -> bool:
+    best = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for part in accept.lower().split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        if kind in best:
+            best[kind] = max(best[kind], _weight(parameters))
+    return best["application/openmetrics-text"] > best["text/plain"]
+
+
+def _weight(parameters: Iterable[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _written(labels: Labels) -> str:
+    inside = ",".join(f'{name}="{_escaped(value, True)}"' for name, value in labels)
+    return f"{{{inside}}}" if inside else ""
+
+
+def _escaped(text: str, quotes: bool) -> str:
+    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    return text.replace('"', '\\"') if quotes else text
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)

@@ -1,0 +1,138 @@
+"""Energies of today, this month, this year and the lifetime, from lifetime counters; pure.
+
+An inverter tells today's energy and a counter that never stops. What the counter showed at local
+midnight gives the month and the year, also across days on which nobody was reading.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+_CONTINUOUS: Final = timedelta(hours=1)
+"""Readings on both sides of midnight this near to each other need no correction."""
+_FALL: Final = 0.05
+"""A counter that falls by more than this (kWh) was reset, or is another inverter's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a lifetime counter showed at the local midnight that began `day`."""
+
+    day: date
+    kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """An energy in kWh, and how far it can be trusted to be the whole."""
+
+    kwh: float
+    since: date | None = None
+    """The first day that is counted, where that is not the period's first day."""
+    as_of: datetime | None = None
+    """When it was last read, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """One flow's energies; None where nothing is known."""
+
+    today: Energy | None = None
+    month: Energy | None = None
+    year: Energy | None = None
+    lifetime: Energy | None = None
+
+
+@dataclass(slots=True)
+class Account:
+    """What is remembered of one flow's counters of one inverter."""
+
+    day: date
+    """The local day of the newest reading."""
+    seen: datetime
+    """When that was, UTC."""
+    today: float | None = None
+    """The inverter's own energy of `day`, kWh."""
+    last: float | None = None
+    """The newest lifetime counter, kWh."""
+    start: Base | None = None
+    """The counter at the last local midnight; of an earlier day while none was read since."""
+    month: Base | None = None
+    year: Base | None = None
+
+    def enter(self, day: date, seen: datetime, today: float | None, total: float | None) -> None:
+        """Take note of a reading on the local `day`; one of a day that is over is left out."""
+        if day < self.day or (today is None and total is None):
+            return
+        if total is not None:
+            self._count(day, seen, today, total)
+        if today is not None or day != self.day:
+            self.today = today
+        self.day, self.seen = day, seen
+
+    def _count(self, day: date, seen: datetime, today: float | None, total: float) -> None:
+        if self.last is not None and total < self.last - _FALL:
+            self.start = self.month = self.year = Base(day, total)
+        elif self.start is None or self.start.day != day:
+            self.start = Base(day, self._at_midnight(seen, today, total))
+            if self.month is None or _month(self.month.day) != _month(day):
+                self.month = self.start
+            if self.year is None or self.year.day.year != day.year:
+                self.year = self.start
+        self.last = total
+
+    def _at_midnight(self, seen: datetime, today: float | None, total: float) -> float:
+        if self.last is not None and seen - self.seen <= _CONTINUOUS:
+            return self.last
+        return total if today is None else max(0.0, total - today)
+
+    def totals(self, now_day: date) -> Totals:
+        """The energies as they stand on the local day `now_day`."""
+        month = self.month if self.month and _month(self.month.day) == _month(now_day) else None
+        year = self.year if self.year and self.year.day.year == now_day.year else None
+        return Totals(
+            today=self._today(now_day),
+            month=self._since(month, month is not None and month.day.day == 1),
+            year=self._since(year, year is not None and (year.day.month, year.day.day) == (1, 1)),
+            lifetime=None if self.last is None else Energy(self.last, None, self.seen),
+        )
+
+    def _today(self, now_day: date) -> Energy | None:
+        if self.day != now_day:
+            return None
+        if self.today is not None:
+            return Energy(self.today, None, self.seen)
+        if self.last is None or self.start is None or self.start.day != now_day:
+            return None
+        return Energy(self.last - self.start.kwh, None, self.seen)
+
+    def _since(self, base: Base | None, whole: bool) -> Energy | None:
+        if base is None or self.last is None:
+            return None
+        energy = max(0.0, self.last - base.kwh)
+        return Energy(energy, None if whole else base.day, self.seen)
+
+
+def _month(day: date) -> tuple[int, int]:
+    return day.year, day.month
+
+
+def add(parts: list[Totals]) -> Totals:
+    """The energies of several inverters together: of those that know theirs."""
+    return Totals(
+        today=_add([p.today for p in parts]),
+        month=_add([p.month for p in parts]),
+        year=_add([p.year for p in parts]),
+        lifetime=_add([p.lifetime for p in parts]),
+    )
+
+
+def _add(energies: list[Energy | None]) -> Energy | None:
+    known = [energy for energy in energies if energy is not None]
+    if not known:
+        return None
+    return Energy(
+        sum(energy.kwh for energy in known),
+        max((energy.since for energy in known if energy.since), default=None),
+        min((energy.as_of for energy in known if energy.as_of), default=None),
+    )

@@ -1,0 +1,91 @@
+"""The JSON API; pure. Described by `openapi.json`, which the program serves."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sungather.history import Day
+from sungather.reading import Reading, State, rfc3339
+from sungather.service import Health
+from sungather.web import flow
+from sungather.web.flow import Flow
+
+
+def now(readings: Sequence[Reading], moment: datetime) -> bytes:
+    """`/api/v1/now`: the newest reading of every inverter with its age, and the sum."""
+    return _json(
+        {
+            "time": rfc3339(moment),
+            "inverters": [
+                reading.as_json()
+                | {"age_s": round(max(0.0, (moment - reading.time).total_seconds()), 1)}
+                for reading in readings
+            ],
+            "sum": _sum(readings),
+        }
+    )
+
+
+def _sum(readings: Sequence[Reading]) -> dict[str, float]:
+    """Powers of the inverters that have a reading, together; absent ones are left out."""
+    together = flow.total([Flow.of(r.values) for r in readings if r.state is State.OK])
+    return {
+        name if name == "battery_level" else f"{name}_power": figure
+        for name, figure in asdict(together).items()
+        if figure is not None
+    }
+
+
+def history(day: Day, inverters: Sequence[str], timezone: str) -> bytes:
+    """`/api/v1/history`: the means of a local day, null where nothing is known."""
+    return _json(
+        {
+            "day": day.day.isoformat(),
+            "timezone": timezone,
+            "start": day.start,
+            "end": day.end,
+            "step": day.step,
+            "inverters": list(inverters),
+            "names": list(day.figures),
+            "energies": day.energies,
+            "samples": [
+                [at, str(sample.state), *(_short(mean) for mean in sample.means)]
+                for at, sample in day.samples.items()
+            ],
+        }
+    )
+
+
+def _short(mean: float | None) -> float | None:
+    return None if mean is None else round(mean, 1)
+
+
+def health(readings: Sequence[Reading], services: Sequence[Health], moment: datetime) -> bytes:
+    """`/api/v1/health`: how inverters and services are doing."""
+    return _json(
+        {
+            "time": rfc3339(moment),
+            "inverters": [
+                {
+                    "name": reading.name,
+                    "state": str(reading.state),
+                    "since": rfc3339(reading.since) if reading.since else None,
+                    "time": rfc3339(reading.time),
+                    "error": {"class": reading.problem.kind, "message": reading.problem.message}
+                    if reading.problem
+                    else None,
+                }
+                for reading in readings
+            ],
+            "services": [
+                asdict(service)
+                | {"last_success": rfc3339(service.last_success) if service.last_success else None}
+                for service in services
+            ],
+        }
+    )
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,156 @@
+"""One inverter's details: strings, phases, temperatures, and the table of all values; pure."""
+
+import re
+from html import escape
+from typing import Final
+
+from sungather import household
+from sungather.reading import Reading
+from sungather.web import words
+
+_MPPT: Final = re.compile(r"mppt_(\d+)_voltage")
+_STRING: Final = re.compile(r"string_(\d+)_current")
+_PHASES: Final = ("a", "b", "c")
+_HEALTH_FIGURES: Final = (
+    ("grid_frequency", "Grid frequency"),
+    ("power_factor", "Power factor"),
+    ("array_insulation_resistance", "Insulation resistance"),
+    ("battery_voltage", "Battery voltage"),
+    ("battery_state_of_healthy", "Battery health"),
+    ("bus_voltage", "Bus voltage"),
+    ("daily_running_time", "Running today"),
+    ("total_running_time", "Running in all"),
+)
+
+
+def measurements(reading: Reading) -> str:
+    """Strings, phases, temperatures and a few more, as far as the inverter tells them."""
+    blocks = [_strings(reading), _phases(reading), _temperatures(reading), _more(reading)]
+    body = "".join(blocks) or '<p class="empty">Nothing was read yet.</p>'
+    return f'<h2 id="details-title">Inverter</h2><div class="blocks">{body}</div>'
+
+
+def table(reading: Reading) -> str:
+    """Every value, absent ones included. Its cells have ids: see `cells`."""
+    names = sorted({*reading.values, *reading.absent})
+    if not names:
+        return '<p class="empty">No values while there is no reading.</p>'
+    rows = "".join(
+        f'<tr><th scope="row">{escape(words.label(name))}<code>{escape(name)}</code></th>'
+        f'<td id="{_id(name)}">{_cell(reading, name)}</td></tr>'
+        for name in names
+    )
+    return (
+        '<table class="values"><caption class="hidden">All values of the newest reading</caption>'
+        '<thead class="hidden"><tr><th scope="col">Name</th><th scope="col">Value</th></tr>'
+        "</thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def rows_of(reading: Reading) -> str:
+    """What tells two tables with different rows apart."""
+    return " ".join(sorted({*reading.values, *reading.absent}))
+
+
+def cells(reading: Reading) -> dict[str, str]:
+    """Id -> HTML of each value in the table, so that a live page gets only what changed."""
+    return {_id(name): _cell(reading, name) for name in reading.values}
+
+
+def _id(name: str) -> str:
+    return f"v-{escape(name)}"
+
+
+def _cell(reading: Reading, name: str) -> str:
+    return escape(words.value(reading.values.get(name), reading.units.get(name, "")))
+
+
+def _strings(reading: Reading) -> str:
+    values = reading.values
+    numbers = sorted(int(match[1]) for name in values if (match := _MPPT.fullmatch(name)))
+    rows: list[tuple[str, ...]] = []
+    for index in numbers:
+        volts = household.number(values, f"mppt_{index}_voltage")
+        amperes = household.number(values, f"mppt_{index}_current")
+        power = None if volts is None or amperes is None else volts * amperes
+        rows.append((f"MPPT {index}", _unit(volts, "V"), _unit(amperes, "A"), words.power(power)))
+    strings = sorted(int(match[1]) for name in values if (match := _STRING.fullmatch(name)))
+    rows += [
+        (
+            f"String {index}",
+            "",
+            _unit(household.number(values, f"string_{index}_current"), "A"),
+            "",
+        )
+        for index in strings
+    ]
+    return _block("Strings", ("", "Voltage", "Current", "Power"), rows)
+
+
+def _phases(reading: Reading) -> str:
+    values = reading.values
+    rows: list[tuple[str, ...]] = []
+    for phase in _PHASES:
+        volts = household.number(values, f"phase_{phase}_voltage")
+        amperes = household.number(values, f"phase_{phase}_current")
+        meter = household.number(values, f"meter_phase_{phase}_power")
+        if meter is None:
+            meter = household.number(values, f"meter_{phase}_phase_power")
+        if volts is None and amperes is None and meter is None:
+            continue
+        rows.append(
+            (
+                f"Phase {phase.upper()}",
+                _unit(volts, "V"),
+                _unit(amperes, "A"),
+                words.power(meter),
+            )
+        )
+    return _block("Phases", ("", "Voltage", "Current", "Meter"), rows)
+
+
+def _temperatures(reading: Reading) -> str:
+    rows = [
+        (words.label(name).replace(" temperature", "").replace(" temp", ""), _unit(figure, "°C"))
+        for name in reading.values
+        if reading.units.get(name) == "°C"
+        and (figure := household.number(reading.values, name)) is not None
+    ]
+    return _block("Temperatures", ("", "°C"), rows)
+
+
+def _more(reading: Reading) -> str:
+    rows = [
+        (title, words.value(reading.values[name], reading.units.get(name, "")))
+        for name, title in _HEALTH_FIGURES
+        if name in reading.values
+    ]
+    rows += [
+        (f"Firmware {words.label(part)}", version) for part, version in reading.firmware.items()
+    ]
+    return _block("More", ("", "Value"), rows)
+
+
+def _block(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    if not rows:
+        return ""
+    used = [
+        i for i in range(len(heads)) if i == 0 or any(r[i] not in ("", words.ABSENT) for r in rows)
+    ]
+    head = "".join(f'<th scope="col">{heads[i]}</th>' if i else "<td></td>" for i in used)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(row[i])}</td>" for i in used[1:])
+        + "</tr>"
+        for row in rows
+    )
+    hidden = ' class="hidden"' if len(heads) < 3 else ""
+    return (
+        f'<div><h3>{title}</h3><table class="small"><thead{hidden}>'
+        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _unit(figure: float | None, unit: str) -> str:
+    return words.value(figure, unit)

@@ -1,0 +1,205 @@
+"""The drawing of where power comes from and goes to, as SVG; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from math import tau
+from typing import Final
+
+from sungather import household
+from sungather.reading import Value
+from sungather.web import words
+
+_RADIUS: Final = 50
+_ROUND: Final = tau * _RADIUS
+_HEADS: Final = {
+    "pv": (200, 143, 90),
+    "grid": (148, 190, 0),
+    "house": (252, 190, 0),
+    "battery": (200, 237, -90),
+}
+"""Middle of each link, and the direction of positive power in degrees."""
+_IDLE: Final = 5.0
+"""Watts below which nothing is said to flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The household's powers in W, all positive or None; battery level in %."""
+
+    pv: float | None = None
+    house: float | None = None
+    grid_import: float | None = None
+    grid_export: float | None = None
+    battery_charge: float | None = None
+    battery_discharge: float | None = None
+    battery_level: float | None = None
+
+    @staticmethod
+    def of(values: Mapping[str, Value]) -> "Flow":
+        """From published values."""
+        powers = {flow: household.number(values, f"{flow}_power") for flow in household.FLOWS}
+        return Flow(**powers, battery_level=household.number(values, household.BATTERY_LEVEL))
+
+    @property
+    def grid(self) -> float | None:
+        """From the grid; negative: to the grid."""
+        return _difference(self.grid_import, self.grid_export)
+
+    @property
+    def battery(self) -> float | None:
+        """Out of the battery; negative: into it."""
+        return _difference(self.battery_discharge, self.battery_charge)
+
+    @property
+    def has_battery(self) -> bool:
+        """Whether there is anything to say of a battery."""
+        return self.battery is not None or self.battery_level is not None
+
+
+def _difference(plus: float | None, minus: float | None) -> float | None:
+    return None if plus is None and minus is None else (plus or 0.0) - (minus or 0.0)
+
+
+def total(flows: list[Flow]) -> Flow:
+    """Several inverters together: sums of those that tell; the level is their mean."""
+
+    def added(parts: list[float | None]) -> float | None:
+        known = [part for part in parts if part is not None]
+        return sum(known) if known else None
+
+    levels = [flow.battery_level for flow in flows if flow.battery_level is not None]
+    return Flow(
+        pv=added([flow.pv for flow in flows]),
+        house=added([flow.house for flow in flows]),
+        grid_import=added([flow.grid_import for flow in flows]),
+        grid_export=added([flow.grid_export for flow in flows]),
+        battery_charge=added([flow.battery_charge for flow in flows]),
+        battery_discharge=added([flow.battery_discharge for flow in flows]),
+        battery_level=sum(levels) / len(levels) if levels else None,
+    )
+
+
+def sentence(flow: Flow) -> str:
+    """What happens now, for everybody and for screen readers."""
+    parts: list[str] = []
+    if flow.pv is not None:
+        parts.append(
+            f"The sun gives {words.power(flow.pv)}"
+            if flow.pv >= _IDLE
+            else "The sun gives nothing now"
+        )
+    if flow.house is not None:
+        parts.append(f"the house uses {words.power(flow.house)}")
+    battery = flow.battery
+    if battery is not None:
+        if battery > _IDLE:
+            parts.append(f"the battery gives {words.power(battery)}")
+        elif battery < -_IDLE:
+            parts.append(f"the battery takes {words.power(-battery)}")
+        else:
+            parts.append("the battery rests")
+    grid = flow.grid
+    if grid is not None:
+        if grid > _IDLE:
+            parts.append(f"{words.power(grid)} come from the grid")
+        elif grid < -_IDLE:
+            parts.append(f"{words.power(-grid)} go to the grid")
+        else:
+            parts.append("nothing comes from the grid")
+    if not parts:
+        return ""
+    text = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    return text[:1].upper() + text[1:] + "."
+
+
+def drawing(flow: Flow, battery: bool) -> str:
+    """The SVG. `battery`: show its place, also while its values are unknown."""
+    grid, stored = flow.grid, flow.battery
+    nodes = [
+        _link("pv", "M200 106V180", flow.pv),
+        _link("grid", "M106 190H190", grid),
+        _link("house", "M210 190H294", flow.house),
+        _node("pv", 200, 56, words.power(flow.pv), "Solar", ""),
+        _node("grid", 56, 190, words.power(_size(grid)), _grid_label(grid), ""),
+        _node("house", 344, 190, words.power(flow.house), "House", _shares(flow)),
+    ]
+    height = 250
+    if battery:
+        height = 384
+        level = _arc("level", 0.0, (flow.battery_level or 0.0) / 100)
+        nodes.insert(3, _link("battery", "M200 274V200", stored))
+        nodes.append(
+            _node("battery", 200, 324, words.power(_size(stored)), _battery_label(flow), level)
+        )
+    name = escape(sentence(flow) or "No values at the moment.")
+    return (
+        f'<svg class="flow" viewBox="0 0 400 {height}" role="img" aria-label="{name}">'
+        f'{"".join(nodes)}<circle class="hub" cx="200" cy="190" r="10"/></svg>'
+    )
+
+
+def _size(power: float | None) -> float | None:
+    return None if power is None else abs(power)
+
+
+def _grid_label(power: float | None) -> str:
+    if power is None or abs(power) <= _IDLE:
+        return "Grid"
+    return "From grid" if power > 0 else "To grid"
+
+
+def _battery_label(flow: Flow) -> str:
+    return "Battery" if flow.battery_level is None else words.percent(flow.battery_level)
+
+
+def _link(kind: str, path: str, power: float | None) -> str:
+    """A line drawn in the direction of positive power, with a head on it."""
+    if power is None or abs(power) <= _IDLE:
+        return f'<path class="link" d="{path}"/>'
+    size = abs(power)
+    speed = "fast" if size > 3000 else "calm" if size > 600 else "slow"
+    back = "" if power > 0 else " back"
+    width = 3 + min(5.0, size / 1500)
+    x, y, turn = _HEADS[kind]
+    turn += 0 if power > 0 else 180
+    return (
+        f'<path class="link" d="{path}"/>'
+        f'<path class="stream {kind} {speed}{back}" d="{path}" stroke-width="{width:.1f}"/>'
+        f'<path class="head {kind}" d="M-5-8L6 0L-5 8z"'
+        f' transform="translate({x} {y}) rotate({turn})"/>'
+    )
+
+
+def _node(kind: str, x: int, y: int, value: str, label: str, ring: str) -> str:
+    figure, _, unit = value.partition(words.SPACE)
+    return (
+        f'<g class="node {kind}" transform="translate({x} {y})">'
+        f'<circle class="disc" r="{_RADIUS}"/>{ring}'
+        f'<use href="#i-{kind}" x="-13" y="-38" width="26" height="26"/>'
+        f'<text class="watts" y="12">{figure}<tspan class="unit" dx="3">{unit}</tspan></text>'
+        f'<text class="label" y="30">{label}</text></g>'
+    )
+
+
+def _arc(kind: str, start: float, end: float) -> str:
+    """A part of a node's ring; 0 and 1 are at the top."""
+    length = max(0.0, min(1.0, end) - start)
+    if length <= 0:
+        return ""
+    return (
+        f'<circle class="arc {kind}" r="{_RADIUS}" transform="rotate({360 * start - 90:.1f})"'
+        f' stroke-dasharray="{length * _ROUND:.1f} {_ROUND:.1f}"/>'
+    )
+
+
+def _shares(flow: Flow) -> str:
+    """The ring of the house: what share comes from the grid, the battery and the sun."""
+    if not flow.house or flow.house <= _IDLE:
+        return ""
+    grid = min(1.0, max(flow.grid or 0.0, 0.0) / flow.house)
+    battery = min(1.0 - grid, max(flow.battery or 0.0, 0.0) / flow.house)
+    sun = 1.0 - grid - battery if flow.pv else 0.0
+    return (
+        _arc("pv", 0.0, sun) + _arc("battery", sun, sun + battery) + _arc("grid", 1.0 - grid, 1.0)
+    )

@@ -1,0 +1,297 @@
+"""HTTP/1.1 for a page and an API that are only ever read.
+
+h11 speaks the protocol; this file owns the sockets and the limits. Nothing that a client sends,
+or leaves unsent, holds up anybody else or takes more than a few kilobytes.
+"""
+
+import asyncio
+import contextlib
+import logging
+import zlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs, unquote
+
+import h11
+
+log = logging.getLogger(__name__)
+
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_COMPRESS_FROM: Final = 1000
+_LOOK_BUFFER: Final = 16 * 1024
+_LOOK_LONGEST: Final = 64
+"""Buffers of an unwanted body that are read before the connection is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server and one client may take."""
+
+    connections: int = 400
+    request_seconds: float = 15.0
+    """Until a request's headers are complete; also how long a silent connection is kept."""
+    write_seconds: float = 30.0
+    """How long a client may leave what is sent to it unread."""
+    header_bytes: int = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request without its body: nothing here needs one."""
+
+    method: str
+    path: str
+    """Decoded, without the query."""
+    query: Mapping[str, str]
+    """The last value of each name."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, whole or as a stream."""
+
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    stream: AsyncGenerator[bytes] | None = None
+    """Sent as it comes, until it ends or the client leaves; `body` is not used then."""
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class HttpServer:
+    """Serves `handler` on one port."""
+
+    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
+        self._handler = handler
+        self._limits = limits or Limits()
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self, address: str | None, port: int) -> int:
+        """Listen; without an address on all, IPv4 and IPv6. Returns the port; raises OSError."""
+        self._server = await asyncio.start_server(
+            self._serve, address, port, limit=_LOOK_BUFFER, backlog=256
+        )
+        return self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        clients = list(self._clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or len(self._clients) >= self._limits.connections:
+            writer.transport.abort()
+            return
+        self._clients.add(task)
+        try:
+            await _Client(reader, writer, self._handler, self._limits).talk()
+        except (OSError, TimeoutError, h11.RemoteProtocolError) as error:
+            log.debug("a web client went: %s", error)
+        except asyncio.CancelledError:
+            pass  # the server stops
+        except Exception:
+            log.exception("a web request failed")
+        finally:
+            self._clients.discard(task)
+            writer.transport.abort()
+
+
+class _Client:
+    """One connection."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        handler: Handler,
+        limits: Limits,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        writer.transport.set_write_buffer_limits(0)  # drained means: sent
+        self._handler = handler
+        self._limits = limits
+
+    async def talk(self) -> None:
+        """Answer one request after the other."""
+        limits = self._limits
+        async with asyncio.timeout(limits.request_seconds):
+            data = await self._reader.read(limits.header_bytes)
+        # Made now, not at connect: a connection that stays silent costs next to nothing.
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_bytes)
+        http.receive_data(data)
+        while True:
+            try:
+                async with asyncio.timeout(limits.request_seconds):
+                    request = await self._next_request(http)
+            except h11.RemoteProtocolError as error:
+                if http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                    refusal = _plain(error.error_status_hint, "This is not an HTTP request.")
+                    await self._send(http, None, refusal)
+                    await self._finish()
+                return
+            if request is None:
+                return
+            response = await self._answer(request)
+            await self._send(http, request, response)
+            if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+                break
+            http.start_next_cycle()
+        await self._finish()
+
+    async def _next_request(self, http: h11.Connection) -> Request | None:
+        """The next request; None when the client has closed."""
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                http.receive_data(await self._reader.read(self._limits.header_bytes))
+            elif isinstance(event, h11.Request):
+                if not _has_body(event):
+                    http.next_event()
+                return _request(event)
+            else:
+                return None
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response(
+                b"Only GET and HEAD: nothing can be changed here.\n",
+                status=405,
+                headers={"Allow": "GET, HEAD"},
+            )
+        try:
+            return await self._handler(request)
+        except Exception:
+            log.exception("the web request %r failed", request.path)
+            return _plain(500, "This page failed; the log says more.")
+
+    async def _send(
+        self, http: h11.Connection, request: Request | None, response: Response
+    ) -> None:
+        headers = _HEADERS | dict(response.headers)
+        headers["Content-Type"] = response.content_type
+        headers["Date"] = formatdate(usegmt=True)
+        headers.setdefault("Cache-Control", "no-store")
+        if http.their_state is not h11.DONE:
+            headers["Connection"] = "close"
+        body = response.body
+        if response.stream is None:
+            if request is not None and "Content-Encoding" not in headers:
+                body = _compressed(request, body, headers)
+            if response.status != 304:
+                headers["Content-Length"] = str(len(body))
+        start = h11.Response(
+            status_code=response.status,
+            reason=HTTPStatus(response.status).phrase,
+            headers=list(headers.items()),
+        )
+        self._write(http, start)
+        head_only = request is not None and request.method == "HEAD"
+        if response.stream is not None:
+            async with contextlib.aclosing(response.stream) as stream:
+                if not head_only:
+                    await self._drain()
+                    async for part in stream:
+                        self._write(http, h11.Data(data=part))
+                        await self._drain()
+        elif body and not head_only and response.status != 304:
+            self._write(http, h11.Data(data=body))
+        self._write(http, h11.EndOfMessage())
+        await self._drain()
+
+    def _write(self, http: h11.Connection, event: h11.Event) -> None:
+        data = http.send(event)
+        if data:
+            self._writer.write(data)
+
+    async def _drain(self) -> None:
+        async with asyncio.timeout(self._limits.write_seconds):
+            await self._writer.drain()
+
+    async def _finish(self) -> None:
+        """Close so that the client gets the answer, even while it still sends a body."""
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                for _ in range(_LOOK_LONGEST):
+                    if not await self._reader.read(_LOOK_BUFFER):
+                        break
+
+
+def _plain(status: int, text: str) -> Response:
+    return Response(f"{text}\n".encode(), status=status)
+
+
+def _has_body(request: h11.Request) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in request.headers
+    )
+
+
+def _request(event: h11.Request) -> Request:
+    target = event.target.decode("ascii", "replace")
+    path, _, query = target.partition("?")
+    return Request(
+        method=event.method.decode("ascii"),
+        path=unquote(path, errors="replace"),
+        query={name: values[-1] for name, values in _query(query).items()},
+        headers={name.decode(): value.decode("latin-1") for name, value in event.headers},
+    )
+
+
+def _query(text: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(text, errors="replace", max_num_fields=20)
+    except ValueError:
+        return {}
+
+
+def _compressed(request: Request, body: bytes, headers: dict[str, str]) -> bytes:
+    headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+    if len(body) < _COMPRESS_FROM or not takes_gzip(request):
+        return body
+    headers["Content-Encoding"] = "gzip"
+    return gzip(body)
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether the client accepts gzip."""
+    for part in request.headers.get("accept-encoding", "").lower().split(","):
+        coding, _, weight = part.strip().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def gzip(body: bytes, level: int = 6) -> bytes:
+    """`body` in gzip format."""
+    packer = zlib.compressobj(level, wbits=31)
+    return packer.compress(body) + packer.flush()

@@ -1,0 +1,110 @@
+"""The live stream: pages that are open get the parts that changed, as server-sent events.
+
+A page is rendered once for all who look at it. A client that reads slowly skips what it missed:
+it gets the newest of each part, so it costs no more memory than any other.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
+
+from sungather.web.page import Part
+
+_GAP: Final = 0.2
+"""Seconds in which the readings of several inverters become one event."""
+_HEARTBEAT: Final = 15.0
+"""Seconds after which a silent stream shows that it is alive, and notices clients that left."""
+
+Render = Callable[[str], dict[str, Part]]
+
+
+class _Board:
+    """The newest parts of one page, and when each changed."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.clients = 0
+        self._parts: dict[str, tuple[Part, int]] = {}
+        self._newest = b""
+
+    def show(self, parts: dict[str, Part], now: str) -> None:
+        """Take the parts of a page rendered at `now`."""
+        self.version += 1
+        self._parts = {
+            name: (part, known[1])
+            if (known := self._parts.get(name)) and known[0].key == part.key
+            else (part, self.version)
+            for name, part in parts.items()
+        }
+        self._newest = self._event(self.version - 1, now)
+
+    def since(self, version: int, now: str) -> bytes:
+        """The event that brings a client from `version` to the newest."""
+        return self._newest if version == self.version - 1 else self._event(version, now)
+
+    def _event(self, version: int, now: str) -> bytes:
+        changed = {
+            name: part.html for name, (part, since) in self._parts.items() if since > version
+        }
+        data = json.dumps({"now": now, "parts": changed}, ensure_ascii=False)
+        return f"data: {data}\n\n".encode()
+
+
+class Live:
+    """Tells open pages about new readings."""
+
+    def __init__(self, render: Render, now: Callable[[], str]) -> None:
+        """`render(inverter)` gives a page's parts, `now` the time in RFC 3339."""
+        self._render = render
+        self._now = now
+        self._boards: dict[str, _Board] = {}
+        self._news = asyncio.Event()
+        self._shown = asyncio.Condition()
+
+    @property
+    def clients(self) -> int:
+        """How many pages are open."""
+        return sum(board.clients for board in self._boards.values())
+
+    def changed(self) -> None:
+        """Something that a page shows is new."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Render and tell, until cancelled. Without open pages nothing is rendered."""
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(_GAP)
+            self._news.clear()
+            now = self._now()
+            for inverter, board in self._boards.items():
+                board.show(self._render(inverter), now)
+            async with self._shown:
+                self._shown.notify_all()
+
+    async def stream(self, inverter: str) -> AsyncGenerator[bytes]:
+        """The events for one page that is about `inverter` ("" for all)."""
+        board = self._boards.setdefault(inverter, _Board())
+        board.clients += 1
+        try:
+            if board.clients == 1:
+                board.show(self._render(inverter), self._now())
+            seen = board.version
+            yield b"retry: 3000\n" + board.since(0, self._now())
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_HEARTBEAT), self._shown:
+                        while board.version == seen:
+                            await self._shown.wait()
+                if board.version == seen:
+                    yield b"event: alive\ndata: -\n\n"
+                    continue
+                event = board.since(seen, self._now())
+                seen = board.version
+                yield event
+        finally:
+            board.clients -= 1
+            if not board.clients:
+                self._boards.pop(inverter, None)

@@ -1,0 +1,226 @@
+// The page works without this file. With it: live values, a curve to point at, a search.
+
+const inverter = document.body.dataset.inverter;
+const banner = document.getElementById("connection");
+document.documentElement.classList.add("live");
+
+// Server time less ours: ages are right even on a phone whose clock is not.
+let ahead = Date.parse(document.body.dataset.now) - Date.now();
+let heard = Date.now();
+
+/* Make `old` equal to `fresh` in place: animations, focus and open details stay. */
+const OURS = new Set(["open", "hidden", "checked"]);
+function morph(old, fresh) {
+  if (old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !OURS.has(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value && !OURS.has(name)) old.setAttribute(name, value);
+  }
+  morphInside(old, fresh);
+}
+function morphInside(old, fresh) {
+  const before = [...old.childNodes], after = [...fresh.childNodes];
+  after.forEach((node, index) => {
+    if (index < before.length) morph(before[index], node);
+    else old.append(node);
+  });
+  before.slice(after.length).forEach((node) => node.remove());
+}
+function show(element, html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  morphInside(element, template.content);
+}
+
+/* Ages count on by themselves. */
+function ago(seconds) {
+  if (seconds < 1.5) return "just now";
+  if (seconds < 99.5) return `${Math.round(seconds)} s ago`;
+  if (seconds < 5970) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86400)} days ago`;
+}
+function tick() {
+  const now = Date.now() + ahead;
+  for (const time of document.querySelectorAll("time.ago")) {
+    const text = ago(Math.max(0, (now - Date.parse(time.dateTime)) / 1000));
+    if (time.textContent !== text) time.textContent = text;
+  }
+  lost(!document.hidden && Date.now() - heard > 25000);
+}
+function lost(is) {
+  if (document.body.classList.contains("lost") === is) return;
+  document.body.classList.toggle("lost", is);
+  banner.hidden = !is;
+  banner.textContent = is ? "No connection to SunGather: these values are old" : "";
+}
+
+/* Live values, while the page is looked at. */
+let stream;
+function listen() {
+  stream?.close();
+  stream = new EventSource(`events?inverter=${encodeURIComponent(inverter)}`);
+  stream.onopen = () => { heard = Date.now(); };
+  stream.addEventListener("alive", () => { heard = Date.now(); tick(); });
+  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) lost(true); };
+  stream.onmessage = ({ data }) => {
+    const { now, parts } = JSON.parse(data);
+    heard = Date.now();
+    ahead = Date.parse(now) - heard;
+    const names = Object.keys(parts).sort((a, b) => (b === "values") - (a === "values"));
+    for (const name of names) {
+      const element = document.getElementById(name);
+      if (element) show(element, parts[name]);
+    }
+    if ("values" in parts) search();
+    tick();
+  };
+}
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return stream.close();
+  heard = Date.now();
+  listen();
+  refreshDay();
+});
+addEventListener("pagehide", () => stream.close());
+addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+listen();
+setInterval(tick, 1000);
+
+/* The day: other days without leaving the page, today's curve kept new. */
+const day = document.getElementById("day");
+let shownDay = new URLSearchParams(location.search).get("day") ?? "";
+async function loadDay(wanted) {
+  const query = new URLSearchParams({ day: wanted, inverter });
+  const answer = await fetch(`curve?${query}`);
+  if (!answer.ok) return;
+  const html = await answer.text();
+  if (wanted !== shownDay) {
+    leave();
+    day.innerHTML = html;
+  } else show(day, html);
+  shownDay = wanted;
+  samples = undefined;
+}
+function refreshDay() {
+  if ("live" in day.dataset) loadDay(shownDay).catch(() => {});
+}
+setInterval(() => { if (!document.hidden) refreshDay(); }, 60000);
+async function go(wanted) {
+  const query = new URLSearchParams(inverter ? { inverter, day: wanted } : { day: wanted });
+  await loadDay(wanted);
+  day.toggleAttribute("data-live", !day.querySelector("a[rel=next]"));
+  history.replaceState(null, "", `?${query}#day`);
+}
+day.addEventListener("click", (event) => {
+  const step = event.target.closest("a.step");
+  if (!step || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const { rel } = step;
+  go(new URL(step.href).searchParams.get("day"))
+    .then(() => (day.querySelector(`a[rel=${rel}]`) ?? day.querySelector("a.step")).focus())
+    .catch(() => { location.href = step.href; });
+});
+day.addEventListener("change", ({ target }) => {
+  if (target.type === "date" && target.value && target.checkValidity()) {
+    go(target.value).then(() => day.querySelector("input[type=date]").focus()).catch(() => {});
+  }
+});
+
+/* Pointing at the curve, or walking along it with the arrow keys. */
+let samples, at;
+const watts = (value) =>
+  Math.abs(value) < 999.5 ? `${Math.round(value)} W` : `${(value / 1000).toFixed(2)} kW`;
+async function point(plot, share) {
+  at = Math.min(1, Math.max(0, share));
+  const box = plot.parentElement.dataset;
+  const start = +box.start, end = +box.end;
+  samples ??= fetch(`api/v1/history?${new URLSearchParams({ day: shownDay, inverter })}`)
+    .then((answer) => answer.json());
+  const told = await samples;
+  const index = Math.min(Math.floor((at * (end - start)) / told.step), (end - start) / told.step - 1);
+  const time = start + index * told.step;
+  const sample = told.samples.find(([when]) => when === time);
+  const clock = new Date(time * 1000).toLocaleTimeString("en-GB", {
+    hour: "2-digit", minute: "2-digit", timeZone: told.timezone.includes("/") ? told.timezone : undefined,
+  });
+  let cursor = plot.querySelector(".cursor");
+  if (!cursor) plot.append(cursor = Object.assign(document.createElement("div"), { className: "cursor" }));
+  const left = ((index + 0.5) * told.step) / (end - start);
+  cursor.style.left = `${left * 100}%`;
+  const output = plot.querySelector(".reading");
+  output.textContent = [clock, ...lines(sample)].join("\n");
+  output.hidden = false;
+  output.style.left = left < 0.5 ? `calc(${left * 100}% + 10px)` : "auto";
+  output.style.right = left < 0.5 ? "auto" : `calc(${100 - left * 100}% + 10px)`;
+}
+function lines(sample) {
+  if (!sample) return ["nothing recorded"];
+  const [, state, pv, house, bought, sold, charge, discharge, level] = sample;
+  const found = [];
+  if (pv !== null) found.push(`Solar ${watts(pv)}`);
+  if (house !== null) found.push(`House ${watts(house)}`);
+  const grid = bought === null && sold === null ? null : (bought ?? 0) - (sold ?? 0);
+  if (grid !== null) found.push(`${grid < 0 ? "To" : "From"} grid ${watts(Math.abs(grid))}`);
+  const battery = charge === null && discharge === null ? null : (discharge ?? 0) - (charge ?? 0);
+  if (battery !== null) {
+    found.push(`${battery < 0 ? "Into" : "From"} battery ${watts(Math.abs(battery))}`);
+  }
+  if (level !== null) found.push(`Battery ${Math.round(level)} %`);
+  return found.length ? found : [state];
+}
+function leave() {
+  at = undefined;
+  const output = day.querySelector(".reading");
+  if (output) output.hidden = true;
+  day.querySelector(".cursor")?.remove();
+}
+const plotOf = (event) => event.target.closest?.(".plot");
+for (const kind of ["pointerdown", "pointermove"]) {
+  day.addEventListener(kind, (event) => {
+    const plot = plotOf(event);
+    if (!plot) return;
+    const { left, width } = plot.getBoundingClientRect();
+    point(plot, (event.clientX - left) / width).catch(() => {});
+  });
+}
+day.addEventListener("pointerout", (event) => {
+  if (event.pointerType === "mouse" && !event.relatedTarget?.closest?.(".plot")) leave();
+});
+day.addEventListener("keydown", (event) => {
+  const plot = plotOf(event);
+  const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -12, PageDown: 12 }[event.key];
+  if (!plot || (!step && event.key !== "Escape")) return;
+  event.preventDefault();
+  if (!step) return leave();
+  const { start, end } = plot.parentElement.dataset;
+  const share = 300 / (end - start);
+  point(plot, at === undefined ? 0.5 : at + step * share).catch(() => {});
+});
+day.addEventListener("focusout", leave);
+
+/* Search in all values. */
+const field = document.getElementById("search");
+function search() {
+  if (!field) return;
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const rows = [...document.querySelectorAll("#values tbody tr")];
+  let count = 0;
+  for (const row of rows) {
+    const text = row.textContent.toLowerCase();
+    row.hidden = !words.every((word) => text.includes(word));
+    count += !row.hidden;
+  }
+  document.getElementById("found").textContent = words.length ? `${count} of ${rows.length} values` : "";
+}
+if (field) {
+  field.closest("label").hidden = false;
+  field.addEventListener("input", search);
+  search();
+}
