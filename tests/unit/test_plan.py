@@ -6,6 +6,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from incumbent import FIELDS
 
 from sungather.registers import Block, Space
 from sungather.registers.plan import Holes, Plan, plan
@@ -174,89 +175,22 @@ def test_no_fields_need_no_requests() -> None:
     assert plan([], 100, NOWHERE, Holes()) == Plan((), (), ())
 
 
-# --- the field lists of SunGather 0.5.2 (arrays: first words only) ---
-
-Lists = dict[Space, dict[int, list[int]]]
-"""Space -> words of a field -> starts."""
-
-SG10RT_1: Lists = {
-    IN: {
-        1: [5000, 5003, 5008, 5019, 5038, 5113],
-        2: [5004, 5006, 5009, 5031, 5083, 5091, 5128, 5144],
-    },
-    HOLD: {1: [5006]},
-}
-SG10RT_2: Lists = {
-    IN: {
-        1: [
-            *(5000, 5001, 5002, 5003, 5008, 5011, 5012, 5013, 5014, 5019, 5020, 5021, 5022),
-            *(5023, 5024, 5035, 5036, 5038, 5049, 5071, 5113, 5146, 5147, 5148, 5150, 5151),
-            *(7013, 7014, 7015),
-        ],
-        2: [
-            *(5004, 5006, 5009, 5017, 5031, 5033, 5077, 5079, 5081, 5083, 5091, 5128, 5144),
-            *(5216, 5218),
-        ],
-    },
-    HOLD: {1: [5006, 5007, 5008, 5019, 5035, 5036, 5037, 5039, 5040, 5041]},
-}
-SH10RT_1: Lists = {
-    IN: {
-        1: [
-            *(5000, 5003, 5008, 5019, 5113, 6100, 6196, 6290, 6386, 6469, 6565, 6648, 6744),
-            *(13005, 13012, 13017, 13022, 13023, 13029, 13030, 13036, 13045),
-        ],
-        2: [5004, 13003, 13006, 13008, 13010, 13013, 13018, 13034, 13037],
-    },
-    HOLD: {1: [5006]},
-}
-SH10RT_2: Lists = {
-    IN: {
-        1: [
-            *(5000, 5001, 5002, 5003, 5008, 5011, 5012, 5013, 5014, 5019, 5020, 5021, 5035),
-            *(5036, 5113, 5622, 5623, 5628, 5635, 5636, 5723, 5724, 5725, 5726, 6100, 6196),
-            *(6227, 6250, 6290, 6386, 6417, 6429, 6469, 6565, 6596, 6608, 6648, 6744, 6775),
-            *(6787, 13000, 13001, 13002, 13005, 13012, 13017, 13020, 13021, 13022, 13023),
-            *(13024, 13025, 13026, 13029, 13030, 13031, 13032, 13033, 13036, 13040, 13043),
-            13045,
-        ],
-        2: [
-            *(4950, 4952, 5004, 5017, 5033, 5077, 5601, 5603, 5605, 5607, 13003, 13006),
-            *(13008, 13010, 13013, 13015, 13018, 13027, 13034, 13037, 13041, 13046),
-        ],
-        15: [4954, 4969],
-    },
-    HOLD: {
-        1: [
-            *(5006, 5007, 5008, 5019, 5036, 5037, 5039, 5040, 13050, 13051, 13052, 13084),
-            *(13085, 13086, 13087, 13100, 33047, 33048),
-        ]
-    },
-}
-
-
 @pytest.mark.parametrize(
-    ("lists", "widest", "requests"),
+    ("model", "level", "widest", "requests"),
     [
-        pytest.param(SG10RT_1, 125, 3, id="SG10RT level 1"),
-        pytest.param(SG10RT_1, 100, 3, id="SG10RT level 1, 100 registers"),
-        pytest.param(SG10RT_2, 125, 4, id="SG10RT level 2"),
-        pytest.param(SG10RT_2, 100, 5, id="SG10RT level 2, 100 registers"),
-        pytest.param(SH10RT_1, 125, 7, id="SH10RT level 1"),
-        pytest.param(SH10RT_1, 100, 8, id="SH10RT level 1, 100 registers"),
-        pytest.param(SH10RT_2, 125, 13, id="SH10RT level 2"),
-        pytest.param(SH10RT_2, 100, 13, id="SH10RT level 2, 100 registers"),
+        pytest.param("SG10RT", 1, 125, 3, id="SG10RT level 1"),
+        pytest.param("SG10RT", 1, 100, 3, id="SG10RT level 1, 100 registers"),
+        pytest.param("SG10RT", 2, 125, 4, id="SG10RT level 2"),
+        pytest.param("SG10RT", 2, 100, 5, id="SG10RT level 2, 100 registers"),
+        pytest.param("SH10RT", 1, 125, 7, id="SH10RT level 1"),
+        pytest.param("SH10RT", 1, 100, 8, id="SH10RT level 1, 100 registers"),
+        pytest.param("SH10RT", 2, 125, 13, id="SH10RT level 2"),
+        pytest.param("SH10RT", 2, 100, 13, id="SH10RT level 2, 100 registers"),
     ],
 )
 def test_what_the_incumbent_reads_takes_this_many_requests(
-    lists: Lists, widest: int, requests: int
+    model: str, level: int, widest: int, requests: int
 ) -> None:
-    fields = [
-        Block(space, start, count)
-        for space, by_count in lists.items()
-        for count, starts in by_count.items()
-        for start in starts
-    ]
-    answer = plan(fields, widest, NOWHERE, Holes())
+    answer = plan(FIELDS[model, level], widest, NOWHERE, Holes())
     assert len(answer.blocks) == len(answer.certificate) == requests
     assert not answer.unreadable

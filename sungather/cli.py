@@ -1,0 +1,151 @@
+"""The command line: `sungather COMMAND [--config FILE] [--set key=value …] [--format …]`.
+
+JSON goes to standard output and nothing else does; everything said to a person goes to standard
+error. What the commands do stands in `commands.py`; the heavy imports wait until one is chosen.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sungather import __version__, errors
+
+EXIT_CODES = """\
+exit codes:
+  0  every inverter gave a reading (also a partial one, or asleep)
+  1  a bug in SunGather
+  2  wrong options or command line
+  3  an inverter is unreachable
+  4  an inverter is reachable but not usable: busy, refused, not a Sungrow
+
+With several inverters the worst one counts. Options are listed by 'sungather options'.
+"""
+
+COMMANDS = {
+    "run": "collect until stopped (the daemon)",
+    "run-once": "read every inverter completely once, export, and stop",
+    "readings": "show the newest values of the running daemon; the inverter is left alone",
+    "test-connection": "try the connection to every inverter and say what is wrong",
+    "get-inverter-info": "show model, serial number, firmware and state of every inverter",
+    "check-config": "check the options and show what is in force",
+    "registers": "show what is read for a model and level, and in which requests",
+    "options": "list all options",
+    "simulate": "serve a simulated inverter on a port",
+    "demo": "watch a simulated inverter live through a day, without any hardware",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="sungather",
+        description="Reads Sungrow solar inverters and exports what they say, losing nothing.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"sungather {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name not in ("registers", "options", "simulate", "demo"):
+            _add_options(command)
+        command.add_argument(
+            "--format",
+            choices=("table", "json"),
+            default="table",
+            help="table for people (default), json for programs",
+        )
+        if name == "registers":
+            command.add_argument("--model", default="SH10RT", help="default: %(default)s")
+            command.add_argument("--level", type=int, choices=(1, 2, 3), default=1)
+            command.add_argument("--path", choices=("cable", "dongle"), default="cable")
+            command.add_argument("--max-registers", type=int, default=100, metavar="N")
+        if name in ("simulate", "demo"):
+            _add_simulation(command, name)
+    return top
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        default=os.environ.get("SUNGATHER_CONFIG"),
+        help="YAML file with options (default: $SUNGATHER_CONFIG, if set)",
+    )
+    command.add_argument(
+        "--set",
+        metavar="key=value",
+        dest="settings",
+        action="append",
+        default=[],
+        help="set one option, such as inverter.host=192.168.1.10; may be repeated",
+    )
+
+
+def _add_simulation(command: argparse.ArgumentParser, name: str) -> None:
+    command.add_argument("--model", default="SH10RT", help="simulated model; default: %(default)s")
+    command.add_argument(
+        "--speed",
+        type=float,
+        default=1.0 if name == "simulate" else 600.0,
+        help="how much faster than real time the simulated day runs; default: %(default)g",
+    )
+    if name == "simulate":
+        command.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+        command.add_argument("--port", type=int, default=5020, help="default: %(default)s")
+        command.add_argument("--capture", type=Path, help="replay this capture of a real device")
+        command.add_argument("--latency", type=float, default=0.0, help="milliseconds an answer")
+        command.add_argument(
+            "--fault",
+            action="append",
+            default=[],
+            metavar="NAME[=VALUE]",
+            help="misbehave; may be repeated; 'list' shows what can be had",
+        )
+    else:
+        command.add_argument(
+            "--seconds", type=float, default=None, help="stop after this long (default: never)"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the value is the exit code."""
+    chosen = parser().parse_args(arguments)
+    try:
+        from sungather import commands
+
+        return commands.run(chosen)
+    except errors.OptionsError as error:
+        _say(*error.problems)
+        return error.exit_code
+    except errors.SungatherError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("SUNGATHER_TRACEBACK"):
+            raise
+        _say(
+            f"This is a bug in SunGather ({type(error).__name__} in '{chosen.command}'). Please "
+            f"report it, with what this prints: SUNGATHER_TRACEBACK=1 sungather {chosen.command} …"
+        )
+        return 1
+
+
+def _say(*sentences: str) -> None:
+    for sentence in sentences:
+        print(f"sungather: {sentence}", file=sys.stderr)

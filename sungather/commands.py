@@ -1,0 +1,182 @@
+"""What each command does. Results are JSON objects; `tables.py` shows them to people."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Generator
+
+from sungather import answers, control, errors
+from sungather.answers import Answer
+from sungather.configuration import Configuration, load
+from sungather.reading import Path
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Carry out the chosen command; the value is the exit code."""
+    return _COMMANDS[chosen.command](chosen)
+
+
+def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Configuration:
+    configuration = load(chosen.config, chosen.settings, need_inverter=need_inverter)
+    logging.basicConfig(
+        level=configuration.log_level, format="%(levelname)s %(message)s", stream=sys.stderr
+    )
+    for warning in configuration.warnings:
+        logging.getLogger("sungather").warning("%s", warning)
+    return configuration
+
+
+def _show(chosen: argparse.Namespace, answer: Answer) -> None:
+    if chosen.format == "json":
+        print(json.dumps(answer, ensure_ascii=False, indent=None, separators=(", ", ": ")))
+        return
+    from sungather import tables
+
+    tables.show(chosen.command, answer)
+
+
+def _daemon(chosen: argparse.Namespace) -> int:
+    from sungather import daemon
+
+    asyncio.run(daemon.run(_configuration(chosen)))
+    return 0
+
+
+async def _answer(
+    chosen: argparse.Namespace, alone: Callable[[Configuration], Awaitable[Answer]]
+) -> Answer:
+    """The running daemon's answer, else the one that `alone` makes with a connection of its own.
+
+    Without any inverter in the options, the daemon's inverters are meant.
+    """
+    configuration = _configuration(chosen, need_inverter=False)
+    socket = configuration.storage / control.SOCKET
+    targets = control.targets_of(configuration.inverters)
+    answer = await control.ask_daemon(socket, chosen.command, targets)
+    if answer is None:
+        if not configuration.inverters:
+            configuration = _configuration(chosen)
+        answer = await alone(configuration)
+    return answer
+
+
+async def _read_all(configuration: Configuration) -> Answer:
+    from sungather.daemon import pollers
+
+    found = pollers(configuration)
+    try:
+        return answers.readings(
+            await asyncio.gather(*(poller.scan(complete=True) for poller in found))
+        )
+    finally:
+        for poller in found:
+            await poller.inverter.close()
+
+
+async def _no_daemon(configuration: Configuration) -> Answer:
+    raise errors.DaemonError(
+        "No daemon is running, so there are no newest readings. Start it with 'sungather run', "
+        f"or use 'sungather run-once'. (Looked in {configuration.storage}.)"
+    )
+
+
+async def _test_all(configuration: Configuration) -> Answer:
+    from sungather.daemon import pollers
+
+    found = pollers(configuration)
+    try:
+        return {"inverters": list(await asyncio.gather(*(poller.test() for poller in found)))}
+    finally:
+        for poller in found:
+            await poller.inverter.close()
+
+
+async def _info_all(configuration: Configuration) -> Answer:
+    from sungather.daemon import pollers
+
+    found = pollers(configuration)
+    try:
+        await asyncio.gather(*(poller.scan(complete=True) for poller in found))
+        return {"inverters": [poller.inverter.info() for poller in found]}
+    finally:
+        for poller in found:
+            await poller.inverter.close()
+
+
+def _read_command(
+    alone: Callable[[Configuration], Awaitable[Answer]],
+    exit_code: Callable[[Answer], int] = answers.exit_code,
+) -> Command:
+    def command(chosen: argparse.Namespace) -> int:
+        with _progress(chosen):
+            answer = asyncio.run(_answer(chosen, alone))
+        _show(chosen, answer)
+        return exit_code(answer)
+
+    return command
+
+
+@contextlib.contextmanager
+def _progress(chosen: argparse.Namespace) -> Generator[None]:
+    """A sign of life on a terminal for whatever takes longer than a moment."""
+    if not sys.stderr.isatty() or chosen.format == "json":
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("Asking the inverter …"):
+        yield
+
+
+def _check_config(chosen: argparse.Namespace) -> int:
+    _show(chosen, _configuration(chosen).as_json())
+    return 0
+
+
+def _registers(chosen: argparse.Namespace) -> int:
+    from sungather.map_answer import map_answer
+
+    path = Path(chosen.path)
+    _show(chosen, map_answer(chosen.model, chosen.level, chosen.max_registers, path))
+    return 0
+
+
+def _options(chosen: argparse.Namespace) -> int:
+    from sungather import option_schema
+
+    if chosen.format == "json":
+        print(json.dumps(option_schema.schema(), ensure_ascii=False, indent=2))
+    else:
+        _show(chosen, {"options": option_schema.rows()})
+    return 0
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    from sungather import demo
+
+    return asyncio.run(demo.simulate(chosen))
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from sungather import demo
+
+    return asyncio.run(demo.demo(chosen))
+
+
+_COMMANDS: dict[str, Command] = {
+    "run": _daemon,
+    "run-once": _read_command(_read_all),
+    "readings": _read_command(_no_daemon),
+    "test-connection": _read_command(_test_all, answers.exit_code_of_test),
+    "get-inverter-info": _read_command(_info_all),
+    "check-config": _check_config,
+    "registers": _registers,
+    "options": _options,
+    "simulate": _simulate,
+    "demo": _demo,
+}

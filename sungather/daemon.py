@@ -1,0 +1,132 @@
+"""Puts a collector together from the options, and runs it until a signal ends it."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine, Sequence
+
+from sungather import answers
+from sungather.clock import Clock
+from sungather.collector import Collector, Poller
+from sungather.configuration import Configuration, InverterOptions
+from sungather.control import SOCKET, ControlServer, Handler, targets_of
+from sungather.inverter import Inverter
+from sungather.reading import Reading
+from sungather.service import Health, Service
+from sungather.storage import Storage
+from sungather.transports import Transport
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN = 1.5
+"""Seconds that services get to hand over what they hold; a stop takes 2 s at most."""
+
+
+def open_transport(options: InverterOptions) -> Transport:
+    """The way in that `inverter.connection` names."""
+    from sungather.transports.modbus import ModbusTransport
+
+    return ModbusTransport(options.host, options.port or 502, options.timeout)
+
+
+def pollers(
+    configuration: Configuration, services: Sequence[Service] = (), clock: Clock | None = None
+) -> list[Poller]:
+    """One poller an inverter of the options."""
+    clock = clock or Clock()
+    storage = Storage(configuration.storage)
+    return [
+        Poller(
+            Inverter(one, open_transport(one), storage, configuration.timezone, clock), services
+        )
+        for one in configuration.inverters
+    ]
+
+
+class Control:
+    """The running daemon's answers to the commands."""
+
+    name = "control"
+
+    def __init__(self, configuration: Configuration, clock: Clock) -> None:
+        self.collector: Collector | None = None
+        self._clock = clock
+        targets = targets_of(configuration.inverters)
+        socket = configuration.storage / SOCKET
+        self._server = ControlServer(socket, targets, self._handlers())
+
+    def take(self, reading: Reading) -> None:
+        """Nothing to keep: the pollers hold the newest readings."""
+
+    async def run(self) -> None:
+        """Serve; without a socket the daemon goes on, and says so."""
+        try:
+            await self._server.run()
+        except OSError as error:
+            log.warning(
+                "The control socket cannot be opened (%s), so the commands cannot use this "
+                "daemon's connection. Check storage.directory.",
+                error,
+            )
+
+    def health(self) -> Health:
+        """The socket either works or was complained about in the log."""
+        return Health(self.name, "ok")
+
+    def _handlers(self) -> dict[str, Handler]:
+        return {
+            "run-once": self._run_once,
+            "readings": self._readings,
+            "test-connection": self._test,
+            "get-inverter-info": self._info,
+        }
+
+    def _pollers(self) -> Sequence[Poller]:
+        return self.collector.pollers if self.collector else ()
+
+    async def _run_once(self) -> answers.Answer:
+        found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
+        return answers.readings(found)
+
+    async def _readings(self) -> answers.Answer:
+        services = self.collector.services if self.collector else ()
+        health = [one.health() for one in services if one is not self]
+        return answers.readings((p.newest for p in self._pollers()), self._clock.now(), health)
+
+    async def _test(self) -> answers.Answer:
+        return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
+
+    async def _info(self) -> answers.Answer:
+        return {"inverters": [one.inverter.info() for one in self._pollers()]}
+
+
+async def run(configuration: Configuration) -> None:
+    """The daemon: collect until SIGTERM or SIGINT."""
+    clock = Clock()
+    control = Control(configuration, clock)
+    services: list[Service] = [control]
+    control.collector = Collector(pollers(configuration, services, clock), services)
+    log.info("collecting from %d inverter(s)", len(configuration.inverters))
+    await until_stopped(control.collector.run())
+    log.info("stopped")
+
+
+async def until_stopped(work: Coroutine[object, object, object]) -> None:
+    """Run `work` until it ends, or a signal asks to stop; then it has `STOP_WITHIN` to end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    # A changed file takes effect at the next start; a terminal that closes ends nothing.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        working.cancel()
+        done, _ = await asyncio.wait((working,), timeout=STOP_WITHIN)
+    for task in done:
+        if not task.cancelled():
+            task.result()

@@ -1,0 +1,151 @@
+"""`simulate` and `demo`: simulated inverters for people without a roof at hand."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sungather import errors
+from sungather.clock import Clock
+from sungather.collector import Collector
+from sungather.configuration import load
+from sungather.daemon import pollers, until_stopped
+from sungather.reading import Reading
+from sungather.service import Health, Service
+from sungather.simulator import Faults, SimulatedDevice, device_named, from_capture, serve
+
+_SUNRISE = 5
+"""Local hour at which the demo's day begins."""
+
+
+async def simulate(chosen: argparse.Namespace) -> int:
+    """Serve one simulated inverter until stopped."""
+    device: SimulatedDevice = (
+        from_capture(chosen.capture)
+        if chosen.capture
+        else device_named(chosen.model, speed=chosen.speed)
+    )
+    try:
+        server = await serve(
+            device,
+            host=chosen.host,
+            port=chosen.port,
+            faults=faults_named(chosen.fault),
+            latency=chosen.latency / 1000,
+        )
+    except OSError as error:
+        raise errors.OptionsError(
+            [f"The port {chosen.port} of {chosen.host} cannot be opened: {error.strerror}."]
+        ) from None
+    async with server:
+        print(
+            f"A simulated {device.name} answers on {server.host}:{server.port}. Read it with\n"
+            f"  sungather run-once --set inverter.host={server.host} "
+            f"--set inverter.port={server.port}\nStop it with Ctrl-C.",
+            file=sys.stderr,
+        )
+        await until_stopped(asyncio.Event().wait())
+    return 0
+
+
+def faults_named(settings: list[str]) -> Faults:
+    """Faults of `--fault NAME[=VALUE]`: switches, numbers and texts of `Faults`."""
+    faults, problems = Faults(), list[str]()
+    simple = {
+        name: type(value)
+        for name in Faults.__dataclass_fields__
+        if isinstance(value := getattr(faults, name), bool | int | float | str)
+    }
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        name = name.replace("-", "_")
+        if name not in simple:
+            known = ", ".join(sorted(simple)).replace("_", "-")
+            problems.append(f"There is no fault {setting!r}. Known are: {known}.")
+            continue
+        try:
+            setattr(faults, name, simple[name](value) if equals else True)
+        except ValueError:
+            problems.append(f"The fault {name} takes a number, not {value!r}.")
+    if problems:
+        raise errors.OptionsError(problems)
+    return faults
+
+
+async def demo(chosen: argparse.Namespace) -> int:
+    """A simulated inverter lives through a day; the real collector reads it over Modbus/TCP."""
+    started = time.monotonic()
+    # A long summer day, whatever the season outside.
+    midnight = datetime(datetime.now().year, 6, 21).astimezone()
+    begin = midnight + timedelta(hours=_SUNRISE)
+
+    def simulated() -> datetime:
+        return begin + timedelta(seconds=(time.monotonic() - started) * chosen.speed)
+
+    clock = Clock(simulated, lambda: time.monotonic() * chosen.speed)
+    device = device_named(chosen.model, speed=chosen.speed, begin=begin)
+    with tempfile.TemporaryDirectory(prefix="sungather-demo-") as directory:
+        async with await serve(device) as server:
+            settings = {
+                "inverter.host": server.host,
+                "inverter.port": server.port,
+                "inverter.scan-interval": 1,
+                "storage.directory": Path(directory),
+            }
+            configuration = load(None, [f"{key}={value}" for key, value in settings.items()])
+            screen: Service = Lines() if chosen.format == "json" else Screen()
+            collector = Collector(pollers(configuration, [screen], clock), [screen])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(chosen.seconds):
+                    await until_stopped(collector.run())
+    return 0
+
+
+class Lines:
+    """One reading a line, as JSON."""
+
+    name = "lines"
+
+    def take(self, reading: Reading) -> None:
+        """Print it."""
+        print(json.dumps(reading.as_json(), ensure_ascii=False), flush=True)
+
+    async def run(self) -> None:
+        """Nothing to do between readings."""
+
+    def health(self) -> Health:
+        """Standard output has no troubles to tell."""
+        return Health(self.name, "ok")
+
+
+class Screen(Lines):
+    """The newest reading as a table that renews itself on a terminal."""
+
+    name = "screen"
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(console=Console(), auto_refresh=False, vertical_overflow="crop")
+
+    def take(self, reading: Reading) -> None:
+        """Show it."""
+        from sungather import tables
+
+        if self._live.console.is_terminal:
+            self._live.update(tables.reading(reading.as_json()), refresh=True)
+        else:
+            self._live.console.print(tables.summary(reading))
+
+    async def run(self) -> None:
+        """Keep the table on the terminal until cancelled."""
+        if not self._live.console.is_terminal:
+            return
+        with self._live:
+            await asyncio.Event().wait()

@@ -1,0 +1,79 @@
+"""One inverter's questions, one at a time: retries, pauses, and what repeated trouble means."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from sungather import errors
+from sungather.clock import Clock
+from sungather.registers import Block
+from sungather.transports import Transport
+
+WRONG_UNIT_AFTER = 3600.0
+"""Seconds of nothing but contention after which the unit id is to blame (transports.md, §1)."""
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 2.0
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Requester:
+    """Asks blocks through a transport, with `retries` further tries where another try can help."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        unit: int,
+        retries: int,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.transport = transport
+        self._unit = unit
+        self._retries = retries
+        self._clock = clock
+        self._sleep = sleep
+        self._contended_since: float | None = None
+
+    async def ask(self, block: Block, retries: int | None = None) -> Sequence[int]:
+        """Words of the block.
+
+        Raises `Refused` at once (it is final), errors of connecting at once (another try within
+        the same scan would meet the same wall), and the last `Silent`, `ConnectionLost` or
+        `Busy` after all tries.
+        """
+        tries = 1 + (self._retries if retries is None else retries)
+        for left in reversed(range(tries)):
+            try:
+                words = await self.transport.read(block, self._unit)
+            except errors.Busy as error:
+                self._note_contention(error)
+                if not left:
+                    raise
+                await self._sleep(self._pause(tries - left))
+            except (errors.Silent, errors.ConnectionLost):
+                if not left:
+                    raise
+            except errors.Refused:
+                self._contended_since = None
+                raise
+            else:
+                self._contended_since = None
+                return words
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _note_contention(self, error: errors.Busy) -> None:
+        now = self._clock.monotonic()
+        if self._contended_since is None:
+            self._contended_since = now
+        if now - self._contended_since >= WRONG_UNIT_AFTER:
+            raise errors.WrongUnit(
+                f"For an hour the device has answered nothing but 'busy' on unit {self._unit}. "
+                f"Check inverter.unit: 1 is the inverter itself, 2 the second one of a cascade."
+            ) from error
+
+    @staticmethod
+    def _pause(tried: int) -> float:
+        """Seconds before the next try: growing, and never in step with other clients."""
+        longest = min(_FIRST_PAUSE * 2 ** (tried - 1), _LONGEST_PAUSE)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not secrecy)

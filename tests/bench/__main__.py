@@ -1,0 +1,43 @@
+"""The table of figures and their bounds: `tox -e bench [PART …]`.
+
+Machines are noisy: counts and CPU time say more than wall time. Nothing here is a test.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import collector
+from tests.bench.figures import Figure
+
+PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+    "requests": collector.requests,
+    "planner": collector.planner,
+    "start": collector.start,
+    "latency": collector.latency,
+    "cycles": collector.cycles,
+    "fifty": collector.fifty,
+}
+
+
+async def main(parts: list[str]) -> int:
+    """Measure the parts (all of them unless told) and print the table."""
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        print(f"There is no part {unknown[0]}. Known are: {', '.join(PARTS)}.", file=sys.stderr)
+        return 2
+    console = Console()
+    table = Table("figure", "measured", "bound", "", box=None)
+    for part in parts or PARTS:
+        with console.status(f"measuring {part} …"):
+            for figure in await PARTS[part]():
+                verdict = "" if figure.holds else "[red]over[/red]"
+                table.add_row(figure.name, figure.shown, figure.bound_shown, verdict)
+    console.print(table)
+    return 0
+
+
+sys.exit(asyncio.run(main(sys.argv[1:])))

@@ -1,0 +1,46 @@
+"""A measured figure, and how processes are measured."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of the table."""
+
+    name: str
+    measured: float
+    bound: float
+    unit: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the figure is within its bound."""
+        return self.measured <= self.bound
+
+    @property
+    def shown(self) -> str:
+        """The figure with its unit."""
+        return f"{round(self.measured, 2):g} {self.unit}".strip()
+
+    @property
+    def bound_shown(self) -> str:
+        """The bound with its unit."""
+        return f"≤ {self.bound:g} {self.unit}".strip()
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def rss_megabytes(pid: int) -> float:
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"process {pid} has no memory")

@@ -1,0 +1,306 @@
+"""The commands as people and programs call them: a real process each, on a simulated inverter."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sungather.simulator import HTTP_SERVER, Faults, Server, device_named, serve, stranger
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[Server]:
+    async with await serve(device_named("SH10RT")) as running:
+        yield running
+
+
+class Shell:
+    """Runs `sungather` with a state directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("SUNGATHER")},
+            "STATE_DIRECTORY": str(directory / "state"),
+            "TZ": "Europe/Berlin",
+        }
+
+    async def start(self, *words: object) -> Process:
+        command = [sys.executable, "-m", "sungather", *map(str, words)]
+        return await asyncio.create_subprocess_exec(
+            *command, stdout=PIPE, stderr=PIPE, env=self.environment
+        )
+
+    async def __call__(self, *words: object) -> tuple[int, str, str]:
+        process = await self.start(*words)
+        out, err = await process.communicate()
+        return process.returncode or 0, out.decode(), err.decode()
+
+    async def json(self, *words: object) -> tuple[int, dict[str, Any]]:
+        code, out, _ = await self(*words, "--format", "json")
+        return code, json.loads(out)
+
+
+@pytest.fixture
+def sungather(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+class Arrivals(list[Any]):
+    """A list that tells when something is put into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = asyncio.Event()
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        self.arrived.set()
+
+
+def at(server: Server, **options: object) -> list[str]:
+    chosen = {"host": "127.0.0.1", "port": server.port, "timeout": 0.5, "retries": 0, **options}
+    return [
+        word
+        for key, value in chosen.items()
+        for word in ("--set", f"inverter.{key.replace('_', '-')}={value}")
+    ]
+
+
+async def listening(daemon: Process, state: Path) -> Path:
+    """The daemon's socket, once it has read the inverter."""
+    assert daemon.stderr is not None
+    async for line in daemon.stderr:
+        if b" is ok" in line:
+            return state / "control.sock"
+    raise AssertionError("the daemon ended")
+
+
+async def stop(daemon: Process) -> int:
+    daemon.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        return await daemon.wait()
+
+
+async def test_run_once_gives_the_documented_object(server: Server, sungather: Shell) -> None:
+    code, answer = await sungather.json("run-once", *at(server))
+    assert code == 0
+    (one,) = answer["inverters"]
+    assert one.keys() >= {
+        *("name", "state", "model", "family", "serial", "firmware", "transport", "path", "time"),
+        *("values", "units", "absent", "refused", "requests", "duration_ms"),
+    }
+    assert (one["name"], one["state"], one["path"]) == ("inverter", "ok", "cable")
+    assert one["time"].endswith("Z")
+    assert len(one["values"]["pv_power_of_today"]) == 96
+    assert one["units"]["pv_power"] == "W"
+
+
+async def test_every_household_figure_is_there(server: Server, sungather: Shell) -> None:
+    _, answer = await sungather.json("run-once", *at(server))
+    figures = {"pv_power", "house_power", "grid_import_power", "grid_export_power"}
+    figures |= {"battery_charge_power", "battery_discharge_power", "battery_level"}
+    for what in ("pv", "house", "grid_import", "grid_export", "battery_charge"):
+        figures |= {f"{what}_energy_today", f"{what}_energy_total"}
+    assert figures <= answer["inverters"][0]["values"].keys()
+
+
+async def test_json_is_alone_on_standard_output(server: Server, sungather: Shell) -> None:
+    code, out, _ = await sungather("run-once", *at(server), "--format", "json")
+    assert code == 0
+    assert out.count("\n") == 1
+
+
+async def test_a_table_for_people(server: Server, sungather: Shell) -> None:
+    code, out, _ = await sungather("run-once", *at(server))
+    assert code == 0
+    assert "SH10RT" in out
+    assert "battery_level" in out
+
+
+async def test_an_unreachable_inverter_is_exit_code_3(sungather: Shell, server: Server) -> None:
+    await server.go_dark()
+    code, answer = await sungather.json("run-once", *at(server))
+    assert code == 3
+    assert answer["inverters"][0]["state"] == "unreachable"
+    assert answer["inverters"][0]["error"]["class"] == "port-closed"
+
+
+async def test_with_several_inverters_the_worst_exit_code_counts(sungather: Shell) -> None:
+    async with await serve(stranger()) as odd, await serve(device_named("SG10RT")) as good:
+        words = [
+            f"--set=inverters.{name}.{key}={value}"
+            for name, port in (("roof", good.port), ("meter", odd.port))
+            for key, value in (("host", "127.0.0.1"), ("port", port))
+        ]
+        code, answer = await sungather.json("run-once", *words)
+    assert code == 4
+    assert {one["name"]: one["state"] for one in answer["inverters"]} == {
+        "roof": "ok",
+        "meter": "not-an-inverter",
+    }
+
+
+@pytest.mark.parametrize(
+    ("faults", "kind", "code"),
+    [
+        (Faults(silent=True), "silent", 3),
+        (Faults(banner=HTTP_SERVER), "not-modbus", 4),
+        (Faults(busy=1000), "busy", 4),
+        (Faults(close_every=1), "connection-lost", 3),
+    ],
+)
+async def test_test_connection_names_the_class_and_the_remedy(
+    sungather: Shell, faults: Faults, kind: str, code: int
+) -> None:
+    async with await serve(device_named("SH10RT"), faults=faults) as server:
+        exit_code, answer = await sungather.json("test-connection", *at(server))
+    (one,) = answer["inverters"]
+    assert (exit_code, one["success"], one["error"]["class"]) == (code, False, kind)
+    assert one["error"]["message"].endswith(".")
+
+
+async def test_test_connection_measures_the_latency(server: Server, sungather: Shell) -> None:
+    code, answer = await sungather.json("test-connection", *at(server))
+    (one,) = answer["inverters"]
+    assert (code, one["success"], one["model"], one["path"]) == (0, True, "SH10RT", "cable")
+    assert 0 <= one["latency_ms"]["min"] <= one["latency_ms"]["median"]
+
+
+async def test_get_inverter_info_tells_what_it_is(server: Server, sungather: Shell) -> None:
+    code, answer = await sungather.json("get-inverter-info", *at(server))
+    (one,) = answer["inverters"]
+    assert code == 0
+    assert (one["nominal_power_kw"], one["phases"], one["mppt_count"]) == (10.0, 3, 2)
+    assert one["battery"] is True
+    assert one["firmware"]
+
+
+async def test_readings_without_a_daemon_say_how_to_start_one(sungather: Shell) -> None:
+    code, out, err = await sungather("readings", "--set", "inverter.host=127.0.0.1")
+    assert (code, out) == (1, "")
+    assert "sungather run" in err
+
+
+async def test_commands_use_the_running_daemons_connection(
+    server: Server, sungather: Shell
+) -> None:
+    daemon = await sungather.start("run", *at(server))
+    try:
+        await listening(daemon, sungather.directory / "state")
+        asked = len(server.requests)
+        code, newest = await sungather.json("readings")
+        assert code == 0
+        assert newest["inverters"][0]["values"]["battery_level"]
+        assert newest["inverters"][0]["age_s"] >= 0
+        assert len(server.requests) == asked
+        for command in ("run-once", "test-connection", "get-inverter-info"):
+            code, _ = await sungather.json(command)
+            assert code == 0
+        assert server.connections == 1
+        other = device_named("SG10RT")
+        async with await serve(other) as elsewhere:
+            _, answer = await sungather.json("run-once", *at(elsewhere))
+        assert answer["inverters"][0]["model"].startswith("SG10RT")
+    finally:
+        assert await stop(daemon) == 0
+
+
+async def test_the_daemon_stops_cleanly_while_the_inverter_is_silent(
+    server: Server, sungather: Shell
+) -> None:
+    daemon = await sungather.start("run", *at(server, timeout=60))
+    await listening(daemon, sungather.directory / "state")
+    server.faults.silent = True
+    server.requests = arrivals = Arrivals()
+    scan = asyncio.create_task(sungather("run-once"))
+    await arrivals.arrived.wait()
+    assert await stop(daemon) == 0
+    assert not (sungather.directory / "state" / "control.sock").exists()
+    await scan
+
+
+async def test_sighup_is_ignored(server: Server, sungather: Shell) -> None:
+    daemon = await sungather.start("run", *at(server))
+    await listening(daemon, sungather.directory / "state")
+    daemon.send_signal(signal.SIGHUP)
+    code, _ = await sungather.json("readings")
+    assert code == 0
+    assert await stop(daemon) == 0
+
+
+async def test_wrong_options_are_told_all_at_once(sungather: Shell) -> None:
+    code, out, err = await sungather(
+        *("run", "--set", "inverter.hots=1.2.3.4"),
+        *("--set", "inverter.level=7", "--set", "inverter.scan-interval=-5"),
+    )
+    assert (code, out) == (2, "")
+    assert "inverter.host" in err
+    assert "inverter.level" in err
+    assert "inverter.scan-interval" in err
+    assert "Traceback" not in err
+
+
+async def test_registers_shows_the_plan_and_its_proof(sungather: Shell) -> None:
+    code, answer = await sungather.json("registers", "--model", "SG10RT", "--level", "2")
+    assert code == 0
+    assert len(answer["requests"]) == len(answer["certificate"])
+    assert all(row["source"] for row in answer["registers"])
+
+
+async def test_an_unknown_model_names_near_ones(sungather: Shell) -> None:
+    code, _, err = await sungather("registers", "--model", "SH10TR")
+    assert code == 2
+    assert "SH10RT" in err
+
+
+async def test_options_prints_the_json_schema(sungather: Shell) -> None:
+    code, schema = await sungather.json("options")
+    assert code == 0
+    assert schema["$schema"].startswith("https://json-schema.org/")
+
+
+async def test_check_config_shows_what_is_in_force(sungather: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "sungather.yaml"
+    file.write_text("inverter:\n  host: 192.168.1.10\n  level: 2\n")
+    code, answer = await sungather.json("check-config", "--config", file)
+    assert code == 0
+    assert answer["options"]["inverter.level"] == 2
+
+
+async def test_the_simulator_is_a_command(sungather: Shell) -> None:
+    process = await sungather.start("simulate", "--model", "SG5.0RS", "--port", "0")
+    assert process.stderr is not None
+    announced = re.search(rb"127\.0\.0\.1:(\d+)", await process.stderr.readline())
+    assert announced is not None
+    port = announced[1].decode()
+    code, answer = await sungather.json(
+        "test-connection", "--set", "inverter.host=127.0.0.1", "--set", f"inverter.port={port}"
+    )
+    assert (code, answer["inverters"][0]["model"]) == (0, "SG5.0RS")
+    assert await stop(process) == 0
+
+
+async def test_the_demo_reads_a_simulated_day(sungather: Shell) -> None:
+    process = await sungather.start("demo", "--format", "json")
+    assert process.stdout is not None
+    lines = [json.loads(await process.stdout.readline()) for _ in range(3)]
+    assert await stop(process) == 0
+    times = [line["time"] for line in lines]
+    assert times == sorted(times)
+    assert all(line["state"] == "ok" for line in lines)
+    assert all(line["values"]["house_power"] > 0 for line in lines)
+
+
+async def test_help_states_the_exit_codes(sungather: Shell) -> None:
+    code, out, _ = await sungather("run-once", "--help")
+    assert code == 0
+    assert "3  an inverter is unreachable" in out

@@ -1,0 +1,46 @@
+"""What functional tests share: an inverter's reader on a simulated device."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sungather.clock import Clock
+from sungather.configuration import load
+from sungather.inverter import Inverter
+from sungather.storage import Storage
+from sungather.transports.modbus import ModbusTransport
+
+OPTIONS = replace(load(None, ["inverter.host=127.0.0.1"]).inverters[0], timeout=5.0, retries=0)
+"""Short-tempered, so that tests of silence do not take long."""
+
+NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
+"""Bright day in Berlin."""
+
+
+class ManualClock:
+    """A clock that moves only when told."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.passed = 0.0
+        self._start = start
+        self.clock = Clock(
+            lambda: self._start + timedelta(seconds=self.passed), lambda: self.passed
+        )
+
+    def tick(self, seconds: float) -> None:
+        self.passed += seconds
+
+    def local(self) -> datetime:
+        """For simulated devices: the same moment with a zone."""
+        return self.clock.now()
+
+
+def inverter_at(port: int, storage: Path, clock: Clock | None = None, **options: Any) -> Inverter:
+    """A reader of whatever listens on the port of 127.0.0.1."""
+    chosen = replace(OPTIONS, port=port, **options)
+    transport = ModbusTransport(chosen.host, port, chosen.timeout)
+    return Inverter(
+        chosen, transport, Storage(storage), ZoneInfo("Europe/Berlin"), clock or Clock()
+    )
