@@ -37,7 +37,17 @@ from sungather.registers.kinds import kind
 DATA = FilePath(__file__).with_name("data")
 
 ABSENT = frozenset(
-    {"zero", "zero-masked", "ones", "meter", "meter-total", "meter-load", "meter2", "no-alarm"}
+    {
+        "battery",
+        "meter",
+        "meter-load",
+        "meter-total",
+        "meter2",
+        "no-alarm",
+        "ones",
+        "zero",
+        "zero-masked",
+    }
 )
 """Marks for what makes a value absent, beside what the documents say (see `truth.py`)."""
 

@@ -8,6 +8,7 @@ Absent is absent, never 0; and −1 is −1. The marks of a register (`Register.
   ones are −1 only next to words that are others.
 * `meter`, `meter-total` (energy over the lifetime), `meter-load`: a smart meter that was never
   commissioned answers 0 everywhere, and nothing was ever counted.
+* `battery`: a hybrid without a battery answers 0, the battery's voltage included.
 * `meter2`: the second meter, all 0 on a path that masks.
 * `no-alarm`: holds only while the inverter's state is a fault or an alarm.
 """
@@ -33,6 +34,7 @@ _METER = frozenset({"meter", "meter-total"})
 
 _BATTERY_POWER = 5214
 """s32, > 0 discharging: the one register whose sign every firmware has right."""
+_BATTERY_VOLTAGE = 13020
 _POWER_FLOW = 13001
 _CHARGING, _DISCHARGING = 1 << 1, 1 << 2
 _WORK_STATE = 5038
@@ -55,29 +57,27 @@ class Truth:
     ) -> None:
         self._words = words
         self._input = words.get(Space.INPUT, {})
-        self._masked = device.masked
         self._house_capacity = (
             device.path is not Path.CABLE and device.family in _MISLEADING_DONGLES
         )
         marked = [register for register in registers if register.absent]
-        self._no_meter = self._never_counted(marked)
-        self._no_meter2 = device.masked and self._all_zero(
-            register for register in marked if "meter2" in register.absent
-        )
+        self._zero_is_absent = {"zero"}
+        if device.masked:
+            self._zero_is_absent.add("zero-masked")
+        if device.masked and not any(self._raw(r) for r in marked if "meter2" in r.absent):
+            self._zero_is_absent.add("meter2")
+        if self._never_counted(marked):
+            self._zero_is_absent |= _METER | {"meter-load"}
+        if self._input.get(_BATTERY_VOLTAGE) == 0:
+            self._zero_is_absent.add("battery")
 
     def absent(self, register: Register, raw: int) -> bool:
         """Whether the register has no value, though `raw` is not the documented mark for it."""
-        marks = register.absent
-        if raw == 0:
-            if "zero" in marks or ("zero-masked" in marks and self._masked):
-                return True
-            if self._no_meter and not marks.isdisjoint(_METER | {"meter-load"}):
-                return True
-            if self._no_meter2 and "meter2" in marks:
-                return True
+        if raw == 0 and not register.absent.isdisjoint(self._zero_is_absent):
+            return True
         if raw == -1 and self._unsupported(register):
             return True
-        return "no-alarm" in marks and not self.alarm
+        return "no-alarm" in register.absent and not self.alarm
 
     @property
     def alarm(self) -> bool:
@@ -134,23 +134,17 @@ class Truth:
         return last - first + 1 >= RUN
 
     def _never_counted(self, marked: list[Register]) -> bool:
+        """Whether all of the smart meter is 0 or not available, its lifetime counters 0."""
         totals = [register for register in marked if "meter-total" in register.absent]
-        if not totals or not all(self._read(register) for register in totals):
-            return False
-        return self._all_zero(
-            register for register in marked if not register.absent.isdisjoint(_METER)
+        others = [register for register in marked if "meter" in register.absent]
+        return (
+            bool(totals)
+            and all(self._raw(register) == 0 for register in totals)
+            and all(self._raw(r) in (None, 0, kind(r.kind).absent) for r in others)
         )
 
-    def _read(self, register: Register) -> bool:
+    def _raw(self, register: Register) -> int | None:
         known = self._words.get(register.space, {})
-        return all(at in known for at in range(register.address, register.block.end + 1))
-
-    def _all_zero(self, registers: Iterable[Register]) -> bool:
-        """Whether all of their words that were read are 0; False when none was."""
-        found = [
-            word
-            for register in registers
-            for at in range(register.address, register.block.end + 1)
-            if (word := self._words.get(register.space, {}).get(at)) is not None
-        ]
-        return bool(found) and not any(found)
+        found = [known.get(at) for at in range(register.address, register.block.end + 1)]
+        words = [word for word in found if word is not None]
+        return raw_number(kind(register.kind), words) if len(words) == len(found) else None
