@@ -42,8 +42,8 @@ async def requests() -> list[Figure]:
         counts = _by_tier(model, level)
         name = f"requests, complete cycle (fast + slow), {model} level {level}"
         figures.append(Figure(name, counts["cycle"], bound))
-        name = f"requests, with identity, firmware and clock too, {model} level {level}"
-        figures.append(Figure(name, counts["all"], bound + 3))
+        name = f"requests, the same with firmware and clock (hourly), {model} level {level}"
+        figures.append(Figure(name, counts["all"], None))
     figures.append(
         Figure("requests, SG10RT level 2 at 125", _by_tier("SG10RT", 2, 125)["cycle"], 4)
     )

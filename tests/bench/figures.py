@@ -13,13 +13,14 @@ class Figure:
 
     name: str
     measured: float
-    bound: float
+    bound: float | None
+    """None for a figure that is told for completeness."""
     unit: str = ""
 
     @property
     def holds(self) -> bool:
         """Whether the figure is within its bound."""
-        return self.measured <= self.bound
+        return self.bound is None or self.measured <= self.bound
 
     @property
     def shown(self) -> str:
@@ -29,7 +30,7 @@ class Figure:
     @property
     def bound_shown(self) -> str:
         """The bound with its unit."""
-        return f"≤ {self.bound:g} {self.unit}".strip()
+        return "" if self.bound is None else f"≤ {self.bound:g} {self.unit}".strip()
 
 
 def cpu_seconds(pid: int) -> float:
