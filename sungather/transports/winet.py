@@ -11,7 +11,6 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from sungather import errors
@@ -19,6 +18,7 @@ from sungather.registers import Block, Space
 from sungather.transports.opening import Streams, address, open_streams
 from sungather.transports.trust import Trust
 from sungather.transports.winet_session import (
+    DEFAULT_USER,
     LANGUAGE,
     NOT_AUTHORISED,
     PING_EVERY,
@@ -33,6 +33,7 @@ from sungather.transports.winet_session import (
     data_of,
     result_of,
 )
+from sungather.transports.winet_ways import WAY, Way, ways, words_of
 from sungather.transports.winet_wire import HttpConnection, WebSocket
 
 log = logging.getLogger(__name__)
@@ -43,55 +44,10 @@ WINET_WIDEST = 100
 RIVAL_PAUSE = 5.0
 """Seconds in which a session that another client has ended is not taken back."""
 
-WAY = "way"
-"""Key of the way that worked last in the memory."""
 _WEB_SOCKET = "/ws/home/overview"
 _LEAVES_OPEN = (errors.Busy, errors.Refused, errors.Silent, errors.WrongUnit)
 """Errors after which the session is as good as before; for silence on the wire it was closed."""
 _CLOSED = "Check inverter.host: the web interface of a WiNet-S listens there."
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Ports of one generation."""
-
-    tls: bool
-    socket_port: int
-    http_port: int
-
-    def __str__(self) -> str:
-        return f"{'https' if self.tls else 'http'}:{self.socket_port}"
-
-
-NEW = Way(tls=True, socket_port=443, http_port=443)
-OLD = Way(tls=False, socket_port=8082, http_port=80)
-
-
-def ways(port: int | None, remembered: str, tls_only: bool) -> tuple[Way, ...]:
-    """What to try, in this order: the way that worked last, then the newer generation first.
-
-    A port of its own (a forwarded one, say) serves both connections, with TLS or without.
-    `tls_only` leaves out what an impostor could lure us to once a certificate is trusted.
-    """
-    if port is None:
-        known = (NEW, OLD)
-    elif port in (NEW.socket_port, OLD.socket_port):
-        known = (NEW if port == NEW.socket_port else OLD,)
-    else:
-        known = (Way(True, port, port), Way(False, port, port))
-    allowed = [way for way in known if way.tls or not tls_only]
-    return tuple(sorted(allowed, key=lambda way: str(way) != remembered))
-
-
-def words_of(text: object, count: int) -> list[int]:
-    """Words in `param_value`: hex bytes with blanks between. Raises EOFError if they are not."""
-    try:
-        data = bytes.fromhex(text) if isinstance(text, str) else b""
-    except ValueError:
-        raise EOFError("the registers are not in hex") from None
-    if len(data) != 2 * count:
-        raise EOFError(f"answered {len(data) // 2} of {count} registers")
-    return [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
 
 
 class WinetTransport:
@@ -99,6 +55,7 @@ class WinetTransport:
 
     `memory` holds what must survive a restart (the trusted certificate, the way that worked) for
     this host alone; the caller puts it on disk. `requests` counts register requests only.
+    Without `login` a session tells what answers, but firmware that wants a login gives no more.
     """
 
     name = "http"
@@ -114,6 +71,7 @@ class WinetTransport:
         username: str = "",
         password: str = "",
         ca: str = "",
+        login: bool = True,
         ping_every: float = PING_EVERY,
         rival_pause: float = RIVAL_PAUSE,
         now: Callable[[], float] = time.time,
@@ -127,6 +85,7 @@ class WinetTransport:
         self._trust = Trust(ca, memory)
         self._username = username
         self._password = password
+        self._login = login
         self._ping_every = ping_every
         self._rival_pause = rival_pause
         self._now = now
@@ -262,7 +221,7 @@ class WinetTransport:
         )
 
     async def _start(self, way: Way, deadline: float) -> Session:
-        credentials = account(self._username, self._password)
+        credentials = account(self._username, self._password) if self._login else None
         socket = WebSocket(await self._connect(way, way.socket_port, deadline))
         where = address(self._host, way.socket_port)
         try:
@@ -288,7 +247,7 @@ class WinetTransport:
             log.info(
                 "Logged in to %s with the factory account %s, for inverter.password is not set",
                 self._host,
-                credentials.username,
+                self._username or DEFAULT_USER,
             )
         return session
 

@@ -30,6 +30,8 @@ FACTORY_ACCOUNTS = {"user": "pw1111", "admin": "pw8888"}
 """The accounts that every dongle is delivered with; in the manufacturer's manuals."""
 _ALL_DEVICES = {"type": "0", "is_check_token": "0"}
 
+DEFAULT_USER = "user"
+
 Answer = Mapping[str, object]
 
 
@@ -73,7 +75,7 @@ def account(username: str, password: str) -> Account:
 
     Raises `LoginRefused` for a user name that the factory does not know, without a password.
     """
-    username = username or "user"
+    username = username or DEFAULT_USER
     if not password and username not in FACTORY_ACCOUNTS:
         raise errors.LoginRefused(
             f"inverter.username is {username}, but inverter.password is not set."
@@ -126,13 +128,15 @@ class Splicer:
 class Session:
     """One session over one WebSocket, whose opening handshake is done.
 
+    Without credentials it goes as far as it can without a login.
+
     `connected` is called when the other side has shown to be a WiNet-S, before any login.
     """
 
     def __init__(
         self,
         socket: WebSocket,
-        credentials: Account,
+        credentials: Account | None,
         host: str,
         ping_every: float = PING_EVERY,
         connected: Callable[[], None] | None = None,
@@ -161,19 +165,23 @@ class Session:
         `LoginRefused`, and `EOFError` when the session ends.
         """
         await self.renew()
+        if self._account is None and self.generation is Generation.WITH_LOGIN:
+            return
         try:
             await self._list_devices()
         except Rejected as error:
-            if self.logged_in or error.code not in (TOKEN_EXPIRED, NOT_AUTHORISED):
+            refused = error.code in (TOKEN_EXPIRED, NOT_AUTHORISED)
+            if self.logged_in or self._account is None or not refused:
                 raise self._busy(error) from None
-            await self._login()
+            await self._login(self._account)
             await self.refresh_devices()
 
     async def renew(self) -> None:
         """Get a token that the register requests take. Raises as `start`."""
         await self._connect()
-        if self.generation is Generation.WITH_LOGIN or self.logged_in:
-            await self._login()
+        wanted = self.generation is Generation.WITH_LOGIN or self.logged_in
+        if wanted and self._account is not None:
+            await self._login(self._account)
 
     async def refresh_devices(self) -> None:
         """Ask again which devices there are. Raises `Busy` or `EOFError`."""
@@ -201,8 +209,8 @@ class Session:
         if self._connected is not None:
             self._connected()
 
-    async def _login(self) -> None:
-        user, password = self._account.username, self._account.password
+    async def _login(self, credentials: Account) -> None:
+        user, password = credentials.username, credentials.password
         try:
             data = await self.request("login", username=user, passwd=password)
         except Rejected as error:

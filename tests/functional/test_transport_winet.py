@@ -15,7 +15,7 @@ from sungather.registers import Block, Space
 from sungather.simulator.certificate import self_signed, server_context, throwaway_context
 from sungather.simulator.modbus import Answer, ExceptionCode, Request
 from sungather.simulator.winet import BATTERY, SH10RT, Cut, Dongle, Firmware, WinetPort
-from sungather.transports import winet
+from sungather.transports import winet_ways
 from sungather.transports.winet import WinetTransport
 from sungather.transports.winet_session import Generation
 
@@ -417,8 +417,8 @@ async def test_which_generation_it_is_is_found_out_and_remembered(
         web = await stack.enter_async_context(WinetPort(dongle))
         unused = await stack.enter_async_context(WinetPort(dongle))
         await unused.__aexit__(None, None, None)
-        monkeypatch.setattr(winet, "NEW", winet.Way(True, unused.port, unused.port))
-        monkeypatch.setattr(winet, "OLD", winet.Way(False, sockets.port, web.port))
+        monkeypatch.setattr(winet_ways, "NEW", winet_ways.Way(True, unused.port, unused.port))
+        monkeypatch.setattr(winet_ways, "OLD", winet_ways.Way(False, sockets.port, web.port))
         transport = WinetTransport("127.0.0.1", None, 5.0, memory=memory)
         assert list(await transport.read(BLOCK, 1)) == WORDS
         assert memory == {"way": f"http:{sockets.port}"}
@@ -429,7 +429,7 @@ async def test_which_generation_it_is_is_found_out_and_remembered(
         await sockets.__aexit__(None, None, None)
         dongle.firmware = Firmware.WITH_LOGIN
         new = await stack.enter_async_context(WinetPort(dongle, tls=tls))
-        monkeypatch.setattr(winet, "NEW", winet.Way(True, new.port, new.port))
+        monkeypatch.setattr(winet_ways, "NEW", winet_ways.Way(True, new.port, new.port))
         assert list(await transport.read(BLOCK, 1)) == WORDS
         assert memory["way"] == f"https:{new.port}"
         await transport.close()
@@ -438,8 +438,23 @@ async def test_which_generation_it_is_is_found_out_and_remembered(
 async def test_closed_ports_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
     async with WinetPort(Dongle(own_numbers)) as port:
         pass
-    monkeypatch.setattr(winet, "NEW", winet.Way(True, port.port, port.port))
-    monkeypatch.setattr(winet, "OLD", winet.Way(False, port.port, port.port))
+    monkeypatch.setattr(winet_ways, "NEW", winet_ways.Way(True, port.port, port.port))
+    monkeypatch.setattr(winet_ways, "OLD", winet_ways.Way(False, port.port, port.port))
     transport = WinetTransport("127.0.0.1", None, 5.0, memory={})
     with pytest.raises(errors.PortClosed, match=f"ports {port.port} and {port.port} are closed"):
         await transport.connect()
+
+
+@pytest.mark.parametrize("firmware", list(Firmware))
+async def test_without_a_login_a_session_tells_what_answers_and_sends_no_password(
+    firmware: Firmware, tls: ssl.SSLContext
+) -> None:
+    dongle = Dongle(own_numbers, firmware)
+    newer = firmware is Firmware.WITH_LOGIN
+    async with WinetPort(dongle, tls=tls if newer else None) as port:
+        transport = WinetTransport(port.host, port.port, 5.0, memory={}, login=False)
+        await transport.connect()
+        assert (transport.generation is Generation.WITH_LOGIN) == newer
+        assert len(transport.devices) == (0 if newer else 1)
+        assert dongle.logins == 0
+        await transport.close()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sungather import errors
 from sungather.transports.trust import Trust
-from sungather.transports.winet import NEW, OLD, Way, ways, words_of
 from sungather.transports.winet_session import Account, Splicer, account, data_of, result_of
+from sungather.transports.winet_ways import NEW, OLD, Way, ways, words_of
 from sungather.transports.winet_wire import LONGEST
 
 JSON = st.recursive(

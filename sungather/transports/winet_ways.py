@@ -1,0 +1,49 @@
+"""Ports of the two generations of the web API, and the form of words in it. Pure."""
+
+from dataclasses import dataclass
+
+WAY = "way"
+"""Key of the way that worked last in the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Ports of one generation."""
+
+    tls: bool
+    socket_port: int
+    http_port: int
+
+    def __str__(self) -> str:
+        return f"{'https' if self.tls else 'http'}:{self.socket_port}"
+
+
+NEW = Way(tls=True, socket_port=443, http_port=443)
+OLD = Way(tls=False, socket_port=8082, http_port=80)
+
+
+def ways(port: int | None, remembered: str, tls_only: bool) -> tuple[Way, ...]:
+    """What to try, in this order: the way that worked last, then the newer generation first.
+
+    A port of its own (a forwarded one, say) serves both connections, with TLS or without.
+    `tls_only` leaves out what an impostor could lure us to once a certificate is trusted.
+    """
+    if port is None:
+        known = (NEW, OLD)
+    elif port in (NEW.socket_port, OLD.socket_port):
+        known = (NEW if port == NEW.socket_port else OLD,)
+    else:
+        known = (Way(True, port, port), Way(False, port, port))
+    allowed = [way for way in known if way.tls or not tls_only]
+    return tuple(sorted(allowed, key=lambda way: str(way) != remembered))
+
+
+def words_of(text: object, count: int) -> list[int]:
+    """Words in `param_value`: hex bytes with blanks between. Raises EOFError if they are not."""
+    try:
+        data = bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
+        raise EOFError("the registers are not in hex") from None
+    if len(data) != 2 * count:
+        raise EOFError(f"answered {len(data) // 2} of {count} registers")
+    return [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
