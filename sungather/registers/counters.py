@@ -117,8 +117,11 @@ class Today:
     """It stays 0 while the lifetime counter moves."""
 
     def enter(self, value: float, at: float, day: Day, total: Total | None) -> float | None:
-        """Energy of this day; None if it cannot be told. `total`: its lifetime counter."""
-        moved = total.today() if total is not None and total.date == day.date else None
+        """Energy of this day; None if it cannot be told.
+
+        `total`: its lifetime counter, if that was believed in the same reading.
+        """
+        moved = total.today() if total is not None else None
         whole = moved is not None and total is not None and total.whole
         if self.last is not None and self.date != day.date:
             self.stale = self._stale(self.last, value, at, moved if whole else None)

@@ -184,30 +184,27 @@ class Derivation:
         flows = [flow for flow in counters if device.meter or not flow.startswith("grid")]
         energies: dict[str, float] = {}
         for flow in flows:
-            if (today := self._today(counters[flow], said, day)) is not None:
+            if (today := self._today(counters[flow], said)) is not None:
                 energies[f"{flow}_energy_today"] = today
             if (total := said.get(TOTAL_OF[counters[flow]])) is not None:
                 energies[f"{flow}_energy_total"] = total
-        if flows == list(counters):
-            for period, date in (("today", day.date), ("total", "")):
-                parts = {flow: energies.get(f"{flow}_energy_{period}") for flow in flows}
-                known = {flow: part for flow, part in parts.items() if part is not None}
-                if len(known) == len(flows):
-                    rising = self._memory.rising.setdefault(period, Rising())
-                    used = sum(_INTO_HOUSE[flow] * part for flow, part in known.items())
-                    energies[f"house_energy_{period}"] = rising.enter(
-                        round(max(0.0, used), 3), date
-                    )
+        for period, date in (("today", day.date), ("total", "")):
+            parts = [(flow, energies.get(f"{flow}_energy_{period}")) for flow in counters]
+            if all(part is not None for _, part in parts):
+                used = sum(_INTO_HOUSE[flow] * (part or 0) for flow, part in parts)
+                rising = self._memory.rising.setdefault(period, Rising())
+                house = rising.enter(round(max(0.0, used), 3), date)
+                energies[f"house_energy_{period}"] = house
         return energies
 
-    def _today(self, counter: str, said: Mapping[str, float], day: Day) -> float | None:
+    def _today(self, counter: str, said: Mapping[str, float]) -> float | None:
         """The inverter's counter of today, or the part of its lifetime counter that is today's."""
         if counter in said:
             return said[counter]
         total = self._memory.totals.get(TOTAL_OF[counter])
         if total is None or TOTAL_OF[counter] not in said or not total.whole:
             return None
-        return total.today() if total.date == day.date else None
+        return total.today()
 
     def _to_and_from_grid(
         self,
@@ -248,7 +245,7 @@ class Derivation:
         if counter in said:
             return said[counter], day.began
         total = self._memory.totals.get(TOTAL_OF[counter])
-        if total is not None and TOTAL_OF[counter] in said and total.date == day.date:
+        if total is not None and TOTAL_OF[counter] in said:
             return total.today() or 0.0, total.since
         if total is not None or counter in self._memory.todays:
             return None

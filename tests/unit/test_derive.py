@@ -356,9 +356,12 @@ def test_a_restart_in_the_middle_of_the_day_keeps_what_was_integrated() -> None:
     assert [f["daily_export_to_grid"] for f in found] == [0.1, 0.2]
 
 
-def test_a_missing_counter_is_not_replaced_by_an_integral_that_would_jump() -> None:
+@pytest.mark.parametrize("counters", [HYBRID_TODAY, HYBRID_TOTAL], ids=["today", "lifetime"])
+def test_a_missing_counter_is_not_replaced_by_an_integral_that_would_jump(
+    counters: dict[str, Value],
+) -> None:
     derivation = Derivation(BERLIN)
-    step(HYBRID_TODAY | {"export_power_hybrid": 100}, derivation=derivation)
+    step(counters | {"export_power_hybrid": 100}, derivation=derivation)
     found = integrate([(NOON + timedelta(seconds=30), 100)], derivation)[0]
     assert "daily_export_to_grid" not in found
     assert found["export_to_grid"] == 100
@@ -403,6 +406,17 @@ def test_a_zero_sample_of_a_lifetime_counter_is_left_out_and_noted_once() -> Non
     assert not back.rejected
     assert not back.notes
     assert back.values["pv_energy_total"] == 12345.6
+
+
+def test_a_counter_that_has_begun_anew_is_published_again_and_noted() -> None:
+    derivation = Derivation(BERLIN)
+    step({"total_pv_generation": 12345.6}, derivation=derivation)
+    for minutes in (1, 5, 11):
+        now = NOON + timedelta(minutes=minutes)
+        found = step({"total_pv_generation": 2.0}, derivation=derivation, now=now)
+    assert found.values["pv_energy_total"] == 2.0
+    assert not found.rejected
+    assert found.notes == ["total_pv_generation has begun anew: it went from 12345.6 to 2.0 kWh."]
 
 
 def test_after_midnight_yesterdays_energy_is_not_published_as_todays() -> None:
