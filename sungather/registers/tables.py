@@ -22,8 +22,8 @@ Rows of one name are candidates for one value; the row that comes first is prefe
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache
@@ -189,7 +189,7 @@ def read_rows(name: str) -> Iterator[Row]:
             raise ValueError(f"{path.name}, line {number}: {error}") from error
 
 
-def _rows(line: str, space: Space, base: str, sources: Mapping[str, str]) -> Iterator[Row]:
+def _rows(line: str, space: Space, base: str, sources: dict[str, str]) -> Iterator[Row]:
     cells = _BARS.split(line)
     if len(cells) != _COLUMNS:
         raise ValueError(f"{len(cells)} columns instead of {_COLUMNS}")
@@ -197,39 +197,47 @@ def _rows(line: str, space: Space, base: str, sources: Mapping[str, str]) -> Ite
     level, tier = _level_and_tier(often)
     count, length = _count_and_length(decode)
     marked = _marks(marks)
-    first, _, step = address.partition("+")
-    register = Register(
-        name=name,
-        space=space,
-        address=int(first),
-        kind=decode,
-        count=count,
-        length=length,
-        scale=float(scale) if scale else 1,
-        unit=unit,
-        level=level,
-        tier=tier,
-        codes=marked.codes,
-        bit=marked.bit,
-        group=marked.group,
-        absent=marked.absent,
-        source=_sources(source, tuple(sources.items())),
-        note=note,
-    )
-    condition = f"{base} {when}"
-    if not step:
+    if source not in sources:
+        sources[source] = "; ".join(sources[key] for key in source.split(","))
+    for published, start, condition in _each(name, address, f"{base} {when}"):
+        register = Register(
+            name=published,
+            space=space,
+            address=start,
+            kind=decode,
+            count=count,
+            length=length,
+            scale=float(scale) if scale else 1,
+            unit=unit,
+            level=level,
+            tier=tier,
+            codes=marked.codes,
+            bit=marked.bit,
+            group=marked.group,
+            absent=marked.absent,
+            source=sources[source],
+            note=note,
+        )
         yield Row(register, _condition(condition))
-        return
+
+
+def _each(name: str, address: str, condition: str) -> list[tuple[str, int, str]]:
+    """Name, address and condition of the row, or of every row that it stands for."""
+    first, _, step = address.partition("+")
+    if not step:
+        return [(name, int(first), condition)]
     repeated = _REPEATED.search(name)
     if repeated is None:
         raise ValueError(f"no {{from-to}} in the name {name}")
-    for index, n in enumerate(range(int(repeated[1]), int(repeated[2]) + 1)):
-        again = replace(
-            register,
-            name=name.replace(repeated[0], str(n)),
-            address=register.address + index * int(step),
+    numbers = range(int(repeated[1]), int(repeated[2]) + 1)
+    return [
+        (
+            name.replace(repeated[0], str(n)),
+            int(first) + index * int(step),
+            condition.replace("{n}", str(n)),
         )
-        yield Row(again, _condition(condition.replace("{n}", str(n))))
+        for index, n in enumerate(numbers)
+    ]
 
 
 @cache
@@ -265,9 +273,3 @@ def _marks(text: str) -> _Marks:
         raise ValueError(f"unknown mark {', '.join(sorted(wrong))}")
     bit = int(keyed["bit"]) if "bit" in keyed else None
     return _Marks(keyed.get("codes", ""), bit, keyed.get("group", ""), absent)
-
-
-@cache
-def _sources(keys: str, known: tuple[tuple[str, str], ...]) -> str:
-    names = dict(known)
-    return "; ".join(names[key] for key in keys.split(","))
