@@ -20,6 +20,8 @@ LARGEST = 256 * 1024
 """Most bytes of a file."""
 
 _DEEPEST = 8
+_ENDLESS = 100
+"""Depth at which reading is given up: the parser's time grows with its square."""
 _NO_REFERENCES = (
     "a value that begins with &, * or ! has a meaning of its own in YAML that is not used here: "
     "put it in quotes."
@@ -85,6 +87,8 @@ def parse(content: bytes) -> Document:
     try:
         for event in _events(text):
             walk.event(event)
+            if walk.is_endless:
+                break
     except yaml.YAMLError as error:
         document.complete = False
         document.problems.append(_syntax(error, text))
@@ -213,6 +217,11 @@ class _Walk:
                 self._skipping += isinstance(event, yaml.CollectionStartEvent)
             else:
                 self._node(event)
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether what was found wrong is so deep that the rest is not worth the time."""
+        return self._skipping > _ENDLESS
 
     def end(self) -> None:
         """The file has ended."""

@@ -89,34 +89,35 @@ def check(
     hosts = [f"{prefix}.host" for prefix in inverters]
     if not need_inverter and not any(values[host] for host in hosts):
         failed.update(hosts)
-    problems += _missing(values, _rows(inverters), failed)
+    problems += missing(values, _rows(inverters), failed)
     return Checked(values, inverters, tuple(dict.fromkeys(problems)))
 
 
 def unknown(key: str, *, suggest: bool = True) -> Problem:
     """Why `key` is not the key of an option, and what to write instead."""
-    if _KEY.fullmatch(key) is None:
-        return Problem(key, "a key has letters a–z, digits, dashes and dots only.")
+    parts = key.split(".")
+    prefixes = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    odd = next((p for p in prefixes if _KEY.fullmatch(p) is None), None)
+    if odd is not None:
+        return Problem(odd, "a key has letters a–z, digits, dashes and dots only.")
     if is_group(key):
         example = f"{key}.NAME.host" if key == "inverters" else _first_below(key)
         return Problem(key, f"{key} is a group of options: write the options in it: {example}.")
-    parts = key.split(".")
-    prefixes = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
     known = next((p for p in prefixes if option(p) is not None), None)
     if known is not None:
         return Problem(known, f"{known} takes one value, and no keys below it.")
     if parts[0] == "inverters" and len(parts) > 1 and not inverter_name(parts[1]):
         return Problem(key, f"inverters.NAME: a name has {NAME_RULE}; {shown(parts[1])} does not.")
     cut = next(p for p in prefixes if not is_group(p))
+    dots = "" if cut == key else ".…"
+    what = f"unknown option {cut}{dots}"
     dashed = cut.replace("_", "-").lower()
     if dashed != cut and (option(dashed) is not None or is_group(dashed)):
-        return Problem(cut, f"unknown option {cut}: keys have small letters and dashes: {dashed}.")
-    whole = cut == key
-    near = (nearest(cut) if whole else nearest_group(cut)) if suggest else None
-    dots = "" if whole else ".…"
+        return Problem(cut, f"{what}: keys have small letters and dashes: {dashed}{dots}.")
+    near = (nearest_group(cut) if dots else nearest(cut)) if suggest else None
     if near is None:
-        return Problem(cut, f"unknown option {cut}{dots}: 'sungather options' lists all options.")
-    return Problem(cut, f"unknown option {cut}{dots}: did you mean {near}{dots}?")
+        return Problem(cut, f"{what}: 'sungather options' lists all options.")
+    return Problem(cut, f"{what}: did you mean {near}{dots}?")
 
 
 def _first_below(group: str) -> str:
@@ -179,9 +180,10 @@ def _rows(inverters: Iterable[str]) -> Iterator[Option]:
     yield from (row for row in OPTIONS if not row.key.startswith("inverter."))
 
 
-def _missing(
+def missing(
     values: Mapping[str, Value], rows: Iterable[Option], failed: Collection[str]
 ) -> Iterator[Problem]:
+    """A problem for each of `rows` that is needed, and neither given nor already found wrong."""
     for row in rows:
         if values[row.key] not in (None, "") or row.key in failed:
             continue
