@@ -44,6 +44,7 @@ class BlockReader:
         self,
         requester: Requester,
         device: Device,
+        registers: Iterable[Register],
         firmware: str,
         max_registers: int,
         storage: Storage,
@@ -53,6 +54,7 @@ class BlockReader:
         self._device = device
         self._max_registers = min(max_registers, requester.transport.widest)
         self._starts = starts_known(device)
+        self._apart = {one.block: one.group for one in registers if one.group}
         self._storage = storage
         self._clock = clock
         self._name = knowledge_name(device.code, firmware, device.path)
@@ -61,6 +63,8 @@ class BlockReader:
         self._suspects: dict[Block, list[Register]] = {}
         self._plans: dict[frozenset[Register], Plan] = {}
         self._unreadable: set[Block] = set()
+        self._groups: set[Block] = set()
+        """Blocks of registers that are read apart from all others."""
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -75,7 +79,7 @@ class BlockReader:
             self._plans.clear()
         gathered = Gathered()
         for block in self._strikes.suspects_last(self._plan(wanted).blocks):
-            group = any(one.group for one in wanted if block.holds(one.block))
+            group = block in self._groups
             try:
                 # What is known to break off sessions is asked once, and after everything else.
                 words = await self._requester.ask(block, retries=0 if group else None)
@@ -100,15 +104,15 @@ class BlockReader:
         """The plan for these registers, made once for what is known of the device."""
         if wanted not in self._plans:
             knowledge = self._knowledge
-            groups = {one.block: one.group for one in wanted if one.group}
             made = plan(
                 knowledge.wanted({one.block for one in wanted}),
                 min(self._max_registers, knowledge.widest or self._max_registers),
                 self._starts,
                 knowledge.holes,
-                groups | knowledge.apart,
+                self._apart | knowledge.apart,
             )
             self._plans[wanted] = made
+            self._groups.update(b for b in made.blocks if any(map(b.holds, self._apart)))
             self._unreadable.update(made.unreadable)
         return self._plans[wanted]
 
@@ -128,6 +132,7 @@ class BlockReader:
             widest=min(self._max_registers, knowledge.widest or self._max_registers),
             starts=self._starts,
             holes=knowledge.holes,
+            apart=self._apart | knowledge.apart,
             masked=self._device.masked,
         )
         failure: errors.InverterError | None = None

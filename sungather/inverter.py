@@ -1,5 +1,6 @@
 """One inverter: identify -> plan -> read -> Reading."""
 
+import logging
 import statistics
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -17,6 +18,8 @@ from sungather.session import Session
 from sungather.states import Dusk, answers_zeros, dusk_of, problem_of, state_of
 from sungather.storage import Storage
 from sungather.transports import Transport
+
+log = logging.getLogger(__name__)
 
 _LATENCY_SAMPLES = 5
 _REMEMBER_EVERY = 900.0
@@ -74,8 +77,7 @@ class Inverter:
             fresh: frozenset[str] = frozenset()
         else:
             problem = problem_of(trouble) if trouble else None
-            state, values, units = self._judge_values(session)
-            derived = values.keys() - session.values().keys()
+            state, values, units, derived = self._judge_values(session)
             fresh = (fresh & values.keys()) | derived
         now = self._clock.now()
         known = self._session
@@ -181,15 +183,16 @@ class Inverter:
             return known
         if known is not None and known.identity.serial != identity.serial:
             self._derivation.forget()
+        registers = registers_for(identity.device, self.options.level)
         blocks = BlockReader(
             self._requester,
             identity.device,
+            registers,
             identity.firmware.get("arm_software_version", ""),
             self.options.max_registers,
             self._storage,
             self._clock,
         )
-        registers = registers_for(identity.device, self.options.level)
         interval = self.options.scan_interval
         self._session = Session(identity, registers, blocks, interval, self._clock)
         return self._session
@@ -203,19 +206,23 @@ class Inverter:
             )
         return state_of(error), problem_of(error)
 
-    def _judge_values(self, session: Session) -> tuple[State, dict[str, Value], dict[str, str]]:
-        """The state, and all that is known: what the device said and what follows from it."""
+    def _judge_values(
+        self, session: Session
+    ) -> tuple[State, dict[str, Value], dict[str, str], frozenset[str]]:
+        """The state, all values and units, and the names of what follows from the values."""
         device = session.identity.device
         said = session.values()
         if answers_zeros(device, said):
-            return State.ASLEEP, {}, {}
+            return State.ASLEEP, {}, {}, frozenset()
         derived = self._derivation.step(said, device, self._clock.now(), self._clock.monotonic())
-        values = said | derived.values
+        for note in derived.notes:
+            log.warning("%s: %s", self.options.name, note)
+        values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
         dusk = dusk_of(device, values)
         if dusk != self._dusk or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
             self._dusk = dusk
             self._remember()
-        return State.OK, values, session.units() | derived.units
+        return State.OK, values, session.units() | derived.units, frozenset(derived.values)
 
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()

@@ -1,7 +1,6 @@
 """What is known of an identified device from one scan to the next: its values and their age."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sungather import errors
 from sungather.block_reader import BlockReader
@@ -23,18 +22,6 @@ FIRMWARE = (
 """Published names that make up `Reading.firmware`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A value between the scans that read it."""
-
-    value: Value | None
-    """None: the device says that it is not available."""
-    unit: str
-    tier: Tier
-    read_at: float
-    """Monotonic seconds."""
-
-
 class Session:
     """Reads the tiers that are due, and keeps the values of the others as long as they hold."""
 
@@ -53,8 +40,12 @@ class Session:
         self._blocks = blocks
         self._scan_interval = scan_interval
         self._clock = clock
-        self._read_at: dict[Tier, float] = {}
-        self._kept: dict[str, _Kept] = {}
+        self._tier_read_at: dict[Tier, float] = {}
+        self._values: dict[str, Value] = {}
+        self._units: dict[str, str] = {}
+        self._absent: set[str] = set()
+        self._read_at: dict[str, float] = {}
+        """When each name was read last, as a value or as absent; monotonic seconds."""
 
     async def read(self, complete: bool) -> tuple[frozenset[str], errors.InverterError | None]:
         """Read what is due (`complete`: everything).
@@ -69,30 +60,29 @@ class Session:
             raise gathered.failure or errors.Refused("every register that the model should have")
         now = self._clock.monotonic()
         decoded = decode(self._registers, gathered.words, self.identity.device)
+        self._absent.difference_update(decoded.values)
+        self._absent.update(decoded.absent)
+        self._values.update(decoded.values)
+        self._units.update(decoded.units)
+        self._read_at.update(dict.fromkeys((*decoded.values, *decoded.absent), now))
         for name in decoded.absent:
-            self._kept[name] = _Kept(None, "", self._tier_of[name], now)
-        for name, value in decoded.values.items():
-            unit = decoded.units.get(name, "")
-            self._kept[name] = _Kept(value, unit, self._tier_of[name], now)
-        if gathered.failure is None:
-            self._read_at.update(dict.fromkeys(tiers, now))
-            for name in {register.name for register in wanted}:
-                if name in self._kept and self._kept[name].read_at < now:
-                    del self._kept[name]
-        self._drop_old(now)
+            self._values.pop(name, None)
+        complete_tiers = tiers if gathered.failure is None else frozenset[Tier]()
+        self._tier_read_at.update(dict.fromkeys(complete_tiers, now))
+        self._drop_old(now, complete_tiers)
         return frozenset(decoded.values), gathered.failure
 
     def values(self) -> dict[str, Value]:
         """Everything that the device has said and that still holds."""
-        return {n: kept.value for n, kept in self._kept.items() if kept.value is not None}
+        return dict(self._values)
 
     def units(self) -> dict[str, str]:
         """Units of `values`, for those that have one."""
-        return {n: kept.unit for n, kept in self._kept.items() if kept.unit}
+        return {name: unit for name, unit in self._units.items() if name in self._values}
 
     def absent(self) -> tuple[str, ...]:
         """Names that the device marks as not available."""
-        return tuple(sorted(name for name, kept in self._kept.items() if kept.value is None))
+        return tuple(sorted(self._absent))
 
     def refusals(self) -> tuple[Refusal, ...]:
         """What the device is known not to give."""
@@ -100,14 +90,15 @@ class Session:
 
     def firmware(self) -> dict[str, str]:
         """Versions of what is inside the device."""
-        values = self.values()
-        told = {name: str(values[name]) for name in FIRMWARE if name in values}
+        told = {name: str(self._values[name]) for name in FIRMWARE if name in self._values}
         return {**self.identity.firmware, **told}
 
     def forget_values(self) -> None:
         """After a loss everything is read anew."""
-        self._kept.clear()
+        self._values.clear()
+        self._absent.clear()
         self._read_at.clear()
+        self._tier_read_at.clear()
 
     def _registers_of(self, tiers: frozenset[Tier]) -> frozenset[Register]:
         if tiers not in self._by_tiers:
@@ -120,12 +111,23 @@ class Session:
         return frozenset(
             tier
             for tier, period in PERIODS.items()
-            if tier not in self._read_at or self._read_at[tier] + period <= latest
+            if tier not in self._tier_read_at or self._tier_read_at[tier] + period <= latest
         )
 
-    def _drop_old(self, now: float) -> None:
-        """Forget what its tier should have brought anew: an old value is never shown as new."""
-        for name, kept in list(self._kept.items()):
-            lifetime = 2 * PERIODS[kept.tier] + self._scan_interval
-            if now - kept.read_at > (0 if kept.tier is Tier.FAST else lifetime):
-                del self._kept[name]
+    def _drop_old(self, now: float, complete: frozenset[Tier]) -> None:
+        """Forget what should have been read anew: an old value is never shown as new.
+
+        A tier that was read completely without giving a name has lost it; other values hold for
+        two periods of their tier.
+        """
+        lifetime = {
+            tier: 0.0
+            if tier is Tier.FAST or tier in complete
+            else 2 * period + self._scan_interval
+            for tier, period in PERIODS.items()
+        }
+        for name, read_at in list(self._read_at.items()):
+            if now - read_at > lifetime[self._tier_of[name]]:
+                del self._read_at[name]
+                self._values.pop(name, None)
+                self._absent.discard(name)

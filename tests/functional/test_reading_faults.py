@@ -62,7 +62,7 @@ async def inverter_at(tmp_path: Path) -> AsyncGenerator[Make]:
 
 @pytest.fixture
 def inverter(server: Server, inverter_at: Make) -> Inverter:
-    return inverter_at(server.port, timeout=0.3)
+    return inverter_at(server.port, timeout=1.5)
 
 
 async def test_a_healthy_inverter_gives_a_complete_reading_over_one_connection(
@@ -166,7 +166,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_one(
 async def test_a_silent_inverter_costs_retries_plus_one_timeouts_and_no_more(
     server: Server, inverter_at: Make
 ) -> None:
-    inverter = inverter_at(server.port, timeout=0.05, retries=2)
+    inverter = inverter_at(server.port, timeout=1.0, retries=2)
     await inverter.scan()
     server.faults.silent = True
     server.requests.clear()
@@ -209,7 +209,7 @@ async def test_firmware_texts_that_end_the_session_are_asked_last_and_once(
     server: Server, inverter_at: Make
 ) -> None:
     server.faults.close_on = {"input": (13250, 13265, 13280)}
-    inverter = inverter_at(server.port, level=2, timeout=0.5)
+    inverter = inverter_at(server.port, level=2)
     first = await inverter.scan()
     await inverter.scan()
     server.requests.clear()
@@ -236,7 +236,7 @@ async def test_no_session_left_is_told_as_silence_with_the_likely_cause(
     server.faults.sessions = 1
     first = inverter_at(server.port, tmp_path / "a")
     await first.scan()
-    second = inverter_at(server.port, tmp_path / "b", timeout=0.1)
+    second = inverter_at(server.port, tmp_path / "b", timeout=0.5)
     reading = await second.scan()
     assert reading.state is State.UNREACHABLE
     assert reading.problem is not None
@@ -289,7 +289,7 @@ async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_i
     inverter_at: Make,
 ) -> None:
     async with await serve(string_inverter(NIGHT)) as server:
-        inverter = inverter_at(server.port, timeout=0.1)
+        inverter = inverter_at(server.port)
         assert (await inverter.scan()).state is State.OK
         await server.go_dark()
         asleep = await inverter.scan()
@@ -301,17 +301,17 @@ async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_i
 
 async def test_sleep_is_still_known_after_a_restart(inverter_at: Make) -> None:
     async with await serve(string_inverter(NIGHT)) as server:
-        evening = inverter_at(server.port, timeout=0.1)
+        evening = inverter_at(server.port)
         await evening.scan()
         await evening.close()
         await server.go_dark()
-        night = inverter_at(server.port, timeout=0.1)
+        night = inverter_at(server.port)
         assert (await night.scan()).state is State.ASLEEP
 
 
 async def test_a_string_inverter_that_goes_dark_at_noon_is_unreachable(inverter_at: Make) -> None:
     async with await serve(string_inverter(DAY)) as server:
-        inverter = inverter_at(server.port, timeout=0.1)
+        inverter = inverter_at(server.port)
         await inverter.scan()
         await server.go_dark()
         assert (await inverter.scan()).state is State.UNREACHABLE
@@ -319,7 +319,7 @@ async def test_a_string_inverter_that_goes_dark_at_noon_is_unreachable(inverter_
 
 async def test_a_hybrid_is_never_asleep_by_silence_alone(inverter_at: Make) -> None:
     async with await serve(hybrid(NIGHT)) as server:
-        inverter = inverter_at(server.port, timeout=0.1)
+        inverter = inverter_at(server.port)
         await inverter.scan()
         await server.go_dark()
         assert (await inverter.scan()).state is State.UNREACHABLE
@@ -413,7 +413,7 @@ async def test_an_inverter_that_is_off_at_the_start_is_waited_for(inverter_at: M
 
 async def test_another_inverter_behind_the_same_address_is_noticed(inverter_at: Make) -> None:
     async with await serve(hybrid()) as server:
-        inverter = inverter_at(server.port, timeout=0.1)
+        inverter = inverter_at(server.port)
         before = await inverter.scan()
         await server.go_dark()
         await inverter.scan()
