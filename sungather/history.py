@@ -92,6 +92,8 @@ class History:
         self._buckets: dict[tuple[str, int], _Bucket] = {}
         self._accounts: dict[tuple[str, str], totals.Account] = {}
         self._changed: set[tuple[str, str]] = set()
+        self._ended: list[tuple[tuple[str, str], totals.Account]] = []
+        """The accounts of days that ended since the last commit, as they stood."""
         self._faults: dict[tuple[str, str, str], Fault] = {}
         self._changed_faults: set[tuple[str, str, str]] = set()
         self._early: list[Reading] | None = []
@@ -136,8 +138,9 @@ class History:
         buckets, self._buckets = self._buckets, {}
         changed, self._changed = self._changed, set()
         faults, self._changed_faults = self._changed_faults, set()
+        ended, self._ended = self._ended, []
         rows = {key: bucket.sample() for key, bucket in buckets.items()}
-        accounts = {key: replace(self._accounts[key]) for key in changed}
+        accounts = [*ended, *((key, replace(self._accounts[key])) for key in changed)]
         prune = self._prune_before()
         try:
             await self._do(
@@ -147,6 +150,7 @@ class History:
             )
         except (sqlite3.Error, OSError) as error:
             self._changed |= changed
+            self._ended = [*ended, *self._ended][-_MOST_PENDING:]
             self._changed_faults |= faults
             self._put_back(buckets)
             self._trouble(f"The history cannot be written: {error}. It is kept in memory.")
@@ -232,6 +236,8 @@ class History:
                 continue
             key = reading.name, flow
             account = self._accounts.setdefault(key, totals.Account(day, reading.time))
+            if account.day < day and key in self._changed:
+                self._ended.append((key, replace(account)))
             account.enter(day, reading.time, today, total)
             self._changed.add(key)
 

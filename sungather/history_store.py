@@ -125,7 +125,7 @@ class Store:
     def write(
         self,
         samples: Mapping[tuple[str, int], Sample],
-        accounts: Mapping[tuple[str, str], Account],
+        accounts: Sequence[tuple[tuple[str, str], Account]],
         faults: Sequence[Fault],
         prune_before: int | None,
     ) -> None:
@@ -144,7 +144,7 @@ class Store:
         self,
         database: sqlite3.Connection,
         samples: Mapping[tuple[str, int], Sample],
-        accounts: Mapping[tuple[str, str], Account],
+        accounts: Sequence[tuple[tuple[str, str], Account]],
         faults: Sequence[Fault],
         prune_before: int | None,
     ) -> None:
@@ -152,7 +152,7 @@ class Store:
             database.executemany(_PUT_SAMPLE, [self._row(*item) for item in samples.items()])
             database.executemany(
                 "insert or replace into energies values (?, ?, ?, ?, ?, ?, ?, ?)",
-                [self._energy(*item) for item in accounts.items()],
+                [self._energy(*item) for item in accounts],
             )
             database.executemany(
                 "insert into faults values (?, ?, ?, ?, ?) on conflict (inverter, register, text)"

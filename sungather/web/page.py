@@ -14,18 +14,8 @@ from sungather.history_store import Fault
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.totals import Energy, Totals, add
-from sungather.web import details, flow, words
+from sungather.web import details, energy, flow, words
 from sungather.web.flow import Flow
-
-_FLOW_NAMES: Final = {
-    "pv": "Solar",
-    "house": "House",
-    "grid_import": "From grid",
-    "grid_export": "To grid",
-    "battery_charge": "Into battery",
-    "battery_discharge": "From battery",
-}
-
 
 _SERVICE_NAMES: Final = {
     "web": "Page and API",
@@ -86,7 +76,7 @@ def parts(scene: Scene) -> dict[str, Part]:
     found = {
         "status": _status(scene),
         "flow": _flow(scene),
-        "totals": _totals(scene),
+        "totals": energy.card(_counted(scene), scene.today) + _as_of(scene),
         "faults": _faults(scene),
         "services": _services(scene),
     }
@@ -233,41 +223,19 @@ def _flow(scene: Scene) -> str:
     return f'{flow.drawing(now, battery)}<p class="sentence">{said}</p>'
 
 
-def _totals(scene: Scene) -> str:
-    head = '<h2 id="totals-title">Energy</h2>'
+def _counted(scene: Scene) -> dict[str, Totals]:
+    """Flow -> energies of the inverters shown, together."""
     rows: dict[str, Totals] = {}
     for name in household.FLOWS:
         known = [
-            totals[name]
+            scene.totals[reading.name][name]
             for reading in scene.shown
-            if (totals := scene.totals.get(reading.name, {})) and name in totals
+            if name in scene.totals.get(reading.name, {})
         ]
         if known:
             rows[name] = add(known)
     _trust_the_inverter(rows, scene)
-    if not rows:
-        return f'{head}<p class="empty">The counters appear with the first reading.</p>'
-    today = scene.today
-    columns = (
-        ("Today", [row.today for row in rows.values()]),
-        (f"{today:%B}", [row.month for row in rows.values()]),
-        (str(today.year), [row.year for row in rows.values()]),
-        ("Lifetime", [row.lifetime for row in rows.values()]),
-    )
-    heads = "".join(f'<th scope="col">{title}{_since(c, today)}</th>' for title, c in columns)
-    body = "".join(
-        f'<tr class="{name}"><th scope="row"><span class="swatch s-{name}"></span>'
-        f"{_FLOW_NAMES[name]}</th>"
-        + "".join(f"<td>{words.kwh(None if e is None else e.kwh)}</td>" for e in energies)
-        + "</tr>"
-        for name, *energies in zip(rows, *(column for _, column in columns), strict=True)
-    )
-    return (
-        f"{head}{_meters(rows)}"
-        '<table class="totals"><caption class="hidden">Energies in kWh</caption>'
-        f'<thead><tr><th scope="col">kWh</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
-        f"{_as_of(scene)}"
-    )
+    return rows
 
 
 def _trust_the_inverter(rows: dict[str, Totals], scene: Scene) -> None:
@@ -283,42 +251,14 @@ def _trust_the_inverter(rows: dict[str, Totals], scene: Scene) -> None:
         rows["pv"] = replace(pv, month=Energy(own, None, reading.time))
 
 
-def _since(column: Sequence[Energy | None], today: date) -> str:
-    since = max((e.since for e in column if e is not None and e.since), default=None)
-    return f"<small>since {words.day(since, today)}</small>" if since else ""
-
-
-def _meters(rows: Mapping[str, Totals]) -> str:
-    """Two figures that households ask for: own use of the sun, and independence of the grid."""
-
-    def today(name: str) -> float | None:
-        totals = rows.get(name)
-        return totals.today.kwh if totals and totals.today else None
-
-    bought = words.share(today("grid_import"), today("house"))
-    sold = words.share(today("grid_export"), today("pv"))
-    found = [
-        ("Own supply today", "of what the house used came from sun and battery", bought),
-        ("Own use today", "of the solar energy stayed in the house", sold),
-    ]
-    return "".join(
-        f'<div class="meter"><p><b>{words.percent(100 - lost)}</b> <span>{title}</span></p>'
-        f'<svg height="8" width="100%" aria-hidden="true"><rect class="track" width="100%"'
-        f' height="8" rx="4"/><rect class="fill" width="{100 - lost:.1f}%" height="8" rx="4"/>'
-        f'</svg><p class="quiet">{meaning}</p></div>'
-        for title, meaning, lost in found
-        if lost is not None
-    )
-
-
 def _as_of(scene: Scene) -> str:
     """Counters outlive the silence of an inverter; then it is said from when they are."""
     times = [
-        (reading.name, energy.as_of)
+        (reading.name, counted.as_of)
         for reading in scene.shown
         if reading.state is not State.OK or reading.name in scene.stale
         for totals in list(scene.totals.get(reading.name, {}).values())[:1]
-        if (energy := totals.lifetime or totals.today) is not None and energy.as_of is not None
+        if (counted := totals.lifetime or totals.today) is not None and counted.as_of is not None
     ]
     if not times:
         return ""
@@ -340,10 +280,14 @@ def _faults(scene: Scene) -> str:
     now = [f for f in scene.faults if (f.inverter, f.register, f.text) in active]
     past = [f for f in scene.faults if (f.inverter, f.register, f.text) not in active]
     head = '<h2 id="faults-title">Faults</h2>'
-    if any(reading.state is State.OK for reading in scene.shown):
+    quiet = [reading.name for reading in scene.shown if reading.state is not State.OK]
+    if quiet:
+        whose = "" if scene.one else f" of {escape(', '.join(quiet))}"
+        ok = f'<p class="empty">Not known{whose}: there is no reading.</p>'
+    elif scene.shown:
         ok = '<p class="fine"><svg aria-hidden="true"><use href="#i-ok"/></svg>No faults now.</p>'
     else:
-        ok = '<p class="empty">Not known while there is no reading.</p>'
+        ok = '<p class="empty">Not known before the first reading.</p>'
     current = f'<ul class="faults">{"".join(_fault(f, scene, True) for f in now)}</ul>'
     before = "".join(_fault(fault, scene, False) for fault in past)
     return (

@@ -1,0 +1,84 @@
+"""The energies of today, month, year and lifetime as HTML; pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Final
+
+from sungather.totals import Energy, Totals
+from sungather.web import words
+
+_FLOW_NAMES: Final = {
+    "pv": "Solar",
+    "house": "House",
+    "grid_import": "From grid",
+    "grid_export": "To grid",
+    "battery_charge": "Into battery",
+    "battery_discharge": "From battery",
+}
+
+
+def card(rows: Mapping[str, Totals], today: date) -> str:
+    """The table of energies, below the two figures that households ask for."""
+    head = '<h2 id="totals-title">Energy</h2>'
+    if not rows:
+        return f'{head}<p class="empty">The counters appear with the first reading.</p>'
+    columns = (
+        ("Today", [row.today for row in rows.values()]),
+        (f"{today:%B}", [row.month for row in rows.values()]),
+        (str(today.year), [row.year for row in rows.values()]),
+        ("Lifetime", [row.lifetime for row in rows.values()]),
+    )
+    heads = "".join(
+        f'<th scope="col">{title}{_since(_earliest(c), today)}</th>' for title, c in columns
+    )
+    body = "".join(
+        f'<tr><th scope="row"><span class="swatch s-{name}"></span>{_FLOW_NAMES[name]}</th>'
+        + "".join(_energy(column[index], _earliest(column), today) for _, column in columns)
+        + "</tr>"
+        for index, name in enumerate(rows)
+    )
+    return (
+        f"{head}{_meters(rows)}"
+        '<table class="totals"><caption class="hidden">Energies in kWh</caption>'
+        f'<thead><tr><th scope="col">kWh</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def _earliest(column: Sequence[Energy | None]) -> date | None:
+    """The first day that a column counts, where that is not the period's first."""
+    return min((e.since for e in column if e is not None and e.since), default=None)
+
+
+def _since(since: date | None, today: date) -> str:
+    return f"<small>since {words.day(since, today)}</small>" if since else ""
+
+
+def _energy(energy: Energy | None, since: date | None, today: date) -> str:
+    """A cell; it says so where it counts from another day than its column."""
+    note = ""
+    if energy is not None and energy.since != since:
+        note = _since(energy.since, today) or "<small>whole</small>"
+    return f"<td>{words.kwh(None if energy is None else energy.kwh)}{note}</td>"
+
+
+def _meters(rows: Mapping[str, Totals]) -> str:
+    """Two figures that households ask for: own use of the sun, and independence of the grid."""
+
+    def today(name: str) -> float | None:
+        totals = rows.get(name)
+        return totals.today.kwh if totals and totals.today else None
+
+    bought = words.share(today("grid_import"), today("house"))
+    sold = words.share(today("grid_export"), today("pv"))
+    found = [
+        ("Self-sufficiency today", "of what the house used came from sun and battery", bought),
+        ("Self-consumption today", "of the solar energy stayed in the house", sold),
+    ]
+    return "".join(
+        f'<div class="meter"><p><b>{words.percent(100 - lost)}</b> <span>{title}</span></p>'
+        f'<svg height="8" width="100%" aria-hidden="true"><rect class="track" width="100%"'
+        f' height="8" rx="4"/><rect class="fill" width="{100 - lost:.1f}%" height="8" rx="4"/>'
+        f'</svg><p class="quiet">{meaning}</p></div>'
+        for title, meaning, lost in found
+        if lost is not None
+    )
