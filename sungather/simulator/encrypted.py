@@ -99,6 +99,8 @@ class EncryptedServer(FrontEnd):
                 if pdu == _KEY_QUESTION:
                     asked_for_key = True
                     answer = self._key_answer(start[:2])
+                elif self.faults.key_answer is KeyAnswer.KEY:
+                    answer = b""  # whoever does not encrypt is not heard
                 else:
                     answer = self._plain_answer(start + size + pdu)
             if answer is None:

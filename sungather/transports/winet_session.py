@@ -28,6 +28,7 @@ PING_EVERY = 8.0
 """Seconds of quiet after which other clients send "ping"; without it some firmware hangs up."""
 FACTORY_ACCOUNTS = {"user": "pw1111", "admin": "pw8888"}
 """The accounts that every dongle is delivered with; in the manufacturer's manuals."""
+_LONGEST_NAME = 40
 _ALL_DEVICES = {"type": "0", "is_check_token": "0"}
 
 DEFAULT_USER = "user"
@@ -321,8 +322,8 @@ def _listed_device(entry: Answer) -> ListedDevice | None:
         id=numbers[0],
         type=numbers[1],
         code=numbers[2],
-        serial=str(entry.get("dev_sn") or ""),
-        model=str(entry.get("dev_model") or ""),
+        serial=_text(entry.get("dev_sn")),
+        model=_text(entry.get("dev_model")),
         address=_number(entry.get("phys_addr")),
         linked=_number(entry.get("link_status", 1)) != 0,
     )
@@ -334,3 +335,9 @@ def _number(value: object) -> int:
         return int(value) if isinstance(value, int | str) else -1
     except ValueError:
         return -1
+
+
+def _text(value: object) -> str:
+    """A short text of one line; "" for anything else."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if text.isprintable() and len(text) <= _LONGEST_NAME else ""
