@@ -152,10 +152,8 @@ class Server:
 
     def _admit(self) -> bool:
         """Whether a new connection gets one of the sessions."""
-        now = self._monotonic()
-        if now - self._last_traffic >= self.faults.recovery:
+        if self._monotonic() - self._last_traffic >= self.faults.recovery:
             self._spent = 0
-        self._last_traffic = now
         if not self.faults.sessions:
             return True
         served = sum(session.served for session in self._sessions)

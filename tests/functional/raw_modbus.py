@@ -11,6 +11,8 @@ from sungather.simulator import LivingDevice, Server, device_named
 NOON = datetime(2026, 6, 19, 12, 30)
 QUIET = 0.05
 """Seconds in which nothing may come, where silence is what is tested."""
+PATIENCE = 10
+"""Seconds after which a reply that is due is missing, so that a test fails and does not hang."""
 
 
 def noon() -> datetime:
@@ -47,9 +49,11 @@ class Client:
 
     async def frame(self) -> tuple[int, int, int, bytes]:
         """Transaction id, length field, unit and the body of the next frame."""
-        tid, protocol, length, unit = struct.unpack(">HHHB", await self.reader.readexactly(7))
-        assert protocol == 0
-        return tid, length, unit, await self.reader.readexactly(length - 1)
+        async with asyncio.timeout(PATIENCE):
+            head = await self.reader.readexactly(7)
+            tid, protocol, length, unit = struct.unpack(">HHHB", head)
+            assert protocol == 0
+            return tid, length, unit, await self.reader.readexactly(length - 1)
 
     async def body(self, start: int, count: int, *, function: int = 4, unit: int = 1) -> bytes:
         """The body that answers a read, with our transaction id, unit and a right length."""
@@ -66,13 +70,15 @@ class Client:
     async def hears_nothing(self) -> bool:
         try:
             async with asyncio.timeout(QUIET):
-                return await self.reader.read(1) == b"never"
+                await self.reader.read(1)
         except TimeoutError:
             return True
+        return False
 
     async def is_closed(self) -> bool:
         try:
-            return await self.reader.read() == b""
+            async with asyncio.timeout(PATIENCE):
+                return await self.reader.read() == b""
         except ConnectionResetError:
             return True
 

@@ -9,7 +9,7 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 from raw_modbus import NOON, Client, connect, hybrid, noon, refused
 
-from sungather.simulator import ExceptionCode, Faults, Server, device_named, serve
+from sungather.simulator import ExceptionCode, Faults, Server, SimulatedDevice, device_named, serve
 
 
 @pytest.fixture
@@ -60,8 +60,12 @@ async def test_impossible_counts_are_refused(client: Client, start: int, count: 
     assert await client.body(start, count) == refused(3)
 
 
-async def test_a_block_beyond_the_last_address_is_refused(client: Client) -> None:
-    assert await client.body(0x10000, 2) == refused(2)
+async def test_a_block_beyond_the_last_address_is_refused() -> None:
+    words = dict.fromkeys(range(1, 0x10001), 7)
+    device = SimulatedDevice("everything", lambda: {"input": words})
+    async with await serve(device) as server, await connect(server) as client:
+        assert await client.words(0x10000, 1) == [7]
+        assert await client.body(0x10000, 2) == refused(2)
 
 
 async def test_a_read_of_another_length_is_refused(client: Client) -> None:

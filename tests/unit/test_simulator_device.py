@@ -166,16 +166,35 @@ def test_a_block_may_hold_a_hole_but_not_start_on_one() -> None:
     assert at("SG10RT", NOON).read("input", 6100 - 1, 96) is REFUSED
 
 
-def test_history_arrays_have_their_documented_shape() -> None:
+@pytest.mark.parametrize(
+    ("quarters", "days", "months", "years", "today", "total"),
+    [
+        (6100, 6196, 6227, 6250, 13002, 13003),
+        (6290, 6386, 6417, 6429, 13017, 13018),
+        (6469, 6565, 6596, 6608, 13045, 13046),
+        (6648, 6744, 6775, 6787, 13040, 13041),
+    ],
+    ids=["pv", "direct", "export", "charge"],
+)
+def test_history_arrays_agree_with_the_counters(
+    quarters: int, days: int, months: int, years: int, today: int, total: int
+) -> None:
     device = at("SH10RT", NOON)
-    assert words(device, 6196, 31)[18] == u16(device, 13002)
+    month = words(device, days, 31)
+    assert month[18] == u16(device, today)
+    assert 0 <= words(device, months, 12)[5] - sum(month) <= 1
+    numbers = words(device, years, 30)
+    lifetime = sum(numbers[::2]) + 65536 * sum(numbers[1::2])
+    assert 0 <= u32(device, total) - lifetime <= 1
+    watts = words(device, quarters, 96)
+    assert abs(sum(watts[:50]) / 4 - 100 * u16(device, today)) < 700
+    assert watts[51:] == [0] * 45
+
+
+def test_what_lies_between_the_history_arrays_is_a_hole() -> None:
+    device = at("SH10RT", NOON)
     assert words(device, 6227, 23)[12:] == [0xFFFF] * 11
-    years = words(device, 6250, 40)
-    assert years[30:] == [0xFFFF] * 10
-    assert years[22] + (years[23] << 16) > 0
-    assert words(device, 6100, 96)[51:] == [0] * 45
-    charge = words(device, 6787, 30)
-    assert 0 <= sum(charge[::2]) + 65536 * sum(charge[1::2]) - u32(device, 13041) + 3 <= 3
+    assert words(device, 6250, 40)[30:] == [0xFFFF] * 10
 
 
 def test_strings_are_measured_where_a_tracker_has_several() -> None:
