@@ -121,6 +121,11 @@ class WebServer:
             host = "localhost"
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port or self._options.port}/"
 
+    @property
+    def open_pages(self) -> int:
+        """How many pages listen for news."""
+        return self._live.clients
+
     def health(self) -> Health:
         """Whether the page is being served."""
         return self._health
