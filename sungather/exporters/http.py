@@ -66,7 +66,8 @@ class HttpServer:
             self._exchange, method, self._base + path, dict(headers or {}), body
         )
         try:
-            return await asyncio.wait_for(exchange, self._deadline)
+            async with asyncio.timeout(self._deadline):
+                return await exchange
         except TimeoutError:
             self.close()
             raise Unavailable(

@@ -49,7 +49,11 @@ class Feed:
         while True:
             if records := await self.batch_now(limit):
                 return records
-            await self._news.wait()
+            await self.news()
+
+    async def news(self) -> None:
+        """Wait until something came, or `wake` was called, since the last `batch_now`."""
+        await self._news.wait()
 
     async def batch_now(self, limit: int) -> list[Record]:
         """Like `batch`, but empty when nothing is owed now."""
@@ -185,7 +189,8 @@ class Outbox:
     async def close(self) -> None:
         """Write everything down and release the file, within two seconds."""
         try:
-            await asyncio.wait_for(self._worker.call(self._ledger.close), CLOSE_WITHIN)
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self._worker.call(self._ledger.close)
         except TimeoutError:
             log.error("The outbox could not be closed in time: its disk is stuck.")  # noqa: TRY400
         self._worker.stop()

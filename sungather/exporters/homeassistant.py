@@ -1,0 +1,189 @@
+"""Home Assistant's MQTT discovery: which entity a published name becomes.
+
+One message a device (`<prefix>/device/<id>/config`), which Home Assistant understands since
+2024.12. Pure: from a reading to the message.
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sungather import __version__
+from sungather.household import BATTERY_LEVEL, FLOWS, POWERS
+from sungather.reading import Reading, Value
+
+MINIMUM_VERSION = "2024.12"
+
+HOUSEHOLD = frozenset(
+    {
+        BATTERY_LEVEL,
+        *POWERS,
+        *(f"{flow}_energy_{span}" for flow in FLOWS for span in ("today", "total")),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """What a unit says about an entity."""
+
+    device_class: str | None
+    precision: int | None
+    state_class: str | None = "measurement"
+
+
+_BY_UNIT: Mapping[str, Sort] = {
+    "W": Sort("power", 0),
+    "kW": Sort("power", 2),
+    "VA": Sort("apparent_power", 0),
+    "var": Sort("reactive_power", 0),
+    # Home Assistant did not take kvar as a unit of reactive power in 2024.12.
+    "kvar": Sort(None, 1),
+    "V": Sort("voltage", 1),
+    "mV": Sort("voltage", 0),
+    "A": Sort("current", 1),
+    "Hz": Sort("frequency", 2),
+    "°C": Sort("temperature", 1),
+    "Wh": Sort("energy", 0, "total_increasing"),
+    "kWh": Sort("energy", 1, "total_increasing"),
+    "MWh": Sort("energy", 2, "total_increasing"),
+    "%": Sort(None, 1),
+    "h": Sort("duration", 0, "total_increasing"),
+    "min": Sort("duration", 0, "total_increasing"),
+    "s": Sort("duration", 0),
+    "kg": Sort("weight", 1, "total_increasing"),
+    "kΩ": Sort(None, 0),
+}
+_BY_NAME: Mapping[str, Sort] = {
+    BATTERY_LEVEL: Sort("battery", 0),
+    "soc": Sort("battery", 0),
+    "soh": Sort(None, 1),
+    "battery_capacity": Sort("energy_storage", 1),
+    "power_factor": Sort("power_factor", 3),
+    "cycle_count": Sort(None, 1, "total_increasing"),
+}
+"""Names whose unit does not tell all."""
+_CODE = Sort(None, None, None)
+"""Numbers without a unit: codes, versions, dates."""
+_WORDS: Mapping[str, str] = {
+    word.lower(): word
+    for word in (
+        "PV", "MPPT", "DC", "AC", "PID", "BMS", "BDC", "DSP", "ARM", "EMS", "DRM", "SVG",
+        "CO2", "SOC", "SOH",
+    )
+}  # fmt: skip
+_SETTING = re.compile(r"setting|setpoint|limit|rated|nominal|reserve|max_|min_|installed")
+
+
+def title(name: str) -> str:
+    """Words for a person: pv_energy_today is "PV energy today"."""
+    words = [_WORDS.get(word.lower(), word) for word in re.split(r"[_-]+", name) if word]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def entity(name: str, unit: str, value: Value) -> dict[str, object]:
+    """Platform, class, state class, unit, precision, category and template of one value.
+
+    `value` is any value that it has had: it tells texts, switches and numbers apart.
+    """
+    found: dict[str, object] = {"name": title(name)}
+    absent = f"value_json[{name!r}] | default(none)"
+    if isinstance(value, bool):
+        return found | {
+            "platform": "binary_sensor",
+            "value_template": f"{{{{ {{true: 'ON', false: 'OFF'}}.get({absent}) }}}}",
+            "entity_category": "diagnostic",
+        }
+    found |= {"platform": "sensor", "value_template": f"{{{{ {absent} }}}}"}
+    if isinstance(value, str):
+        return found | {"entity_category": "diagnostic"}
+    sort = _BY_NAME.get(name) or _BY_UNIT.get(unit) or (Sort(None, None) if unit else _CODE)
+    if sort.device_class is not None:
+        found["device_class"] = sort.device_class
+    if unit:
+        found["unit_of_measurement"] = unit
+    if sort.state_class is not None:
+        found["state_class"] = sort.state_class
+    if sort.precision is not None:
+        found["suggested_display_precision"] = sort.precision
+    if not _in_the_foreground(name, sort):
+        found["entity_category"] = "diagnostic"
+    return found
+
+
+def _in_the_foreground(name: str, sort: Sort) -> bool:
+    if name in HOUSEHOLD:
+        return True
+    return sort.device_class in ("power", "energy", "battery") and not _SETTING.search(name)
+
+
+def scalars(reading: Reading) -> Iterable[str]:
+    """Names that become entities: all but lists."""
+    return (name for name, value in reading.values.items() if not isinstance(value, list))
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where the values and the availability of one device are."""
+
+    state: str
+    availability: str
+    connection: str
+    """The inverter's state in a word ("ok", "asleep", …)."""
+    collector: str
+    """Availability of the collector itself."""
+
+
+def device_id(serial: str) -> str:
+    """Identity of the device, part of the discovery topic and of every unique id."""
+    return "sungather_" + re.sub(r"[^A-Za-z0-9_-]", "_", serial)
+
+
+def discovery(
+    newest: Reading, values: Mapping[str, Value], topics: Topics, gone: Iterable[str] = ()
+) -> dict[str, object]:
+    """The discovery message of one inverter.
+
+    Args:
+        newest: tells model, serial, firmware and units.
+        values: every scalar that the inverter has shown so far.
+        topics: where to find the values.
+        gone: entities announced by an earlier run that are to be removed.
+    """
+    identity = device_id(newest.serial)
+    name = f"Sungrow {newest.model}" if newest.name == "inverter" else newest.name
+    both = [{"topic": topics.collector}, {"topic": topics.availability}]
+    components: dict[str, object] = {
+        key: entity(key, newest.units.get(key, ""), value)
+        | {"unique_id": f"{identity}_{key}", "state_topic": topics.state, "availability": both}
+        for key, value in values.items()
+        if not isinstance(value, list)
+    }
+    components["connection"] = {
+        "platform": "sensor",
+        "name": "Connection",
+        "unique_id": f"{identity}_connection",
+        "state_topic": topics.connection,
+        "availability": both[:1],
+        "entity_category": "diagnostic",
+    }
+    # A component that is nothing but its platform is removed.
+    components |= {key: {"platform": "sensor"} for key in gone if key not in components}
+    device: dict[str, object] = {
+        "identifiers": [identity],
+        "manufacturer": "Sungrow",
+        "model": newest.model,
+        "name": name,
+        "serial_number": newest.serial,
+    }
+    if newest.firmware:
+        device["sw_version"] = ", ".join(sorted(newest.firmware.values()))
+    return {
+        "device": device,
+        "origin": {"name": "SunGather", "sw_version": __version__},
+        "components": components,
+        "availability_mode": "all",
+        "qos": 1,
+    }

@@ -1,0 +1,51 @@
+"""Certificates from options: PEM text as it is, or the path of a file."""
+
+import ssl
+import tempfile
+from pathlib import Path
+
+from sungather.exporters.delivery import Blocked
+
+
+def client_context(ca: str, cert: str, key: str, insecure: bool) -> ssl.SSLContext:
+    """What a client needs to talk TLS; empty texts mean "none" or "the machine's own CAs".
+
+    Raises Blocked, in words, when a certificate or the key cannot be used.
+    """
+    try:
+        if ca:
+            context = ssl.create_default_context(cadata=_pem(ca))
+        else:
+            context = ssl.create_default_context()
+    except (ssl.SSLError, ValueError) as error:
+        raise Blocked("mqtt.tls.ca holds no certificate that can be used.") from error
+    except OSError as error:
+        raise Blocked(f"mqtt.tls.ca cannot be read: {error.strerror}.") from error
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert:
+        _load_pair(context, cert, key)
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, cert: str, key: str) -> None:
+    # The library wants a file; nobody but us ever sees it.
+    try:
+        with tempfile.TemporaryDirectory(prefix="sungather-") as directory:
+            file = Path(directory) / "pair.pem"
+            file.touch(0o600)
+            file.write_text(f"{_pem(cert)}\n{_pem(key) if key else ''}\n", encoding="utf-8")
+            context.load_cert_chain(file, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise Blocked(
+            "mqtt.tls.cert and mqtt.tls.key are no certificate with its key (without password)."
+        ) from error
+    except OSError as error:
+        raise Blocked(
+            f"mqtt.tls.cert or mqtt.tls.key cannot be read: {error.strerror}."
+        ) from error
+
+
+def _pem(text: str) -> str:
+    return text if "-----BEGIN" in text else Path(text).read_text(encoding="ascii")

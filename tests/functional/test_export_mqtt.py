@@ -1,0 +1,387 @@
+"""MQTT through a real broker: what people see, and what happens when the broker does not."""
+
+import asyncio
+import json
+import socket
+import subprocess
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import aiomqtt
+import pytest
+
+from sungather.exporters.mqtt import Mqtt, MqttOptions
+from sungather.outbox import Limits, Outbox
+from sungather.reading import Reading, State
+from tests.outbox_parts import Time, reading
+from tests.real_parts import Server, mosquitto, running, tool
+
+OPTIONS = MqttOptions(
+    enabled=True,
+    host="127.0.0.1",
+    port=None,
+    topic="sungather",
+    username="",
+    password="",
+    client_id="",
+    tls_enabled=False,
+    tls_ca="",
+    tls_cert="",
+    tls_key="",
+    tls_insecure=False,
+    homeassistant=True,
+    homeassistant_prefix="homeassistant",
+    compatibility="",
+)
+DISCOVERY = "homeassistant/device/sungather_A223098765/config"
+
+
+class Audience:
+    """A client that hears everything."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, bool]] = []
+        self._news = asyncio.Event()
+
+    async def listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            content = message.payload
+            assert isinstance(content, bytes)
+            self.heard.append((str(message.topic), content.decode(), bool(message.retain)))
+            self._news.set()
+
+    def on(self, topic: str) -> list[str]:
+        return [text for heard, text, _ in self.heard if heard == topic]
+
+    async def hears(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def audience(port: int, *, client: str = "") -> AsyncGenerator[Audience]:
+    async with aiomqtt.Client("127.0.0.1", port, identifier=client or None) as listener:
+        one = Audience()
+        await listener.subscribe("#", 1)
+        task = asyncio.create_task(one.listen(listener))
+        try:
+            yield one
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+class Bench:
+    def __init__(self, outbox: Outbox, mqtt: Mqtt, time: Time) -> None:
+        self.outbox, self.mqtt, self.time = outbox, mqtt, time
+
+    def take(self, one: Reading) -> None:
+        self.outbox.take(one)
+        self.mqtt.take(one)
+
+    def take_powers(self, *figures: int) -> None:
+        for figure in figures:
+            self.take(
+                reading(self.time.now, pv_power=figure, run_state="Run", units={"pv_power": "W"})
+            )
+            self.time.pass_by(seconds=30)
+
+    async def drained(self) -> None:
+        await asyncio.wait_for(self.outbox.drained("mqtt"), 20)
+
+    async def is_in_state(self, state: str) -> None:
+        async with asyncio.timeout(20):
+            while self.mqtt.health().state != state:  # noqa: ASYNC110 (health has no event)
+                await asyncio.sleep(0.01)
+
+
+async def _soon(_: float) -> None:
+    """Tries again at once, or nearly."""
+    await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def bench(
+    tmp_path: Path, options: MqttOptions, time: Time | None = None, patience: float = 5.0
+) -> AsyncGenerator[Bench]:
+    time = time or Time()
+    outbox = await Outbox.open(
+        tmp_path / "outbox.sqlite3", Limits(), ("mqtt",), time.clock, "boot"
+    )
+    mqtt = Mqtt(
+        options,
+        outbox.feed("mqtt"),
+        time.clock,
+        ZoneInfo("Europe/Berlin"),
+        {"roof": {"level": 1, "host": "192.0.2.1", "port": 502}},
+        _soon,
+        patience,
+    )
+    task = asyncio.create_task(mqtt.run())
+    try:
+        yield Bench(outbox, mqtt, time)
+    finally:
+        task.cancel()
+        await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 20)
+        await outbox.close()
+
+
+def at(server: Server, options: MqttOptions = OPTIONS) -> MqttOptions:
+    return replace(options, port=server.port)
+
+
+async def test_state_availability_and_discovery_are_retained_and_history_is_not(
+    tmp_path: Path,
+) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with bench(tmp_path, at(server)) as b:
+            b.take_powers(4821)
+            await b.drained()
+            async with audience(server.port) as late:
+                await late.hears(lambda: len(late.heard) >= 5)
+                assert all(retained for _, _, retained in late.heard)
+                assert late.on("sungather/status") == ["online"]
+                assert late.on("sungather/roof/availability") == ["online"]
+                assert late.on("sungather/roof/connection") == ["ok"]
+                (state,) = late.on("sungather/roof/state")
+                assert json.loads(state) == {
+                    "time": "2026-06-21T12:00:00.000Z", "pv_power": 4821, "run_state": "Run",
+                }  # fmt: skip
+                (config,) = late.on(DISCOVERY)
+                assert set(json.loads(config)["components"]) == {
+                    "pv_power", "run_state", "connection",
+                }  # fmt: skip
+                assert late.on("sungather/roof/history") == []
+            assert b.mqtt.health().state == "ok"
+            assert b.mqtt.health().delivered == 1
+
+
+async def test_an_inverter_that_sleeps_is_unavailable_and_says_why(tmp_path: Path) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
+            b.take_powers(1)
+            await all_.hears(lambda: all_.on("sungather/roof/availability")[-1:] == ["online"])
+            b.take(reading(b.time.now, state=State.ASLEEP))
+            await all_.hears(lambda: all_.on("sungather/roof/connection")[-1:] == ["asleep"])
+            assert all_.on("sungather/roof/availability")[-1] == "offline"
+            assert len(all_.on("sungather/roof/state")) == 1
+
+
+async def test_a_broker_killed_and_restarted_empty_gets_discovery_state_and_the_history(
+    tmp_path: Path,
+) -> None:
+    server = mosquitto(tmp_path)
+    with running(server):
+        async with bench(tmp_path, at(server)) as b:
+            b.take_powers(1)
+            await b.drained()
+            server.kill()
+            await b.is_in_state("waiting")
+            b.take_powers(2, 3, 4)
+            await b.outbox.flush()
+            assert b.mqtt.health().queue == 3
+            await asyncio.to_thread(server.start)
+            async with audience(server.port) as all_:
+                await b.drained()
+                await all_.hears(lambda: all_.on(DISCOVERY))
+                await all_.hears(lambda: all_.on("sungather/roof/state"))
+                states = [json.loads(text)["pv_power"] for text in all_.on("sungather/roof/state")]
+                assert states[-1] == 4
+                assert b.mqtt.health().delivered == 4
+
+
+async def test_what_was_missed_comes_on_the_history_topic_with_its_own_time(
+    tmp_path: Path,
+) -> None:
+    server = mosquitto(tmp_path)
+    with running(server):
+        async with bench(tmp_path, replace(at(server), port=1)) as b:
+            b.take_powers(1, 2, 3)
+            await b.is_in_state("waiting")
+        time = b.time
+        time.pass_by(minutes=5)
+        async with audience(server.port) as all_, bench(tmp_path, at(server), time) as b:
+            b.take_powers(4)
+            await b.drained()
+            await all_.hears(lambda: len(all_.on("sungather/roof/history")) == 3)
+            late = [json.loads(text) for text in all_.on("sungather/roof/history")]
+            assert [(one["time"], one["pv_power"]) for one in late] == [
+                ("2026-06-21T12:00:00.000Z", 1),
+                ("2026-06-21T12:00:30.000Z", 2),
+                ("2026-06-21T12:01:00.000Z", 3),
+            ]
+            states = [json.loads(text)["pv_power"] for text in all_.on("sungather/roof/state")]
+            assert states == [4], "an old value is never shown as the present"
+
+
+async def test_home_assistants_birth_message_brings_everything_again(tmp_path: Path) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
+            b.take_powers(1)
+            await all_.hears(lambda: all_.on(DISCOVERY))
+            async with aiomqtt.Client("127.0.0.1", server.port) as home_assistant:
+                await home_assistant.publish("homeassistant/status", "online", 1)
+            await all_.hears(lambda: len(all_.on(DISCOVERY)) == 2)
+            await all_.hears(lambda: len(all_.on("sungather/roof/state")) == 2)
+
+
+async def test_the_last_will_of_an_earlier_connection_is_contradicted(tmp_path: Path) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
+            b.take_powers(1)
+            await b.drained()
+            async with aiomqtt.Client("127.0.0.1", server.port) as broker:
+                await broker.publish("sungather/status", "offline", 1, retain=True)
+            await all_.hears(lambda: all_.on("sungather/status")[-2:] == ["offline", "online"])
+
+
+async def test_a_stop_says_offline_and_a_start_does_not_show_old_values_as_new(
+    tmp_path: Path,
+) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with audience(server.port) as all_:
+            async with bench(tmp_path, at(server)) as b:
+                b.take_powers(1)
+                await b.drained()
+            await all_.hears(lambda: all_.on("sungather/status")[-1:] == ["offline"])
+            async with bench(tmp_path, at(server)) as b:
+                await all_.hears(lambda: all_.on("sungather/status")[-1:] == ["online"])
+                assert all_.on("sungather/roof/availability")[-1] == "offline"
+
+
+async def test_a_half_open_connection_is_noticed_and_nothing_is_lost(tmp_path: Path) -> None:
+    server = mosquitto(tmp_path)
+    with running(server):
+        async with bench(tmp_path, at(server), patience=0.5) as b:
+            b.take_powers(1)
+            await b.drained()
+            server.freeze()
+            b.take_powers(2, 3)
+            await b.is_in_state("waiting")
+            server.thaw()
+            await b.drained()
+            await b.is_in_state("ok")
+            assert b.mqtt.health().delivered == 3
+
+
+async def test_a_broker_that_is_down_at_start_is_waited_for(tmp_path: Path) -> None:
+    server = mosquitto(tmp_path)
+    async with bench(tmp_path, at(server)) as b:
+        b.take_powers(1)
+        await b.is_in_state("waiting")
+        assert "nothing listens" in b.mqtt.health().message
+        with running(server):
+            await b.drained()
+
+
+async def test_a_name_that_is_gone_is_waited_for_in_words(tmp_path: Path) -> None:
+    async with bench(tmp_path, replace(OPTIONS, host="no-such-host.invalid")) as b:
+        await b.is_in_state("waiting")
+        assert "cannot be resolved" in b.mqtt.health().message
+
+
+async def test_a_wrong_password_blocks_and_is_not_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    passwords = tmp_path / "passwords"
+    program = tool("mosquitto_passwd", "mosquitto")
+    await asyncio.to_thread(
+        subprocess.run, [program, "-c", "-b", str(passwords), "sun", "right"], check=True
+    )
+    passwords.chmod(0o644)
+    server = mosquitto(tmp_path, f"allow_anonymous false\npassword_file {passwords}\n")
+    with running(server):
+        wrong = replace(at(server), username="sun", password="wr0ng-pass")
+        async with bench(tmp_path, wrong) as b:
+            await b.is_in_state("blocked")
+            assert "mqtt.password" in b.mqtt.health().message
+            assert "wr0ng-pass" not in b.mqtt.health().message + caplog.text
+        async with bench(tmp_path, replace(wrong, password="right")) as b:
+            b.take_powers(1)
+            await b.drained()
+
+
+async def test_the_topic_payload_and_serial_of_sungather_0_5_are_kept_on_request(
+    tmp_path: Path,
+) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        options = replace(at(server), compatibility="sungather-0.5")
+        async with bench(tmp_path, options) as b, audience(server.port) as all_:
+            long = reading(
+                b.time.now.replace(hour=7, minute=5, second=9),
+                total_active_power=3367, grid_export_power=1823, grid_import_power=0,
+                strings=[1.0], serial_number="A223098765XYZ",
+            )  # fmt: skip
+            b.take(replace(long, serial="A223098765XYZ"))
+            await all_.hears(lambda: all_.on("SunGather/A223098765"))
+            message = json.loads(all_.on("SunGather/A223098765")[0])
+            assert message["serial_number"] == "A223098765"
+            assert message["total_active_power"] == 3367
+            assert (message["export_to_grid"], message["import_from_grid"]) == (1823, 0)
+            assert message["timestamp"] == "2026-6-21 9:05:09"
+            assert (message["level"], message["host"], message["port"]) == (1, "192.0.2.1", 502)
+            assert "strings" not in message
+            assert list(message)[:2] == ["model", "serial_number"]
+
+
+def _certificates(directory: Path) -> None:
+    """A certificate authority, a server's and a client's certificate."""
+    openssl = tool("openssl", "openssl")
+
+    def run(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], check=True, cwd=directory, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA",
+        "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
+    for name in ("server", "client"):
+        run("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (directory / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", f"{name}.pem", "-extfile", "names")  # fmt: skip
+    for file in directory.glob("*.key"):
+        file.chmod(0o644)
+
+
+# paho leaves the socket of a handshake that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_tls_with_a_client_certificate_as_text_or_path_and_an_unknown_ca_is_refused(
+    tmp_path: Path,
+) -> None:
+    _certificates(tmp_path)
+    settings = (
+        f"cafile {tmp_path}/ca.pem\ncertfile {tmp_path}/server.pem\n"
+        f"keyfile {tmp_path}/server.key\nrequire_certificate true\nallow_anonymous true\n"
+    )
+    with running(mosquitto(tmp_path, settings)) as server:
+        tls = replace(
+            at(server),
+            tls_enabled=True,
+            tls_ca=(tmp_path / "ca.pem").read_text(),
+            tls_cert=str(tmp_path / "client.pem"),
+            tls_key=(tmp_path / "client.key").read_text(),
+        )
+        async with bench(tmp_path, tls) as b:
+            b.take_powers(1)
+            await b.drained()
+        async with bench(tmp_path, replace(tls, tls_ca="")) as b:
+            await b.is_in_state("waiting")
+            assert "certificate" in b.mqtt.health().message
+        async with bench(tmp_path, replace(tls, tls_ca="", tls_insecure=True)) as b:
+            b.take_powers(2)
+            await b.drained()
+        async with bench(tmp_path, replace(tls, tls_key="-----BEGIN NONSENSE")) as b:
+            await b.is_in_state("blocked")
+            assert "mqtt.tls.key" in b.mqtt.health().message
+
+
+async def test_a_port_that_is_no_broker_is_given_up_and_tried_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        options = replace(OPTIONS, port=listener.getsockname()[1])
+        async with bench(tmp_path, options, patience=0.3) as b:
+            await b.is_in_state("waiting")

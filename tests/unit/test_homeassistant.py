@@ -1,0 +1,114 @@
+"""Home Assistant's discovery: each name becomes the entity that a person expects."""
+
+import json
+from typing import cast
+
+import pytest
+
+from sungather.exporters.homeassistant import HOUSEHOLD, Topics, discovery, entity, title
+from sungather.reading import Value
+from tests.outbox_parts import reading
+
+TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "value", "device_class", "state_class", "precision", "category"),
+    [
+        ("pv_power", "W", 4821, "power", "measurement", 0, None),
+        ("grid_import_energy_total", "kWh", 1.5, "energy", "total_increasing", 1, None),
+        ("pv_energy_today", "kWh", 21.3, "energy", "total_increasing", 1, None),
+        ("battery_level", "%", 64.3, "battery", "measurement", 0, None),
+        ("total_pv_generation", "kWh", 12345.6, "energy", "total_increasing", 1, None),
+        ("battery_capacity", "kWh", 9.6, "energy_storage", "measurement", 1, "diagnostic"),
+        ("phase_a_voltage", "V", 238.7, "voltage", "measurement", 1, "diagnostic"),
+        ("grid_frequency", "Hz", 49.98, "frequency", "measurement", 2, "diagnostic"),
+        ("internal_temperature", "°C", 41.2, "temperature", "measurement", 1, "diagnostic"),
+        ("total_reactive_power", "var", -120, "reactive_power", "measurement", 0, "diagnostic"),
+        ("reactive_power_adjustment", "kvar", 0, None, "measurement", 1, "diagnostic"),
+        ("total_apparent_power", "VA", 6620, "apparent_power", "measurement", 0, "diagnostic"),
+        ("power_factor", "", 0.98, "power_factor", "measurement", 3, "diagnostic"),
+        ("daily_running_time", "min", 612, "duration", "total_increasing", 0, "diagnostic"),
+        ("export_limit_max", "W", 10000, "power", "measurement", 0, "diagnostic"),
+        ("alarm_code_1", "", 7, None, None, None, "diagnostic"),
+        ("run_state", "", "Run", None, None, None, "diagnostic"),
+        ("odd", "furlong", 7, None, "measurement", None, "diagnostic"),
+    ],
+)
+def test_class_unit_precision_and_category_follow_from_name_and_unit(
+    name: str,
+    unit: str,
+    value: Value,
+    device_class: str | None,
+    state_class: str | None,
+    precision: int | None,
+    category: str | None,
+) -> None:
+    found = entity(name, unit, value)
+    assert found["platform"] == "sensor"
+    assert found.get("device_class") == device_class
+    assert found.get("state_class") == state_class
+    assert found.get("suggested_display_precision") == precision
+    assert found.get("entity_category") == category
+    assert found.get("unit_of_measurement", "") == unit
+
+
+def test_a_switch_is_a_binary_sensor() -> None:
+    assert entity("night", "", True)["platform"] == "binary_sensor"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pv_energy_today", "PV energy today"),
+        ("mppt_1_voltage", "MPPT 1 voltage"),
+        ("grid-side_fault", "Grid side fault"),
+        ("house_power", "House power"),
+    ],
+)
+def test_names_are_words_for_people(name: str, words: str) -> None:
+    assert title(name) == words
+
+
+def test_the_energy_dashboard_needs_no_template() -> None:
+    """It takes sensors of class energy that only ever grow, in kWh."""
+    for name in HOUSEHOLD:
+        if name.endswith(("_total", "_today")):
+            found = entity(name, "kWh", 1.0)
+            assert found["device_class"] == "energy"
+            assert found["state_class"] == "total_increasing"
+            assert "last_reset_value_template" not in found
+            assert "entity_category" not in found
+
+
+def test_arrays_are_no_entities_and_every_scalar_is_one_with_an_identity_of_its_own() -> None:
+    one = reading(pv_power=1, currents=[1.0], run_state="Run", units={"pv_power": "W"})
+    message = discovery(one, one.values, TOPICS)
+    components = cast(dict[str, dict[str, object]], message["components"])
+    assert set(components) == {"pv_power", "run_state", "connection"}
+    text = json.dumps(message)
+    assert '"unique_id": "sungather_A223098765_pv_power"' in text
+    assert '"unit_of_measurement": "W"' in text
+
+
+def test_an_entity_of_an_earlier_run_that_is_no_more_is_removed() -> None:
+    one = reading(pv_power=1)
+    message = discovery(one, one.values, TOPICS, ["pv_power", "mppt_4_voltage"])
+    components = cast(dict[str, dict[str, object]], message["components"])
+    assert components["mppt_4_voltage"] == {"platform": "sensor"}
+    assert len(components["pv_power"]) > 1
+
+
+def test_a_device_carries_model_serial_and_firmware() -> None:
+    from dataclasses import replace
+
+    one = replace(reading(), firmware={"arm": "SAPPHIRE-H_B001.V000.P005"})
+    device = discovery(one, one.values, TOPICS)["device"]
+    assert device == {
+        "identifiers": ["sungather_A223098765"],
+        "manufacturer": "Sungrow",
+        "model": "SH10RT",
+        "name": "roof",
+        "serial_number": "A223098765",
+        "sw_version": "SAPPHIRE-H_B001.V000.P005",
+    }
