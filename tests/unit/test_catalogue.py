@@ -228,9 +228,15 @@ def test_hybrid_without_a_letter_s_reads_like_a_hybrid() -> None:
     assert "power_limitation_switch" not in names(device("MG6RL"), 2)
 
 
+def test_family_whose_name_begins_like_another_is_another() -> None:
+    assert "anti_pid" in names(device("SG136TX"), 2)
+    assert "anti_pid" not in names(device("SG10T-CN"), 2)
+
+
 @pytest.mark.parametrize("code", [0x20E7, 0x0710, 0x072A, 0x3F80, 0x20D5])
-def test_devices_beside_an_inverter_have_no_registers_yet(code: int) -> None:
-    assert registers_for(device_for(code), 3) == ()
+def test_devices_beside_an_inverter_have_none_of_its_registers(code: int) -> None:
+    beside = set(registers_for(device_for(code), 3))
+    assert not beside & {*registers_for(device("SH10RT"), 3), *registers_for(device("SG10RT"), 3)}
 
 
 # One name, several registers
@@ -323,6 +329,13 @@ def test_reading_costs_no_more_requests_than_promised(
     model: str, level: int, tiers: set[Tier], widest: int, most: int
 ) -> None:
     assert requests(device(model), level, tiers, widest) <= most
+
+
+@pytest.mark.parametrize("model", ["SH10RT", "SG10RT"])
+def test_counters_that_tell_a_missing_meter_are_read_with_the_powers(model: str) -> None:
+    counters = [r for r in registers_for(device(model), 1) if "meter-total" in r.absent]
+    assert len(counters) == 2
+    assert {register.tier for register in counters} == {Tier.FAST}
 
 
 def test_firmware_texts_that_hang_some_inverters_are_read_apart() -> None:

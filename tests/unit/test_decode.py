@@ -115,6 +115,8 @@ def test_words_of_a_kind_become_the_value(
         ("clock", [2026, 2, 30, 16, 7, 38]),
         ("clock", [0xFFFF] * 6),
         ("clock", [0] * 6),
+        ("clock", [1970, 1, 1, 0, 0, 0]),
+        ("clock", [2106, 2, 7, 6, 28, 15]),
         ("clock", [2026, 9, 8, 24, 0, 0]),
     ],
 )

@@ -36,8 +36,8 @@ def test_battery_power_that_old_firmware_lacks_comes_from_the_old_register() -> 
 
 
 def test_battery_power_of_all_ones_that_was_read_alone_comes_from_the_old_register() -> None:
-    found = read({5214: [0xFFFF, 0xFFFF], 13001: [43], 13022: [1]})
-    assert found.values["battery_power"] == -1
+    found = read({5214: [0xFFFF, 0xFFFF], 13001: [43], 13022: [2]})
+    assert found.values["battery_power"] == -2
 
 
 # Battery
