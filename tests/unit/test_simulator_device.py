@@ -187,7 +187,9 @@ def test_history_arrays_agree_with_the_counters(
     lifetime = sum(numbers[::2]) + 65536 * sum(numbers[1::2])
     assert 0 <= u32(device, total) - lifetime <= 1
     watts = words(device, quarters, 96)
-    assert abs(sum(watts[:50]) / 4 - 100 * u16(device, today)) < 700
+    sampled = (sum(watts[:50]) + watts[50] / 2) / 4
+    # Samples miss what is between them, a kettle say: enough to tell a wrong scale.
+    assert 0.7 < sampled / (100 * u16(device, today)) < 1.4
     assert watts[51:] == [0] * 45
 
 
