@@ -1,0 +1,185 @@
+"""A stateful fake of snapd below the real charmlibs-snap: its REST API on a Unix socket.
+
+It knows one snap, sungather. Options are judged by the real check of the collector, as the snap's
+configure hook does; every change that snapd would record is kept in `changes`.
+"""
+
+import json
+import shutil
+import socketserver
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from sungather.option_check import check
+from sungather.option_values import text_of
+
+Answer = dict[str, Any]
+NOT_INSTALLED = {"message": "snap not installed", "kind": "snap-not-found", "value": "sungather"}
+
+
+class FakeSnapd:
+    """snapd with or without the snap."""
+
+    def __init__(self, files: Path) -> None:
+        self.files = files
+        """Where it keeps the files of installed snaps."""
+        self.in_store = True
+        self.revision = ""
+        """"" while the snap is not installed."""
+        self.held = False
+        self.options: dict[str, str] = {}
+        self.running = False
+        self.changes: list[str] = []
+        self.app_answer: Answer | str = {"inverters": []}
+        """What the app test-connection prints: JSON, or a text on standard error."""
+        self._errors: dict[str, str] = {}
+
+    def answer(self, method: str, path: str, body: Answer) -> tuple[str, Any]:
+        """The kind of response ("sync", "async" or "error") and its content."""
+        match method, path.strip("/").split("/")[1:]:
+            case "GET", ["snaps", "sungather"]:
+                return ("sync", self._info()) if self.revision else ("error", NOT_INSTALLED)
+            case "POST", ["snaps", "sungather"]:
+                return self._act(str(body["action"]))
+            case "GET", ["snaps", "sungather", "conf"]:
+                return "sync", self._tree()
+            case "PUT", ["snaps", "sungather", "conf"]:
+                return self._change("configure", self._configure(body))
+            case "POST", ["apps"] if body["names"] == ["sungather.daemon"]:
+                assert body["action"] == "start"
+                assert body["enable"]
+                self.running = True
+                return self._change("start")
+            case "GET", ["changes", number]:
+                error = self._errors.get(number)
+                return "sync", {"status": "Error", "err": error} if error else {"status": "Done"}
+            case _:
+                raise AssertionError(f"the fake snapd does not know {method} {path} {body}")
+
+    def run(self, *command: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+        """In the place of the workload module's own way to run programs."""
+        match command:
+            case ("snap", "install", "--dangerous", file):
+                if not file.endswith(".snap"):
+                    return subprocess.CompletedProcess(command, 1, "", f"error: no snap: {file}\n")
+                number = int(self.revision[1:] or 0) + 1 if self.revision else 1
+                self._install(f"x{number}")
+                shutil.copy(file, self.files / f"sungather_{self.revision}.snap")
+                return subprocess.CompletedProcess(command, 0, "", "")
+            case ("systemctl", "is-active", "--quiet", "snap.sungather.daemon"):
+                return subprocess.CompletedProcess(command, 0 if self.running else 3, "", "")
+            case ("snap", "run", "sungather.test-connection", "--format", "json"):
+                if isinstance(self.app_answer, str):
+                    return subprocess.CompletedProcess(command, 1, "", self.app_answer)
+                return subprocess.CompletedProcess(command, 0, json.dumps(self.app_answer), "")
+            case _:
+                raise AssertionError(f"the fake snapd does not run {command}")
+
+    def _info(self) -> Answer:
+        known = {"name": "sungather", "version": "1.0.0", "confinement": "strict"}
+        return known | {"revision": self.revision}
+
+    def _act(self, action: str) -> tuple[str, Any]:
+        match action:
+            case "install":
+                if not self.in_store:
+                    return "error", {"message": "snap not found", "kind": "snap-not-found"}
+                self._install("7")
+            case "hold":
+                self.held = True
+            case "remove":
+                self.revision, self.options, self.running = "", {}, False
+            case _:
+                raise AssertionError(f"the fake snapd does not know {action}")
+        return self._change(action)
+
+    def _install(self, revision: str) -> None:
+        self.revision = revision
+        self.changes.append("installed")
+        assert self._configure({}) is None
+
+    def _configure(self, body: Answer) -> str | None:
+        """Set options; the value is what snapd says when the configure hook refuses."""
+        wanted = self.options | body
+        texts = {key: value for key, value in wanted.items() if value is not None}
+        checked = check(texts, need_inverter=False)
+        if checked.problems:
+            text = "\n".join(problem.message for problem in checked.problems)
+            return (
+                "cannot perform the following tasks:\n"
+                '- Run configure hook of "sungather" snap (run hook "configure": \n'
+                f"-----\n{text}\n-----)"
+            )
+        self.options = {key: text_of(value) for key, value in checked.values.items()}
+        self.running = checked.has_inverter
+        return None
+
+    def _tree(self) -> Answer:
+        tree: Answer = {}
+        for key, value in self.options.items():
+            *groups, last = key.split(".")
+            branch = tree
+            for group in groups:
+                branch = branch.setdefault(group, {})
+            branch[last] = value
+        return tree
+
+    def _change(self, what: str, error: str | None = None) -> tuple[str, Any]:
+        self.changes.append(what if error is None else f"refused: {what}")
+        number = str(len(self.changes))
+        if error is not None:
+            self._errors[number] = error
+        return "async", number
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    """Serves a `FakeSnapd` on a socket, in a thread of its own; a context manager."""
+
+    daemon_threads = True
+
+    def __init__(self, socket: Path, fake: FakeSnapd) -> None:
+        class Handler(_Handler):
+            snapd = fake
+
+        super().__init__(str(socket), Handler)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    snapd: FakeSnapd
+
+    def do_GET(self) -> None:
+        self._respond("GET")
+
+    def do_POST(self) -> None:
+        self._respond("POST")
+
+    def do_PUT(self) -> None:
+        self._respond("PUT")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
+        """Say nothing."""
+
+    def _respond(self, method: str) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        body: Answer = json.loads(self.rfile.read(length) or b"{}")
+        kind, content = self.snapd.answer(method, self.path, body)
+        answer: Answer = {"type": kind, "status-code": 404 if kind == "error" else 200}
+        answer |= {"change": content} if kind == "async" else {"result": content}
+        data = json.dumps(answer).encode()
+        self.send_response(answer["status-code"])
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
