@@ -29,6 +29,7 @@ COMMANDS = {
     "readings": "show the newest values of the running daemon; the inverter is left alone",
     "test-connection": "try the connection to every inverter and say what is wrong",
     "get-inverter-info": "show model, serial number, firmware and state of every inverter",
+    "discover": "look for Sungrow devices on the local network, and print options for them",
     "check-config": "check the options and show what is in force",
     "registers": "show what is read for a model and level, and in which requests",
     "options": "list all options",
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
             epilog=EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if name not in ("registers", "options", "simulate", "demo"):
+        if name not in ("discover", "registers", "options", "simulate", "demo"):
             _add_options(command)
         command.add_argument(
             "--format",
@@ -63,6 +64,15 @@ def parser() -> argparse.ArgumentParser:
             default="table",
             help="table for people (default), json for programs",
         )
+        if name == "discover":
+            command.add_argument(
+                "--network",
+                action="append",
+                default=[],
+                metavar="CIDR",
+                help="private network such as 192.168.1.0/24; may be repeated (default: the "
+                "machine's own)",
+            )
         if name == "registers":
             command.add_argument("--model", default="SH10RT", help="default: %(default)s")
             command.add_argument("--level", type=int, choices=(1, 2, 3), default=1)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import sys
@@ -133,6 +134,27 @@ def _progress(chosen: argparse.Namespace) -> Generator[None]:
         yield
 
 
+def _discover(chosen: argparse.Namespace) -> int:
+    from sungather import discover
+
+    networks = discover.networks_of(chosen.network) if chosen.network else discover.own_networks()
+    report = _count_hosts if sys.stderr.isatty() else None
+    found = asyncio.run(discover.discover(networks, report))
+    where = [str(network) for network in networks]
+    answer: Answer = {
+        "networks": where,
+        "found": [{**dataclasses.asdict(one), "path": str(one.path)} for one in found],
+        "options": discover.options_text(found),
+    }
+    _show(chosen, answer)
+    return 0 if found else errors.Unreachable.exit_code
+
+
+def _count_hosts(done: int, hosts: int) -> None:
+    end = "\n" if done == hosts else ""
+    print(f"\rlooked at {done} of {hosts} addresses", end=end, file=sys.stderr, flush=True)
+
+
 def _check_config(chosen: argparse.Namespace) -> int:
     _show(chosen, _configuration(chosen).as_json())
     return 0
@@ -174,6 +196,7 @@ _COMMANDS: dict[str, Command] = {
     "readings": _read_command(_no_daemon),
     "test-connection": _read_command(_test_all, answers.exit_code_of_test),
     "get-inverter-info": _read_command(_info_all),
+    "discover": _discover,
     "check-config": _check_config,
     "registers": _registers,
     "options": _options,

@@ -4,29 +4,23 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 
 from sungather import answers
 from sungather.clock import Clock
 from sungather.collector import Collector, Poller
-from sungather.configuration import Configuration, InverterOptions
+from sungather.configuration import Configuration
 from sungather.control import SOCKET, ControlServer, Handler, targets_of
 from sungather.inverter import Inverter
 from sungather.reading import Reading
 from sungather.service import Health, Service
-from sungather.storage import Storage
-from sungather.transports import Transport
+from sungather.storage import Storage, StoredTexts
+from sungather.transports.choice import open_transport
 
 log = logging.getLogger(__name__)
 
 STOP_WITHIN = 1.5
 """Seconds that services get to hand over what they hold; a stop takes 2 s at most."""
-
-
-def open_transport(options: InverterOptions) -> Transport:
-    """The way in that `inverter.connection` names."""
-    from sungather.transports.modbus import ModbusTransport
-
-    return ModbusTransport(options.host, options.port or 502, options.timeout)
 
 
 def pollers(
@@ -35,12 +29,37 @@ def pollers(
     """One poller an inverter of the options."""
     clock = clock or Clock()
     storage = Storage(configuration.storage)
-    return [
-        Poller(
-            Inverter(one, open_transport(one), storage, configuration.timezone, clock), services
-        )
-        for one in configuration.inverters
-    ]
+    found: list[Poller] = []
+    for options in configuration.inverters:
+        transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"))
+        inverter = Inverter(options, transport, storage, configuration.timezone, clock)
+        found.append(Poller(inverter, services))
+    return found
+
+
+def page(
+    configuration: Configuration,
+    services: Sequence[Service],
+    clock: Clock,
+    history_file: Path,
+) -> list[Service]:
+    """The page and its history, if the page is wanted; it shows the health of `services`."""
+    if not configuration.switch("web.enabled"):
+        return []
+    from sungather.history import History
+    from sungather.web.server import WebOptions, WebServer
+
+    history = History(history_file, configuration.timezone, clock=clock)
+    address = configuration.text("web.address") or None
+    server = WebServer(
+        WebOptions(address, configuration.integer("web.port")),
+        history=history,
+        services=lambda: [service.health() for service in services],
+        timezone=configuration.timezone,
+        clock=clock,
+        scan_interval=max((one.scan_interval for one in configuration.inverters), default=30.0),
+    )
+    return [history, server]
 
 
 class Control:
@@ -105,6 +124,7 @@ async def run(configuration: Configuration) -> None:
     clock = Clock()
     control = Control(configuration, clock)
     services: list[Service] = [control]
+    services += page(configuration, services, clock, configuration.storage / "history.sqlite")
     control.collector = Collector(pollers(configuration, services, clock), services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
     await until_stopped(control.collector.run())

@@ -15,9 +15,11 @@ from sungather.clock import Clock
 from sungather.collector import Collector
 from sungather.configuration import load
 from sungather.daemon import pollers, until_stopped
+from sungather.history import History
 from sungather.reading import Reading
 from sungather.service import Health, Service
 from sungather.simulator import Faults, SimulatedDevice, device_named, from_capture, serve
+from sungather.web.server import WebOptions, WebServer
 
 _SUNRISE = 5
 """Local hour at which the demo's day begins."""
@@ -98,8 +100,18 @@ async def demo(chosen: argparse.Namespace) -> int:
                 "storage.directory": Path(directory),
             }
             configuration = load(None, [f"{key}={value}" for key, value in settings.items()])
-            screen: Service = Lines() if chosen.format == "json" else Screen()
-            collector = Collector(pollers(configuration, [screen], clock), [screen])
+            history = History(None, configuration.timezone, clock=clock)
+            web = WebServer(
+                WebOptions("127.0.0.1", 0),
+                history=history,
+                services=list,
+                timezone=configuration.timezone,
+                clock=clock,
+                scan_interval=chosen.speed,
+            )
+            screen = Lines() if chosen.format == "json" else Screen()
+            services: list[Service] = [history, web, screen, Opener(web, screen)]
+            collector = Collector(pollers(configuration, services, clock), services)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(chosen.seconds):
                     await until_stopped(collector.run())
@@ -110,6 +122,7 @@ class Lines:
     """One reading a line, as JSON."""
 
     name = "lines"
+    shows_to_people = False
 
     def take(self, reading: Reading) -> None:
         """Print it."""
@@ -123,6 +136,32 @@ class Lines:
         return Health(self.name, "ok")
 
 
+class Opener:
+    """Says where the page is, and opens it for a person at a terminal."""
+
+    name = "opener"
+
+    def __init__(self, web: WebServer, screen: Lines) -> None:
+        self._web = web
+        self._screen = screen
+
+    def take(self, reading: Reading) -> None:
+        """Readings are for the others."""
+
+    async def run(self) -> None:
+        """Wait for the page."""
+        url = await self._web.listening()
+        print(f"The page of the simulated inverter is at {url}", file=sys.stderr, flush=True)
+        if self._screen.shows_to_people:
+            import webbrowser
+
+            await asyncio.to_thread(webbrowser.open, url)
+
+    def health(self) -> Health:
+        """It has done its work at once."""
+        return Health(self.name, "ok")
+
+
 class Screen(Lines):
     """The newest reading as a table that renews itself on a terminal."""
 
@@ -133,19 +172,20 @@ class Screen(Lines):
         from rich.live import Live
 
         self._live = Live(console=Console(), auto_refresh=False, vertical_overflow="crop")
+        self.shows_to_people = self._live.console.is_terminal
 
     def take(self, reading: Reading) -> None:
         """Show it."""
         from sungather import tables
 
-        if self._live.console.is_terminal:
+        if self.shows_to_people:
             self._live.update(tables.reading(reading.as_json()), refresh=True)
         else:
             self._live.console.print(tables.summary(reading))
 
     async def run(self) -> None:
         """Keep the table on the terminal until cancelled."""
-        if not self._live.console.is_terminal:
+        if not self.shows_to_people:
             return
         with self._live:
             await asyncio.Event().wait()

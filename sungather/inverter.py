@@ -6,6 +6,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
+from sungather.best_way import best_way
 from sungather.block_reader import BlockReader
 from sungather.clock import Clock
 from sungather.configuration import InverterOptions
@@ -114,6 +115,7 @@ class Inverter:
             "path": str(Path.UNKNOWN),
             "model": "",
             "serial": "",
+            "best": None,
             "error": None,
         }
         try:
@@ -133,6 +135,8 @@ class Inverter:
         answer["path"] = str(identity.device.path)
         answer["model"] = identity.device.model
         answer["serial"] = identity.serial
+        advice = best_way(self.options.connection, identity.device.path)
+        answer["best"] = {"connection": advice.connection, "why": advice.why}
         return answer
 
     def info(self) -> dict[str, object]:

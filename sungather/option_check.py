@@ -188,15 +188,11 @@ def missing(
         if values[row.key] not in (None, "") or row.key in failed:
             continue
         when = _beside(row, row.required_when)
-        unless = _beside(row, row.unless)
-        if not (row.required or (when and values[when])) or (
-            unless and (values[unless] or unless in failed)
-        ):
+        if not row.required and not (when and values[when]):
             continue
         because = f", but needed with {when}" if when else ""
         such = f", such as {row.example}" if row.example and not row.secret else ""
-        instead = f", or {unless} one" if unless else ""
-        sentence = f"{row.key} is missing{because}: give it a value{such}{instead}."
+        sentence = f"{row.key} is missing{because}: give it a value{such}."
         yield Problem(row.key, sentence, missing=True)
 
 

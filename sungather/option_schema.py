@@ -53,7 +53,7 @@ def markdown() -> str:
 def _takes(row: Option) -> str:
     match row.kind:
         case Kind.CHOICE:
-            text = listed(row.choices)
+            text = listed(one or "nothing" for one in row.choices)
         case Kind.INTEGER | Kind.NUMBER | Kind.DURATION | Kind.PORT:
             text = number_wanted(row).removeprefix("a ")
         case _:
@@ -65,8 +65,7 @@ def _default(row: Option) -> str:
     if row.required:
         return "(required)"
     if row.required_when:
-        needed = f"(required with {row.required_when}"
-        return f"{needed}, or {row.unless} instead)" if row.unless else f"{needed})"
+        return f"(required with {row.required_when})"
     return row.otherwise if row.default is None else text_of(row.default)
 
 
@@ -103,23 +102,20 @@ def _properties(options: Sequence[Option], prefix: str) -> Schema:
 
 
 def _rule(row: Option, prefix: str) -> Schema:
-    """If the other option is set, this one is required, or the one that serves instead."""
+    """If the other option is set, this one is required."""
     other = next(one for one in OPTIONS if one.key == row.required_when)
     value: Schema = {"type": "string", "minLength": 1} if other.kind.is_text else {}
     if other.kind is Kind.SWITCH:
         value = {"const": True}
-    needed = [
-        _with(key.removeprefix(prefix).split("."), {}) for key in (row.key, row.unless) if key
-    ]
     return {
-        "if": _with(other.key.removeprefix(prefix).split("."), value),
-        "then": {"anyOf": needed},
+        "if": _with(other.key.removeprefix(prefix), value),
+        "then": _with(row.key.removeprefix(prefix), {}),
     }
 
 
-def _with(path: Sequence[str], value: Schema) -> Schema:
-    """An object that has the value at this path."""
-    name, *deeper = path
+def _with(key: str, value: Schema) -> Schema:
+    """An object that has the value at this dotted key."""
+    name, _, deeper = key.partition(".")
     inner = _with(deeper, value) if deeper else value
     return {"type": "object", "required": [name], "properties": {name: inner}}
 

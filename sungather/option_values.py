@@ -75,6 +75,8 @@ def convert(row: Option, text: str, model: Callable[[str], str]) -> Value:
             return text
         case Kind.MODEL:
             return text if text == "auto" else model(text)
+        case Kind.DEVICES:
+            return _devices(text)
 
 
 def listed_model(text: str) -> str:
@@ -165,7 +167,10 @@ def _number(row: Option, text: str, form: re.Pattern[str]) -> str:
 
 def _choice(row: Option, text: str) -> str:
     if text not in row.choices:
-        raise Wrong(listed(row.choices), did_you_mean(_near(text, row.choices, 1)))
+        raise Wrong(
+            listed(one or "nothing" for one in row.choices),
+            did_you_mean(_near(text, row.choices, 1)),
+        )
     return text
 
 
@@ -225,6 +230,17 @@ def _is_url(text: str) -> bool:
     host = parts.hostname or ""
     clean = not any(c.isspace() or not c.isprintable() for c in text)
     return good and clean and (_ip_address(host) or _host_name(host))
+
+
+def _devices(text: str) -> str:
+    from sungather.behind_places import wanted_devices  # only needed when it is set
+
+    try:
+        wanted_devices(text)
+    except ValueError:
+        must = "auto, none, or a list of battery and charger, each with :UNIT if need be"
+        raise Wrong(must, "Write it like battery:200, charger:3.") from None
+    return text
 
 
 def _time_zone(text: str) -> str:

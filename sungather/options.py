@@ -43,6 +43,8 @@ class Kind(StrEnum):
     """str, an absolute path."""
     MODEL = "model"
     """str, "auto" or the name of a known model."""
+    DEVICES = "devices behind the inverter"
+    """str, "auto", "none" or a list; see `behind_places.wanted_devices`."""
 
     @property
     def is_text(self) -> bool:
@@ -86,8 +88,6 @@ class Option:
     required_when: str = ""
     """Required while this other option is true or not empty. Within `inverter.…` the other
     option is that of the same inverter."""
-    unless: str = ""
-    """An option that serves instead: with a value there, this one is not required."""
 
     @property
     def unset(self) -> Value:
@@ -209,7 +209,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "inverter.devices",
-        Kind.TEXT,
+        Kind.DEVICES,
         "Devices behind the inverter to read as well: auto looks for batteries and a wall box, "
         "none reads none; or a list of battery and charger, each with :UNIT if it is not "
         "where it usually is.",
@@ -222,6 +222,263 @@ OPTIONS: tuple[Option, ...] = (
         "Time zone of the site, as an IANA name: it says when a day begins.",
         otherwise="the machine's time zone",
         example="Europe/Berlin",
+    ),
+    Option(
+        "web.enabled",
+        Kind.SWITCH,
+        "Whether to serve the page, the JSON API and the Prometheus metrics.",
+        default=True,
+    ),
+    Option(
+        "web.address",
+        Kind.HOST,
+        "Address on which the page is served. It is read-only and shows no secret, but whoever "
+        "reaches it sees the values.",
+        otherwise="all addresses, IPv4 and IPv6",
+        example="127.0.0.1",
+    ),
+    Option("web.port", Kind.PORT, "Port of the page.", default=8080),
+    Option(
+        "mqtt.enabled",
+        Kind.SWITCH,
+        "Publish readings to an MQTT broker.",
+        default=False,
+    ),
+    Option(
+        "mqtt.host",
+        Kind.HOST,
+        "Address of the MQTT broker.",
+        required_when="mqtt.enabled",
+        example="192.168.1.5",
+    ),
+    Option(
+        "mqtt.port",
+        Kind.PORT,
+        "Port of the MQTT broker.",
+        otherwise="1883; with mqtt.tls.enabled 8883",
+        example="1883",
+    ),
+    Option(
+        "mqtt.topic",
+        Kind.TEXT,
+        "Where all topics begin: TOPIC/NAME/state holds the newest values of inverter NAME.",
+        default="sungather",
+    ),
+    Option(
+        "mqtt.username",
+        Kind.TEXT,
+        "User name for the MQTT broker.",
+        otherwise="no user name",
+        example="sungather",
+    ),
+    Option(
+        "mqtt.password",
+        Kind.TEXT,
+        "Password for the MQTT broker.",
+        otherwise="no password",
+        secret=True,
+    ),
+    Option(
+        "mqtt.client-id",
+        Kind.TEXT,
+        "Client identifier for the MQTT broker. Every client of a broker needs its own.",
+        otherwise="one made from the machine's name and mqtt.topic, always the same",
+        example="sungather-house",
+    ),
+    Option(
+        "mqtt.tls.enabled",
+        Kind.SWITCH,
+        "Encrypt the connection to the MQTT broker.",
+        default=False,
+    ),
+    Option(
+        "mqtt.tls.ca",
+        Kind.LINES,
+        "Certificate authority of the broker: PEM text, or the path of a file.",
+        otherwise="the authorities that the machine trusts",
+    ),
+    Option(
+        "mqtt.tls.cert",
+        Kind.LINES,
+        "Client certificate: PEM text, or the path of a file.",
+        otherwise="no client certificate",
+        required_when="mqtt.tls.key",
+    ),
+    Option(
+        "mqtt.tls.key",
+        Kind.LINES,
+        "Key of the client certificate, without a password: PEM text, or the path of a file.",
+        otherwise="no client certificate",
+        secret=True,
+        required_when="mqtt.tls.cert",
+    ),
+    Option(
+        "mqtt.tls.insecure",
+        Kind.SWITCH,
+        "Accept any certificate of the broker. Only for tests.",
+        default=False,
+    ),
+    Option(
+        "mqtt.homeassistant",
+        Kind.SWITCH,
+        "Announce every value to Home Assistant (2024.12 or later), through MQTT discovery.",
+        default=True,
+    ),
+    Option(
+        "mqtt.homeassistant-prefix",
+        Kind.TEXT,
+        "Discovery prefix that Home Assistant is set to.",
+        default="homeassistant",
+    ),
+    Option(
+        "mqtt.compatibility",
+        Kind.CHOICE,
+        "Publish states under the topic, the names and the 10-character serial number of "
+        "SunGather 0.5.",
+        default="",
+        choices=("", "sungather-0.5"),
+    ),
+    Option(
+        "influxdb.enabled",
+        Kind.SWITCH,
+        "Write readings to InfluxDB, or to a server that takes the same writes.",
+        default=False,
+    ),
+    Option(
+        "influxdb.url",
+        Kind.URL,
+        "Address of the InfluxDB server.",
+        required_when="influxdb.enabled",
+        example="http://192.168.1.5:8086",
+    ),
+    Option(
+        "influxdb.version",
+        Kind.CHOICE,
+        "Version of InfluxDB. With auto the server is asked.",
+        default="auto",
+        choices=("auto", "1", "2", "3"),
+    ),
+    Option(
+        "influxdb.org",
+        Kind.TEXT,
+        "Organisation (version 2 only).",
+        otherwise="the organisation of the token",
+        example="home",
+    ),
+    Option(
+        "influxdb.bucket",
+        Kind.TEXT,
+        "Bucket; for versions 1 and 3 the database, for version 1 also DATABASE/POLICY.",
+        required_when="influxdb.enabled",
+        example="solar",
+    ),
+    Option(
+        "influxdb.token",
+        Kind.TEXT,
+        "API token.",
+        otherwise="influxdb.username and influxdb.password, if set",
+        secret=True,
+    ),
+    Option(
+        "influxdb.username",
+        Kind.TEXT,
+        "User name, in the place of a token.",
+        otherwise="no user name",
+        example="sungather",
+        required_when="influxdb.password",
+    ),
+    Option(
+        "influxdb.password",
+        Kind.TEXT,
+        "Password of influxdb.username.",
+        otherwise="no password",
+        secret=True,
+    ),
+    Option(
+        "influxdb.measurement",
+        Kind.TEXT,
+        "Measurement that readings are written to, one point a reading.",
+        default="sungather",
+    ),
+    Option(
+        "influxdb.tags",
+        Kind.TEXT,
+        "Further tags, KEY=VALUE with commas between. Name, model and serial number are always "
+        "tags.",
+        otherwise="no further tags",
+        example="site=roof, owner=me",
+    ),
+    Option(
+        "pvoutput.enabled",
+        Kind.SWITCH,
+        "Upload to PVOutput.org.",
+        default=False,
+    ),
+    Option(
+        "pvoutput.api-key",
+        Kind.TEXT,
+        "API key of the PVOutput account.",
+        required_when="pvoutput.enabled",
+        secret=True,
+    ),
+    Option(
+        "pvoutput.system-id",
+        Kind.TEXT,
+        "Number of the system at PVOutput.",
+        required_when="pvoutput.enabled",
+        example="12345",
+    ),
+    Option(
+        "pvoutput.net",
+        Kind.SWITCH,
+        "Upload what flows to and from the grid (net data), not generation and consumption.",
+        default=False,
+    ),
+    Option(
+        "pvoutput.cumulative",
+        Kind.SWITCH,
+        "Upload lifetime energies, not those of the day.",
+        default=False,
+    ),
+    *(
+        Option(
+            f"pvoutput.v{number}",
+            Kind.TEXT,
+            f"Published value to upload as extended value v{number} (needs a donation).",
+            otherwise="not uploaded",
+            example="internal_temperature",
+        )
+        for number in range(7, 13)
+    ),
+    Option(
+        "console.enabled",
+        Kind.SWITCH,
+        "Print readings: a table on a terminal, otherwise one line of JSON a reading.",
+        default=False,
+    ),
+    Option(
+        "outbox.commit",
+        Kind.CHOICE,
+        "When readings that exporters still owe are written to the disk: with every reading, or "
+        "once a minute, which spares SD cards and loses a minute at most in a power cut.",
+        default="reading",
+        choices=("reading", "minute"),
+    ),
+    Option(
+        "outbox.days",
+        Kind.INTEGER,
+        "Days after which a reading that could not be delivered is given up.",
+        default=14,
+        minimum=1,
+        maximum=3650,
+    ),
+    Option(
+        "outbox.megabytes",
+        Kind.INTEGER,
+        "Size of the outbox at which its oldest readings are thinned out.",
+        default=256,
+        minimum=1,
+        maximum=100000,
     ),
     Option(
         "log.level",

@@ -35,7 +35,9 @@ class Session:
     ) -> None:
         self.identity = identity
         self._registers = tuple(registers)
-        self._tier_of = {register.name: register.tier for register in self._registers}
+        self._tiers_of: dict[str, set[Tier]] = {}
+        for register in self._registers:
+            self._tiers_of.setdefault(register.name, set()).add(register.tier)
         self._by_tiers: dict[frozenset[Tier], frozenset[Register]] = {}
         self._blocks = blocks
         self._scan_interval = scan_interval
@@ -60,12 +62,14 @@ class Session:
             raise gathered.failure or errors.Refused("every register that the model should have")
         now = self._clock.monotonic()
         decoded = decode(self._registers, gathered.words, self.identity.device)
+        # A name is absent when all its registers are; some may not have been due this time.
+        absent = [name for name in decoded.absent if self._tiers_of[name] <= tiers]
         self._absent.difference_update(decoded.values)
-        self._absent.update(decoded.absent)
+        self._absent.update(absent)
         self._values.update(decoded.values)
         self._units.update(decoded.units)
-        self._read_at.update(dict.fromkeys((*decoded.values, *decoded.absent), now))
-        for name in decoded.absent:
+        self._read_at.update(dict.fromkeys((*decoded.values, *absent), now))
+        for name in absent:
             self._values.pop(name, None)
         complete_tiers = tiers if gathered.failure is None else frozenset[Tier]()
         self._tier_read_at.update(dict.fromkeys(complete_tiers, now))
@@ -127,7 +131,7 @@ class Session:
             for tier, period in PERIODS.items()
         }
         for name, read_at in list(self._read_at.items()):
-            if now - read_at > lifetime[self._tier_of[name]]:
+            if now - read_at > max(lifetime[tier] for tier in self._tiers_of[name]):
                 del self._read_at[name]
                 self._values.pop(name, None)
                 self._absent.discard(name)

@@ -7,6 +7,7 @@ so a damaged file is set aside and a directory that cannot be written is said on
 import json
 import logging
 import os
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import cast
 
@@ -62,3 +63,33 @@ class Storage:
         if not self._warned:
             log.warning("%s. What was learned is kept in memory until the next restart.", what)
         self._warned = True
+
+
+class StoredTexts(MutableMapping[str, str]):
+    """Texts by name that are written as soon as they change."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage = storage
+        self._name = name
+        self._texts = {key: str(value) for key, value in storage.load(name).items()}
+
+    def __getitem__(self, key: str) -> str:
+        return self._texts[key]
+
+    def __setitem__(self, key: str, value: str) -> None:
+        if self._texts.get(key) != value:
+            self._texts[key] = value
+            self._save()
+
+    def __delitem__(self, key: str) -> None:
+        del self._texts[key]
+        self._save()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def _save(self) -> None:
+        self._storage.save(self._name, dict(self._texts))

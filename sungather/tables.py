@@ -137,6 +137,7 @@ def _test(answer: Answer) -> list[RenderableType]:
                     "(min / median / max)",
                 )
             )
+            parts.append(Text(cast(Mapping[str, str], one["best"])["why"], style="dim"))
             continue
         error = cast(Mapping[str, str], one["error"])
         parts.append(
@@ -159,6 +160,24 @@ def _info(answer: Answer) -> list[RenderableType]:
                 table.add_row(key.replace("_", " "), "unknown" if value is None else str(value))
         parts.append(table)
     return parts
+
+
+def _discovered(answer: Answer) -> list[RenderableType]:
+    found = cast(Sequence[Row], answer["found"])
+    if not found:
+        where = ", ".join(cast(Sequence[str], answer["networks"])) or "no private network"
+        return [
+            Text(
+                f"No Sungrow device was found ({where}). Is the inverter on and on this network? "
+                "Another network is searched with --network, such as --network 192.168.1.0/24."
+            )
+        ]
+    table = Table("address", "what", "model", "serial", "connection", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(
+            *(str(one[key]) for key in ("host", "what", "model", "serial", "connection"))
+        )
+    return [table, Text("\nOptions to paste:\n", style="bold"), Text(str(answer["options"]))]
 
 
 def _configuration(answer: Answer) -> list[RenderableType]:
@@ -198,6 +217,7 @@ _SHOWS: dict[str, Callable[[Answer], list[RenderableType]]] = {
     "readings": _readings,
     "test-connection": _test,
     "get-inverter-info": _info,
+    "discover": _discovered,
     "check-config": _configuration,
     "registers": _map,
     "options": _options,

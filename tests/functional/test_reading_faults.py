@@ -433,3 +433,32 @@ async def test_an_unlisted_code_is_read_as_far_as_its_answers_tell(
     assert reading.model == "unknown (0x0EEE)"
     assert reading.family == "SH"
     assert reading.values["battery_level"]
+
+
+async def test_a_value_from_a_rarely_read_register_stays_while_its_twin_is_absent(
+    server: Server, inverter_at: Make
+) -> None:
+    time = ManualClock()
+    server.faults.words = {"holding": {13087: 0xFFFF}}
+    inverter = inverter_at(server.port, clock=time.clock, level=3)
+    first = await inverter.scan()
+    time.tick(60)
+    second = await inverter.scan()
+    assert first.values["export_power_limitation"] == second.values["export_power_limitation"]
+
+
+async def test_an_old_value_is_dropped_when_its_block_stays_away(
+    server: Server, inverter_at: Make
+) -> None:
+    time = ManualClock()
+    inverter = inverter_at(server.port, clock=time.clock, timeout=1.0)
+    await inverter.scan()
+    server.faults.close_on = {"holding": range(65536)}
+    time.tick(60)
+    kept = await inverter.scan()
+    time.tick(151)
+    dropped = await inverter.scan()
+    assert "start_stop" in kept.values
+    assert "start_stop" not in kept.fresh
+    assert dropped.state is State.OK
+    assert "start_stop" not in dropped.values
