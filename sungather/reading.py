@@ -89,6 +89,10 @@ class Reading:
     problem: Problem | None = None
     since: datetime | None = None
     """When `state` began, UTC."""
+    kind: str = "inverter"
+    """"inverter", or what stands behind one: "battery", "charger"."""
+    via: str = ""
+    """Name of the inverter behind which this device is read; "" for an inverter itself."""
 
     def as_json(self) -> dict[str, object]:
         """The shape of `run-once --format json` (one element of "inverters")."""
@@ -112,6 +116,8 @@ class Reading:
             "requests": self.requests,
             "duration_ms": round(self.duration_ms, 1),
         }
+        if self.via:
+            answer |= {"kind": self.kind, "via": self.via}
         if self.since is not None:
             answer["since"] = rfc3339(self.since)
         if self.problem is not None:

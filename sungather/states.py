@@ -21,6 +21,7 @@ _STATES: dict[type[errors.InverterError], State] = {
     errors.WrongUnit: State.MISCONFIGURED,
     errors.LoginRefused: State.MISCONFIGURED,
     errors.CertificateChanged: State.MISCONFIGURED,
+    errors.CertificateUntrusted: State.MISCONFIGURED,
 }
 
 

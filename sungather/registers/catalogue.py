@@ -8,11 +8,14 @@ from functools import cache
 
 from sungather.registers import Space
 from sungather.registers.device import Device
+from sungather.registers.models import NOT_INVERTERS
 from sungather.registers.tables import Register, Row, Tier, read_rows
 
 __all__ = ["Register", "Tier", "registers_for", "starts_known"]
 
-_FILES = ("common", "string", "hybrid", "settings", "history", "undocumented")
+_INVERTERS = ("common", "string", "hybrid", "settings", "history", "undocumented")
+_BEHIND = ("behind",)
+"""Files of the devices that stand behind an inverter; read only if there are any."""
 
 
 def registers_for(device: Device, level: int) -> tuple[Register, ...]:
@@ -20,9 +23,8 @@ def registers_for(device: Device, level: int) -> tuple[Register, ...]:
 
     Several registers of one name are candidates for one value, the preferred one first.
     """
-    return tuple(
-        row.register for row in _rows() if row.register.level <= level and row.suits(device)
-    )
+    rows = _rows(_BEHIND if device.family in NOT_INVERTERS else _INVERTERS)
+    return tuple(row.register for row in rows if row.register.level <= level and row.suits(device))
 
 
 def starts_known(device: Device) -> Mapping[Space, frozenset[int]]:
@@ -34,6 +36,6 @@ def starts_known(device: Device) -> Mapping[Space, frozenset[int]]:
 
 
 @cache
-def _rows() -> tuple[Row, ...]:
-    """All rows, ordered by name; rows of one name in the order in which the files have them."""
-    return tuple(row for name in _FILES for row in read_rows(name))
+def _rows(files: tuple[str, ...]) -> tuple[Row, ...]:
+    """All rows of the files; rows of one name are in the order in which the files have them."""
+    return tuple(row for name in files for row in read_rows(name))

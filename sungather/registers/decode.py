@@ -77,6 +77,10 @@ def _value(register: Register, words: Sequence[int], truth: Truth) -> Value | No
             return kinds.version(words) or None
         case Shape.CLOCK:
             return kinds.clock(words) or None
+        case Shape.EPOCH:
+            return kinds.epoch(words) or None
+        case Shape.POSITION:
+            return kinds.position(words) or None
         case Shape.NUMBER:
             if kind.length > 1:
                 return _array(register, kind, words)

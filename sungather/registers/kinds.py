@@ -7,6 +7,8 @@ The name of a kind is its full specification: `u16`, `s16`, `u32`, `s32` (low wo
 * `label[n]`: text whose words come last first;
 * `version`: a version number in BCD, one byte a part: 0x01015300 is V1.1.53;
 * `clock`: year, month, day, hour, minute, second, one word each;
+* `epoch`: seconds since 1970, of the device's local time;
+* `position`: of a cell or sensor in a battery: module in the high byte, number in the low byte;
 * `frequency`: 0.01 Hz when the raw number is over 1000, else 0.1 Hz;
 * `health`: 1 % when the raw number is 100 or less, else 0.1 %;
 * `capacity`: 0.1 kWh, but 0.01 kWh through some dongles (see `truth.py`);
@@ -17,7 +19,7 @@ The name of a kind is its full specification: `u16`, `s16`, `u32`, `s32` (low wo
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 
@@ -30,6 +32,8 @@ class Shape(Enum):
     LABEL = "label"
     VERSION = "version"
     CLOCK = "clock"
+    EPOCH = "epoch"
+    POSITION = "position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ _NUMBERS = {
 _SPECIALS = {
     "version": Kind(Shape.VERSION, 2),
     "clock": Kind(Shape.CLOCK, 6),
+    "epoch": Kind(Shape.EPOCH, 2),
+    "position": Kind(Shape.POSITION, 1),
     "frequency": _NUMBERS["u16"],
     "health": _NUMBERS["u16"],
     "capacity": _NUMBERS["u16"],
@@ -136,3 +142,19 @@ def clock(words: Sequence[int]) -> str:
     except ValueError:
         return ""
     return moment.isoformat(sep=" ")
+
+
+def epoch(words: Sequence[int]) -> str:
+    """Seconds since 1970 in local time, as `clock` writes it; "" when there are none."""
+    seconds = raw_number(_NUMBERS["u32"], words)
+    if seconds in (0, 0xFFFFFFFF):
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(sep=" ")
+
+
+def position(words: Sequence[int]) -> str:
+    """A place in a battery: 0x0206 is "module 2, cell 6"; "" when there is none."""
+    module, cell = divmod(words[0] & 0xFFFF, 0x100)
+    if not 1 <= module < 0xFF:
+        return ""
+    return f"module {module}, cell {cell}" if cell else f"module {module}"
