@@ -170,11 +170,13 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
         case Kind.URL:
             return st.builds("http://{}:{}".format, _name, st.integers(1, 65535))
         case Kind.TIME_ZONE:
-            return st.timezone_keys(allow_prefix=False)
+            return st.sampled_from(["Europe/Berlin", "America/Argentina/Salta", "UTC"])
         case Kind.DIRECTORY:
             return _line.map("/{}".format)
         case Kind.MODEL:
             return st.sampled_from(["auto", *model_names()])
+        case Kind.DEVICES:
+            return st.sampled_from(["auto", "none", "battery:200, charger"])
 
 
 def _some(rows: list[Option], prefix: str) -> st.SearchStrategy[dict[str, str]]:

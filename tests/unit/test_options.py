@@ -24,8 +24,7 @@ def test_every_row_of_the_table_makes_sense(row: Option) -> None:
     if row.example:
         convert(row, row.example, listed_model)
     assert bool(row.choices) == (row.kind is Kind.CHOICE)
-    for other in (row.required_when, row.unless):
-        assert not other or option(other), other
+    assert not row.required_when or option(row.required_when)
     assert not row.secret or (row.kind.is_text and not row.default)
     assert not is_group(row.key), "an option cannot be a group as well"
 
@@ -94,6 +93,8 @@ def test_the_nearest_group_is_never_the_one_that_the_key_stands_in() -> None:
         ("inverter.scan-interval", "3600.0", 3600.0),
         ("inverter.timeout", "0.5", 0.5),
         ("inverter.smart-meter", "true", "true"),
+        ("web.enabled", "true", True),
+        ("web.enabled", "false", False),
         ("inverter.model", "auto", "auto"),
         ("inverter.model", "sh10rt", "SH10RT"),
         ("inverter.host", "inverter.local", "inverter.local"),
@@ -141,6 +142,8 @@ ADDRESS = "a host name or an IP address"
         ("inverter.unit", "001", "a whole number from 1 to 247, not '001'."),
         ("inverter.port", "0", "a port number from 1 to 65535, not 0."),
         ("inverter.smart-meter", "yes", "auto, true or false, not 'yes'."),
+        ("mqtt.compatibility", "0.5", "nothing or sungather-0.5, not 0.5."),
+        ("web.enabled", "yes", "true or false, not 'yes'."),
         ("log.level", "debug", "DEBUG, INFO, WARNING or ERROR, not 'debug'. Did you mean DEBUG?"),
         (
             "inverter.model",
@@ -203,15 +206,6 @@ def test_a_url_is_http_and_holds_no_password(text: str, good: bool) -> None:
     with pytest.raises(Wrong) as caught:
         convert(row, text, listed_model)
     assert caught.value.show == ("hunter2" not in text)
-
-
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False)])
-def test_a_switch_is_true_or_false(text: str, value: bool) -> None:
-    row = Option("some.switch", Kind.SWITCH, "Some switch.")
-    assert convert(row, text, listed_model) is value
-    for wrong in ("yes", "True", "1", "on"):
-        with pytest.raises(Wrong, match="true or false"):
-            convert(row, wrong, listed_model)
 
 
 @pytest.mark.parametrize(
@@ -307,32 +301,14 @@ def test_defaults_written_out_for_the_short_form_do_not_disturb_named_inverters(
     assert checked.inverters == ("inverters.roof",)
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"m.enabled": False, "m.token": "", "m.user": ""}, None),
-        (
-            {"m.enabled": True, "m.token": "", "m.user": ""},
-            "m.token is missing, but needed with m.enabled: give it a value, or m.user one.",
-        ),
-        ({"m.enabled": True, "m.token": "x", "m.user": ""}, None),
-        ({"m.enabled": True, "m.token": "", "m.user": "me"}, None),
-    ],
-)
-def test_an_option_may_be_required_by_another(
-    values: dict[str, str | bool], message: str | None
-) -> None:
-    row = Option(
-        "m.token",
-        Kind.TEXT,
-        "A token.",
-        secret=True,
-        example="never shown",
-        required_when="m.enabled",
-        unless="m.user",
-    )
-    found = [problem.message for problem in missing(values, [row], set())]
-    assert found == ([message] if message else [])
+def test_an_option_may_be_required_by_another() -> None:
+    assert messages(check({**HOST, "mqtt.enabled": "false"})) == []
+    assert messages(check({**HOST, "mqtt.enabled": "true"})) == [
+        "mqtt.host is missing, but needed with mqtt.enabled: give it a value, such as 192.168.1.5."
+    ]
+    assert messages(check({**HOST, "mqtt.tls.cert": "x"})) == [
+        "mqtt.tls.key is missing, but needed with mqtt.tls.cert: give it a value."
+    ]
 
 
 def test_an_option_required_by_another_looks_at_its_own_inverter() -> None:
