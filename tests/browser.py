@@ -82,7 +82,7 @@ class Browser:
         session = (await self.send("Target.attachToTarget", targetId=target, flatten=True))[
             "sessionId"
         ]
-        page = self._pages[session] = Page(self, session)
+        page = self._pages[session] = Page(self, session, target)
         for domain in ("Page", "Runtime", "Network", "Log"):
             await page.send(f"{domain}.enable")
         await page.send(
@@ -105,8 +105,9 @@ class Browser:
 class Page:
     """One tab: what it asked for and complained about is kept."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, session: str, target: str) -> None:
         self._browser = browser
+        self._target = target
         self._session = session
         self._loaded = asyncio.Event()
         self.requests: list[str] = []
@@ -121,7 +122,8 @@ class Page:
         if method == "Page.loadEventFired":
             self._loaded.set()
         elif method == "Network.requestWillBeSent":
-            self.requests.append(told["request"]["url"])
+            if not told["request"]["url"].startswith("data:"):  # the browser's own icons
+                self.requests.append(told["request"]["url"])
         elif method == "Network.loadingFinished":
             self.received += int(told["encodedDataLength"])
         elif method == "Log.entryAdded":
@@ -134,6 +136,9 @@ class Page:
         await self.send("Page.navigate", url=url)
         async with asyncio.timeout(_PATIENCE):
             await self._loaded.wait()
+
+    async def close(self) -> None:
+        await self._browser.send("Target.closeTarget", targetId=self._target)
 
     async def run(self, script: str) -> Any:
         """The value of an expression, awaited if it is a promise."""
@@ -152,7 +157,8 @@ class Page:
 
     async def text(self, selector: str) -> str:
         """What a person reads in an element."""
-        return await self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+        found = f"document.querySelector({json.dumps(selector)})"
+        return await self.run(f"(e => e?.innerText ?? e?.textContent ?? '')({found})")
 
     async def key(self, name: str) -> None:
         codes = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "ArrowLeft": 37}
