@@ -181,9 +181,9 @@ class Outbox:
         await self._worker.call(self._ledger.flush)
 
     async def drained(self, *exporters: str) -> None:
-        """Wait until these exporters (without names: all) have delivered what was taken."""
+        """Wait until these exporters have delivered what was taken so far."""
         await self.flush()
-        for name in exporters or self._feeds:
+        for name in exporters:
             await self._feeds[name].drained()
 
     async def close(self) -> None:

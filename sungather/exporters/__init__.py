@@ -1,0 +1,179 @@
+"""Where readings go.
+
+An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one block
+of options, and its name and one line in `_delivering` below.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from sungather.clock import Clock
+from sungather.configuration import Configuration, group
+from sungather.errors import OptionsError
+from sungather.outbox import Feed, Limits, Outbox
+from sungather.reading import Reading
+from sungather.service import Service
+
+__all__ = ["Exporters", "open_exporters"]
+
+_DELIVERING = ("mqtt", "influxdb", "pvoutput")
+"""Exporters behind the outbox, by the names of their options."""
+_FILE = "outbox.sqlite3"
+
+
+class Exporters:
+    """The enabled exporters, and the outbox that they share."""
+
+    def __init__(self, services: Sequence[Service], outbox: Outbox | None) -> None:
+        self.services: tuple[Service, ...] = tuple(services)
+        """To be given every reading, and to be run; the outbox is one of them."""
+        self._outbox = outbox
+        # PVOutput takes a reading when its interval is over.
+        names = {service.name for service in services}
+        self._prompt = [one for one in _DELIVERING if one in names and one != "pvoutput"]
+
+    async def deliver(self, readings: Sequence[Reading], within: float) -> bool:
+        """Hand over `readings` and wait at most `within` seconds for their delivery.
+
+        For commands without a daemon: runs the services meanwhile. Returns whether everything
+        was delivered; what was not is on the disk for the next time.
+        """
+        if self._outbox is None:
+            return True
+        tasks = [asyncio.create_task(service.run()) for service in self.services]
+        for reading in readings:
+            for service in self.services:
+                service.take(reading)
+        try:
+            async with asyncio.timeout(within):
+                await self._outbox.drained(*self._prompt)
+        except TimeoutError:
+            return False
+        else:
+            return True
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Write down what is still owed, within two seconds. Call it after the services ended."""
+        if self._outbox is not None:
+            await self._outbox.close()
+
+
+async def open_exporters(
+    configuration: Configuration, clock: Clock | None = None, *, console: bool = True
+) -> Exporters:
+    """Open the outbox, if any exporter needs it, and make the enabled exporters.
+
+    A destination or a disk that does not work now is no error. `clock` is for tests: without
+    it the outbox also counts the time that the machine was suspended. `console` is false for
+    commands that print themselves.
+
+    Raises:
+        OptionsError: with all options that cannot be used together, before anything is opened.
+    """
+    if problems := _problems(configuration):
+        raise OptionsError(problems)
+    services: list[Service] = []
+    names = [name for name in _DELIVERING if configuration.switch(f"{name}.enabled")]
+    outbox: Outbox | None = None
+    if names:
+        outbox = await Outbox.open(
+            configuration.storage / _FILE, _limits(configuration), names, clock
+        )
+        services.append(outbox)
+        for name in names:
+            services.append(_delivering(name, configuration, outbox.feed(name), clock or Clock()))
+    if console and configuration.switch("console.enabled"):
+        from sungather.exporters.console import Console
+
+        services.append(Console())
+    return Exporters(services, outbox)
+
+
+def _limits(configuration: Configuration) -> Limits:
+    return Limits(
+        days=configuration.integer("outbox.days"),
+        bytes=configuration.integer("outbox.megabytes") * 1_000_000,
+        each_reading=configuration.text("outbox.commit") == "reading",
+    )
+
+
+def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Clock) -> Service:
+    # Imported here: who does not use an exporter does not pay for its libraries.
+    if name == "mqtt":
+        from sungather.exporters.mqtt import Mqtt, MqttOptions
+
+        return Mqtt(
+            group(configuration, "mqtt", MqttOptions),
+            feed,
+            clock,
+            configuration.timezone,
+            _settings(configuration),
+        )
+    if name == "influxdb":
+        from sungather.exporters.delivery import Delivery
+        from sungather.exporters.influxdb import Influxdb, InfluxdbOptions
+
+        options = group(configuration, "influxdb", InfluxdbOptions)
+        return Delivery("influxdb", feed, Influxdb(options), clock)
+    from sungather.exporters.pvoutput import Pvoutput, PvoutputOptions
+
+    options = group(configuration, "pvoutput", PvoutputOptions)
+    return Pvoutput(options, feed, clock, configuration.timezone)
+
+
+def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]]:
+    """Options of each inverter under the names of SunGather 0.5."""
+    return {
+        one.name: {
+            "level": one.level,
+            "scan_interval": one.scan_interval,
+            "smart_meter": one.smart_meter == "true",
+            "connection": one.connection,
+            "slave": one.unit,
+            "host": one.host,
+            "port": one.port or 502,
+            "timeout": one.timeout,
+            "retries": one.retries,
+        }
+        for one in configuration.inverters
+    }
+
+
+def _problems(configuration: Configuration) -> list[str]:
+    checks: Mapping[str, Callable[[Configuration], list[str]]] = {
+        "mqtt": _mqtt_problems,
+        "influxdb": _influxdb_problems,
+    }
+    return [
+        problem
+        for name, check in checks.items()
+        if configuration.switch(f"{name}.enabled")
+        for problem in check(configuration)
+    ]
+
+
+def _mqtt_problems(configuration: Configuration) -> list[str]:
+    return [
+        f"{key} cannot be {configuration.text(key)!r}: a topic is not empty, has no + and no #, "
+        "and does not begin or end with a slash."
+        for key in ("mqtt.topic", "mqtt.homeassistant-prefix")
+        if not _is_topic(configuration.text(key))
+    ]
+
+
+def _is_topic(text: str) -> bool:
+    return bool(text) and not set(text) & set("+#\0") and text == text.strip("/")
+
+
+def _influxdb_problems(configuration: Configuration) -> list[str]:
+    from sungather.exporters.influxdb import parse_tags
+
+    try:
+        parse_tags(configuration.text("influxdb.tags"))
+    except ValueError as error:
+        return [str(error)]
+    return []

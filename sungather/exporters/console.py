@@ -1,0 +1,96 @@
+"""Readings on standard output: a table for people, one line of JSON a reading for programs."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+from sungather.reading import Reading, Value
+from sungather.service import Health
+from sungather.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleOptions:
+    """The options `console.…`."""
+
+    enabled: bool
+
+
+class Console:
+    """The service. It shows the present: with a reader that is slow, readings are left out."""
+
+    name = "console"
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._newest: dict[str, Reading] = {}
+        self._news = asyncio.Event()
+        self._message = ""
+        self._worker = Worker("console")
+
+    def take(self, reading: Reading) -> None:
+        """Print it soon."""
+        self._newest[reading.name] = reading
+        self._news.set()
+
+    async def run(self) -> None:
+        """Print until cancelled; a standard output that is gone ends nothing else."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._newest:
+                name = next(iter(self._newest))
+                text = self._text(self._newest.pop(name))
+                try:
+                    await self._worker.call(self._print, text)
+                except (OSError, ValueError) as error:
+                    self._message = f"Standard output cannot be written: {error}."
+                else:
+                    self._message = ""
+
+    def health(self) -> Health:
+        """Whether the last reading could be printed."""
+        return Health(self.name, "waiting" if self._message else "ok", self._message)
+
+    def _text(self, reading: Reading) -> str:
+        if self._stream.isatty():
+            return table(reading)
+        return json.dumps(reading.as_json(), separators=(",", ":"), ensure_ascii=False)
+
+    # A terminal or pipe whose reader is stuck holds up this thread, and nobody else.
+    def _print(self, text: str) -> None:
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+
+def table(reading: Reading) -> str:
+    """One reading for a terminal: a heading, then name, value and unit in columns."""
+    heading = " · ".join(
+        part
+        for part in (
+            reading.name,
+            reading.model,
+            reading.serial,
+            str(reading.state),
+            reading.time.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        )
+        if part
+    )
+    if reading.problem is not None:
+        return f"{heading}\n{reading.problem.message}\n"
+    rows = [
+        (name, _shown(value), reading.units.get(name, ""))
+        for name, value in reading.values.items()
+    ]
+    names = max((len(row[0]) for row in rows), default=0)
+    figures = max((len(row[1]) for row in rows), default=0)
+    lines = [f"{name:<{names}}  {value:>{figures}} {unit}".rstrip() for name, value, unit in rows]
+    return "\n".join([heading, *lines, ""])
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, list):
+        return ", ".join("–" if item is None else str(item) for item in value)
+    return str(value)

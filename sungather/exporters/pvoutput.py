@@ -1,0 +1,373 @@
+"""PVOutput.org: one status an interval, the newest first, the rest as the hourly limit allows.
+
+Readings become slots (see `pvoutput_slots.py`), which are kept with the outbox until PVOutput has
+taken them. The API: https://pvoutput.org/help/api_specification.html
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import cast
+from urllib.parse import urlencode
+
+from sungather.clock import Clock
+from sungather.exporters.delivery import (
+    FIRST_WAIT,
+    LONGEST_WAIT,
+    Blocked,
+    Sleep,
+    Status,
+    Unavailable,
+)
+from sungather.exporters.http import Answer, HttpServer
+from sungather.exporters.pvoutput_answers import Refusal, refusal, results, whole_number
+from sungather.exporters.pvoutput_slots import (
+    DAY_ENERGIES,
+    LIFETIME_ENERGIES,
+    NET_POWERS,
+    POWERS,
+    Slot,
+    data,
+    local,
+    start_of,
+)
+from sungather.outbox import Feed, Record
+from sungather.outbox.record import milliseconds
+from sungather.reading import Reading
+from sungather.service import Health
+
+log = logging.getLogger(__name__)
+
+URL = "https://pvoutput.org"
+BATCH = 30
+IN_HAND = 5
+"""Requests an hour left to the user's other tools and to the present."""
+GRACE_MS = 5_000
+"""How long after its end a slot may still get a reading."""
+BLOCKED_WAIT = 300.0
+_RECORDS = 500
+_DEFAULT_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PvoutputOptions:
+    """The options `pvoutput.…`; v7 … v12 are published names, "" for none."""
+
+    enabled: bool
+    api_key: str = field(repr=False)
+    system_id: str
+    net: bool
+    cumulative: bool
+    v7: str
+    v8: str
+    v9: str
+    v10: str
+    v11: str
+    v12: str
+
+    @property
+    def extended(self) -> dict[str, str]:
+        """Field -> published name."""
+        found = {f"v{number}": str(getattr(self, f"v{number}")) for number in range(7, 13)}
+        return {name: source for name, source in found.items() if source}
+
+
+class Pvoutput:
+    """The service."""
+
+    name = "pvoutput"
+
+    def __init__(
+        self,
+        options: PvoutputOptions,
+        feed: Feed,
+        clock: Clock,
+        timezone: tzinfo,
+        sleep: Sleep = asyncio.sleep,
+        url: str = URL,
+    ) -> None:
+        self._options = options
+        self._feed = feed
+        self._clock = clock
+        self._zone = timezone
+        self._sleep = sleep
+        self._server = HttpServer(url, "PVOutput")
+        self._status = Status(self.name, clock)
+        self._wait = FIRST_WAIT
+        self._interval = 0
+        """Minutes; 0 until PVOutput was asked."""
+        self._asked = False
+        self._extended = options.extended
+        self._open: dict[int, Slot] = {}
+        self._ready: dict[int, dict[str, float]] = {}
+        self._carry: dict[str, dict[str, float]] = {}
+        self._carry_day = ""
+        self._closed_ms = 0
+        self._remaining = 60
+        self._reset = 0.0
+        self._uploaded = 0
+        self._set_aside = 0
+
+    # -- service --------------------------------------------------------------------------
+
+    def take(self, reading: Reading) -> None:
+        """Nothing to do: the outbox keeps the reading until its slot is over."""
+
+    async def run(self) -> None:
+        """Upload until cancelled."""
+        await self.load()
+        try:
+            while True:
+                await self._sleep(await self.round())
+        finally:
+            self._status.stopped()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._server.close()
+
+    async def round(self) -> float:
+        """Make slots of what was read, upload what is ready; seconds until there is more to do."""
+        try:
+            await self._ask_for_interval()
+            await self._consume()
+            wait = await self._upload()
+        except Unavailable as error:
+            self._status.waits(error)
+            wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
+            if error.retry_after is not None:
+                wait = error.retry_after
+            return max(wait, BLOCKED_WAIT) if isinstance(error, Blocked) else wait
+        self._wait = FIRST_WAIT
+        length = self._interval * 60_000
+        until_end = length - (self._now_ms() - GRACE_MS) % length
+        return min(wait, until_end / 1000) if wait else until_end / 1000
+
+    def health(self) -> Health:
+        """`queue` counts intervals that wait; readings of the present one are none."""
+        figures = self._feed.figures()
+        return Health(
+            self.name,
+            self._status.state,
+            self._status.message,
+            queue=len(self._ready),
+            delivered=self._uploaded,
+            rejected=self._set_aside,
+            dropped=figures.dropped,
+            last_success=self._status.last_success,
+        )
+
+    # -- readings to slots ----------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Take up what an earlier run has noted. `run` does it first."""
+        for key, text in (await self._feed.notes()).items():
+            kind, _, start = key.partition(" ")
+            try:
+                content = cast(object, json.loads(text))
+                match kind:
+                    case "open":
+                        self._open[int(start)] = Slot.from_text(int(start), text)
+                    case "ready":
+                        self._ready[int(start)] = cast(dict[str, float], content)
+                    case "carry":
+                        day, closed, carry = cast(
+                            tuple[str, int, dict[str, dict[str, float]]], content
+                        )
+                        self._carry_day, self._closed_ms, self._carry = day, closed, carry
+                    case _:
+                        self._interval = int(str(content))
+            except (TypeError, ValueError):
+                log.warning("pvoutput: a note (%s) cannot be read and is left out", kind)
+
+    async def _consume(self) -> None:
+        """Count everything that was read into slots, in one step with the outbox's cursor."""
+        while True:
+            records = await self._feed.batch_now(_RECORDS)
+            touched: set[int] = set()
+            for record in records:
+                touched.add(self._count(record))
+            newest_ms = records[-1].time_ms if records else self._now_ms()
+            over_ms = newest_ms - GRACE_MS - self._interval * 60_000
+            over = [start for start in self._open if start <= over_ms]
+            notes = self._close(over)
+            notes |= {
+                f"open {start}": self._open[start].as_text()
+                for start in touched & self._open.keys()
+            }
+            if records or notes:
+                await self._feed.settle(records, notes=notes)
+            if not records:
+                return
+
+    def _count(self, record: Record) -> int:
+        start = start_of(record.time_ms, self._interval)
+        if self._closed_ms > self._now_ms():
+            # The clock was ahead when those slots were closed.
+            self._closed_ms = 0
+        if start <= self._closed_ms:
+            # The clock was set back: that time was uploaded, and half of it would replace it.
+            return -1
+        slot = self._open.setdefault(start, Slot(start))
+        powers = NET_POWERS if self._options.net else POWERS
+        slot.add(record.name, record.values, powers, dict(self._energies) | self._extended)
+        return start
+
+    @property
+    def _energies(self) -> Mapping[str, str]:
+        if self._options.net:
+            return {}
+        return LIFETIME_ENERGIES if self._options.cumulative else DAY_ENERGIES
+
+    def _close(self, starts: Sequence[int]) -> dict[str, str | None]:
+        """Make slots that are over ready for upload; the notes that say so."""
+        notes: dict[str, str | None] = {}
+        for start in sorted(starts):
+            slot = self._open.pop(start)
+            notes[f"open {start}"] = None
+            day = f"{local(start, self._zone):%Y%m%d}"
+            if day != self._carry_day and not self._options.cumulative:
+                self._carry = {}
+            self._carry_day = day
+            totals = slot.totals(self._carry)
+            for name, share in slot.shares.items():
+                energies = {k: v for k, v in share.last.items() if k in self._energies}
+                self._carry[name] = {**self._carry.get(name, {}), **energies}
+            self._closed_ms = max(self._closed_ms, start)
+            if totals.keys() & {"v1", "v2", "v3", "v4"}:
+                self._ready[start] = totals
+                notes[f"ready {start}"] = json.dumps(totals)
+        if notes:
+            notes["carry"] = json.dumps((self._carry_day, self._closed_ms, self._carry))
+        return notes
+
+    # -- slots to PVOutput ----------------------------------------------------------------
+
+    async def _upload(self) -> float:
+        """Upload what is ready, the newest first; seconds to wait if the limit is reached."""
+        while self._ready:
+            starts = self._next_batch()
+            live = start_of(self._now_ms(), self._interval) - max(starts)
+            is_live = live <= 2 * self._interval * 60_000
+            if self._remaining <= (0 if is_live else IN_HAND) and (wait := self._until_reset()):
+                return wait
+            await self._upload_batch(starts)
+        return 0.0
+
+    def _next_batch(self) -> list[int]:
+        newest = sorted(self._ready, reverse=True)[:BATCH]
+        if self._options.net:
+            # All net records of a batch are of one day.
+            day = local(newest[0], self._zone).date()
+            newest = [start for start in newest if local(start, self._zone).date() == day]
+        return sorted(newest)
+
+    def _until_reset(self) -> float:
+        return max(0.0, self._reset - self._clock.now().timestamp())
+
+    async def _upload_batch(self, starts: Sequence[int]) -> None:
+        records = {
+            start: data(start, self._ready[start], self._zone, bool(self._extended))
+            for start in starts
+        }
+        form = {"data": ";".join(records.values())}
+        if self._options.net:
+            form["n"] = "1"
+        elif self._options.cumulative:
+            form["c1"] = "1"
+        answer = await self._post("addbatchstatus", form)
+        if answer.status == 200:
+            await self._settle(records, results(answer.text))
+            return
+        what = refusal(answer.status, answer.text)
+        if what is Refusal.NO_DONATION and self._extended:
+            log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
+            self._extended = {}
+        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION) and len(starts) == 1:
+            await self._give_up(starts, answer.text)
+        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION):
+            # One record can spoil a batch: find it.
+            half = len(starts) // 2
+            await self._upload_batch(starts[:half])
+            await self._upload_batch(starts[half:])
+        else:
+            self._raise(what, answer)
+
+    async def _settle(
+        self, records: Mapping[int, str], answers: Mapping[tuple[str, str], str]
+    ) -> None:
+        refused: list[int] = []
+        taken: list[int] = []
+        for start, record in records.items():
+            day, time, *_ = record.split(",")
+            good = answers.get((day, time.replace(":", "")), "0") in ("1", "2")
+            (taken if good else refused).append(start)
+        await self._forget(taken)
+        self._uploaded += len(taken)
+        if refused:
+            await self._give_up(refused, "PVOutput did not add it")
+        self._status.works()
+
+    async def _give_up(self, starts: Sequence[int], why: str) -> None:
+        for start in starts:
+            when = local(start, self._zone)
+            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why[:200])
+        self._set_aside += len(starts)
+        await self._forget(starts)
+
+    async def _forget(self, starts: Sequence[int]) -> None:
+        for start in starts:
+            del self._ready[start]
+        await self._feed.settle([], notes={f"ready {start}": None for start in starts})
+
+    async def _ask_for_interval(self) -> None:
+        """Once a run; until PVOutput can be asked, the interval of the last run does."""
+        if self._asked:
+            return
+        try:
+            await self._ask()
+        except Unavailable:
+            if not self._interval:
+                raise
+        else:
+            self._asked = True
+
+    async def _ask(self) -> None:
+        answer = await self._post("getsystem", {})
+        if answer.status != 200:
+            what = refusal(answer.status, answer.text)
+            self._raise(Refusal.WAIT if what is Refusal.SET_ASIDE else what, answer)
+        # name, …, longitude, status interval; further sections behind semicolons
+        text = answer.text.partition(";")[0].rpartition(",")[2].strip()
+        self._interval = int(text) if text in ("5", "10", "15") else 5
+        await self._feed.settle([], notes={"interval": str(self._interval)})
+
+    async def _post(self, service: str, form: Mapping[str, str]) -> Answer:
+        answer = await self._server.request(
+            "POST",
+            f"/service/r2/{service}.jsp",
+            {
+                "X-Pvoutput-Apikey": self._options.api_key,
+                "X-Pvoutput-SystemId": self._options.system_id,
+                "X-Rate-Limit": "1",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            urlencode(form).encode(),
+        )
+        self._remaining = whole_number(answer, "x-rate-limit-remaining", self._remaining - 1)
+        self._reset = float(whole_number(answer, "x-rate-limit-reset", round(self._reset)))
+        return answer
+
+    def _raise(self, what: Refusal, answer: Answer) -> None:
+        said = f"PVOutput answered {answer.status}: {answer.text[:200].rstrip('.')}"
+        if what is Refusal.PERSON:
+            raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
+        wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
+        raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)
+
+    def _now_ms(self) -> int:
+        return milliseconds(self._clock.now())

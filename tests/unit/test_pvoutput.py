@@ -1,0 +1,120 @@
+"""PVOutput's intervals and answers."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sungather.exporters.pvoutput_answers import Refusal, refusal, results
+from sungather.exporters.pvoutput_slots import Slot, data, start_of
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MEANS = {"v2": "pv_power", "v4": "house_power"}
+LASTS = {"v1": "pv_energy_today", "v3": "house_energy_today"}
+
+
+def ms(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp() * 1000)
+
+
+def test_a_slot_has_the_mean_power_and_the_last_energy() -> None:
+    slot = Slot(0)
+    for power, energy in ((100, 1.0), (200, 1.1), (600, 1.25)):
+        slot.add("roof", {"pv_power": power, "pv_energy_today": energy}, MEANS, LASTS)
+    assert slot.totals({}) == {"v2": 300.0, "v1": 1.25}
+
+
+def test_inverters_are_added_up_and_one_that_sleeps_keeps_its_energy() -> None:
+    slot = Slot(0)
+    slot.add("east", {"pv_power": 100, "pv_energy_today": 5.0}, MEANS, LASTS)
+    slot.add("west", {"pv_power": 50}, MEANS, LASTS)
+    assert slot.totals({"west": {"v1": 2.0}, "east": {"v1": 4.9}}) == {"v2": 150.0, "v1": 7.0}
+
+
+def test_zero_is_a_value_and_absent_is_none() -> None:
+    slot = Slot(ms(2026, 6, 21, 21, 55))
+    slot.add("roof", {"pv_power": 0, "pv_energy_today": 0.0}, MEANS, LASTS)
+    assert data(slot.start_ms, slot.totals({}), BERLIN, False) == "20260621,23:55,0,0"
+
+
+@pytest.mark.parametrize(
+    ("when", "label"),
+    [
+        (ms(2026, 6, 21, 21, 59), "20260621,23:55"),  # never 00:00 of the next day
+        (ms(2026, 6, 21, 22, 0), "20260622,00:00"),
+        (ms(2026, 3, 29, 0, 59), "20260329,01:55"),
+        (ms(2026, 3, 29, 1, 0), "20260329,03:00"),  # summer time begins
+        (ms(2026, 10, 25, 0, 30), "20261025,02:30"),
+        (ms(2026, 10, 25, 1, 30), "20261025,02:30"),  # the repeated hour
+        (ms(2026, 10, 25, 2, 0), "20261025,03:00"),
+    ],
+)
+def test_slots_carry_the_local_time_of_their_beginning(when: int, label: str) -> None:
+    assert data(start_of(when, 5), {"v2": 1.0}, BERLIN, False).startswith(label)
+
+
+def test_extended_values_come_in_their_places() -> None:
+    record = data(ms(2026, 1, 1), {"v1": 1.5, "v2": 10.4, "v7": 41.25, "v12": 3.0}, UTC, True)
+    assert record == "20260101,00:00,1500,10,,,,,41.25,,,,,3"
+
+
+@given(st.integers(0, 2**42), st.sampled_from([5, 10, 15]))
+def test_every_moment_is_in_one_slot(when: int, minutes: int) -> None:
+    start = start_of(when, minutes)
+    assert start <= when < start + minutes * 60_000
+    assert start_of(start, minutes) == start
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.dictionaries(st.sampled_from(["pv_power", "pv_energy_today"]), st.floats(0, 1e6)),
+    )
+)
+def test_a_slot_survives_a_restart(shares: dict[str, dict[str, float]]) -> None:
+    slot = Slot(300_000)
+    for name, values in shares.items():
+        slot.add(name, dict(values), MEANS, LASTS)
+    assert Slot.from_text(300_000, slot.as_text()) == slot
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": 1}', '{"a": [1, 2, 3]}', "null"])
+def test_a_damaged_note_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (any text will do)
+        Slot.from_text(0, text)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "what"),
+    [
+        (403, "Forbidden 403: Exceeded 60 requests per hour", Refusal.WAIT),
+        (400, "Bad request 400: Date is in the future [20261123]", Refusal.WAIT),
+        (500, "Internal error", Refusal.WAIT),
+        (503, "", Refusal.WAIT),
+        (429, "", Refusal.WAIT),
+        (400, "Bad request 400: Date is older than 14 days", Refusal.SET_ASIDE),
+        (400, "Energy value 100 lower than previously recorded value 200", Refusal.SET_ASIDE),
+        (400, "Energy value too high for system size", Refusal.SET_ASIDE),
+        (400, "Power value too high for system size", Refusal.SET_ASIDE),
+        (400, "Moon Powered: power at night", Refusal.SET_ASIDE),
+        (400, "Bad request 400: No statuses added or updated", Refusal.SET_ASIDE),
+        (400, "Could not read data", Refusal.SET_ASIDE),
+        (401, "Unauthorized 401: Invalid API Key", Refusal.PERSON),
+        (401, "Unauthorized 401: Invalid System ID", Refusal.PERSON),
+        (401, "Unauthorized 401: Disabled API Key", Refusal.PERSON),
+        (403, "Forbidden 403: Read only key", Refusal.PERSON),
+        (403, "Forbidden 403: Donation Mode", Refusal.NO_DONATION),
+    ],
+)
+def test_each_refusal_is_handled_by_its_words(status: int, text: str, what: Refusal) -> None:
+    assert refusal(status, text) is what
+
+
+def test_the_answer_to_a_batch_is_read_record_by_record() -> None:
+    assert results("20260621,12:00,1;20260621,12:05,0;20260621,1210,2") == {
+        ("20260621", "1200"): "1",
+        ("20260621", "1205"): "0",
+        ("20260621", "1210"): "2",
+    }
