@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import collector
+from tests.bench import collector, transports
 from tests.bench.figures import Figure
 
 PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "latency": collector.latency,
     "cycles": collector.cycles,
     "fifty": collector.fifty,
+    "transports": transports.transports,
 }
 
 
