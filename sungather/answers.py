@@ -46,14 +46,20 @@ def inverters(answer: Answer) -> list[Mapping[str, object]]:
 def readings(
     newest: Iterable[Reading], now: datetime | None = None, exporters: Sequence[Health] = ()
 ) -> Answer:
-    """The answer of `run-once`; with `now`, that of `readings`, which adds the age."""
+    """The answer of `run-once`; with `now`, that of `readings`, which adds the age.
+
+    Devices behind an inverter stand in "devices", in the same shape with "kind" and "via".
+    """
     found: list[Answer] = []
+    devices: list[Answer] = []
     for reading in newest:
         one = reading.as_json()
         if now is not None:
             one["age_s"] = round((now - reading.time).total_seconds(), 1)
-        found.append(one)
+        (devices if reading.via else found).append(one)
     answer: Answer = {"inverters": found}
+    if devices:
+        answer["devices"] = devices
     if now is not None:
         answer["exporters"] = [health_json(health) for health in exporters]
     return answer

@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Sequence
 
+from sungather.behind import Behind
 from sungather.inverter import Inverter
 from sungather.reading import Reading, State
 from sungather.requester import Sleep
@@ -27,18 +28,26 @@ class Poller:
     """Polls one inverter at its scan interval, for as long as the process lives."""
 
     def __init__(
-        self, inverter: Inverter, services: Sequence[Service], sleep: Sleep = asyncio.sleep
+        self,
+        inverter: Inverter,
+        behind: Behind | None,
+        services: Sequence[Service],
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.inverter = inverter
+        self._behind = behind
         self._services = services
         self._sleep = sleep
         self._line = asyncio.Lock()
         self._exhausted = 0
 
     @property
-    def newest(self) -> Reading:
-        """The newest reading; its state is `connecting` before the first scan ended."""
-        return self.inverter.newest
+    def newest(self) -> tuple[Reading, ...]:
+        """The newest readings: the inverter's, then those of the devices behind it.
+
+        The inverter's state is `connecting` before the first scan has ended.
+        """
+        return (self.inverter.newest, *(self._behind.newest if self._behind else ()))
 
     async def run(self) -> None:
         """Scan until cancelled."""
@@ -46,22 +55,29 @@ class Poller:
         interval = self.inverter.options.scan_interval
         due = loop.time()
         while True:
-            reading = await self.scan()
+            await self.scan()
+            reading = self.inverter.newest
             quiet = self._quiet_for(reading)
             now = loop.time()
             # Slots that a slow device has missed are left out, not made up for.
             due += interval * max(1, -(-(now - due) // interval))
             await self._sleep(quiet if quiet is not None else due - now)
 
-    async def scan(self, complete: bool = False) -> Reading:
-        """Scan now, or after the scan that is under way, and hand the reading to everybody."""
+    async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
+        """Scan now, or after the scan that is under way, and hand the readings to everybody."""
         async with self._line:
-            before = self.newest
+            before = self.inverter.newest
             reading = await self.inverter.scan(complete=complete)
-        _log_change(before, reading)
+            _log_change(before, reading)
+            self._publish(reading)
+            if self._behind is not None:
+                for one in await self._behind.scan(reading, self.inverter.device, complete):
+                    self._publish(one)
+        return self.newest
+
+    def _publish(self, reading: Reading) -> None:
         for service in self._services:
             service.take(reading)
-        return reading
 
     async def test(self) -> dict[str, object]:
         """`test-connection` over this poller's own connection."""

@@ -8,11 +8,17 @@ import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Generator
+from itertools import chain
 
 from sungather import answers, control, errors
 from sungather.answers import Answer
 from sungather.configuration import Configuration, load
 from sungather.reading import Path
+
+log = logging.getLogger(__name__)
+
+_DELIVER_WITHIN = 15.0
+"""Seconds that `run-once` waits for exporters to acknowledge."""
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -68,15 +74,24 @@ async def _answer(
 
 async def _read_all(configuration: Configuration) -> Answer:
     from sungather.daemon import pollers
+    from sungather.exporters import open_exporters
 
+    exporters = await open_exporters(configuration, console=False)
     found = pollers(configuration)
     try:
-        return answers.readings(
-            await asyncio.gather(*(poller.scan(complete=True) for poller in found))
-        )
+        scans = await asyncio.gather(*(poller.scan(complete=True) for poller in found))
+        readings = list(chain.from_iterable(scans))
+        if not await exporters.deliver(readings, _DELIVER_WITHIN):
+            log.warning(
+                "Not every exporter has acknowledged the reading within %g s. It is kept, and "
+                "delivered by the next run.",
+                _DELIVER_WITHIN,
+            )
+        return answers.readings(readings)
     finally:
         for poller in found:
             await poller.inverter.close()
+        await exporters.close()
 
 
 async def _no_daemon(configuration: Configuration) -> Answer:

@@ -4,13 +4,16 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine, Sequence
+from itertools import chain
 from pathlib import Path
 
 from sungather import answers
+from sungather.behind import Behind
 from sungather.clock import Clock
 from sungather.collector import Collector, Poller
 from sungather.configuration import Configuration
 from sungather.control import SOCKET, ControlServer, Handler, targets_of
+from sungather.exporters import open_exporters
 from sungather.inverter import Inverter
 from sungather.reading import Reading
 from sungather.service import Health, Service
@@ -33,7 +36,8 @@ def pollers(
     for options in configuration.inverters:
         transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"))
         inverter = Inverter(options, transport, storage, configuration.timezone, clock)
-        found.append(Poller(inverter, services))
+        behind = Behind(options, transport, storage, clock)
+        found.append(Poller(inverter, behind, services))
     return found
 
 
@@ -105,12 +109,13 @@ class Control:
 
     async def _run_once(self) -> answers.Answer:
         found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
-        return answers.readings(found)
+        return answers.readings(chain.from_iterable(found))
 
     async def _readings(self) -> answers.Answer:
         services = self.collector.services if self.collector else ()
         health = [one.health() for one in services if one is not self]
-        return answers.readings((p.newest for p in self._pollers()), self._clock.now(), health)
+        newest = chain.from_iterable(poller.newest for poller in self._pollers())
+        return answers.readings(newest, self._clock.now(), health)
 
     async def _test(self) -> answers.Answer:
         return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
@@ -123,11 +128,13 @@ async def run(configuration: Configuration) -> None:
     """The daemon: collect until SIGTERM or SIGINT."""
     clock = Clock()
     control = Control(configuration, clock)
-    services: list[Service] = [control]
+    exporters = await open_exporters(configuration)
+    services: list[Service] = [control, *exporters.services]
     services += page(configuration, services, clock, configuration.storage / "history.sqlite")
     control.collector = Collector(pollers(configuration, services, clock), services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
     await until_stopped(control.collector.run())
+    await exporters.close()
     log.info("stopped")
 
 

@@ -14,6 +14,7 @@ from sungather.identify import DEVICE_TYPE, identify
 from sungather.reading import Path, Problem, Reading, State, Value
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import Derivation
+from sungather.registers.device import Device
 from sungather.requester import Requester
 from sungather.session import Session
 from sungather.states import Dusk, answers_zeros, dusk_of, problem_of, state_of
@@ -55,6 +56,11 @@ class Inverter:
         self._lost = True
         """Whether the device must say again who it is."""
 
+    @property
+    def device(self) -> Device | None:
+        """What answered last; None before anything did."""
+        return self._session.identity.device if self._session else None
+
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
         await self._transport.close()
@@ -81,8 +87,7 @@ class Inverter:
             state, values, units, derived = self._judge_values(session)
             fresh = (fresh & values.keys()) | derived
         now = self._clock.now()
-        known = self._session
-        device = known.identity.device if known else None
+        known, device = self._session, self.device
         self.newest = Reading(
             name=self.options.name,
             state=state,
@@ -142,7 +147,7 @@ class Inverter:
     def info(self) -> dict[str, object]:
         """The answer of `get-inverter-info` for this inverter, from the newest reading."""
         reading = self.newest
-        device = self._session.identity.device if self._session else None
+        device = self.device
         answer: dict[str, object] = {
             "name": reading.name,
             "state": str(reading.state),

@@ -109,7 +109,8 @@ def _span(block: Row) -> str:
 
 
 def _readings(answer: Answer) -> list[RenderableType]:
-    parts: list[RenderableType] = [reading(one) for one in answers.inverters(answer)]
+    devices = cast(Sequence[Row], answer.get("devices", ()))
+    parts: list[RenderableType] = [reading(one) for one in (*answers.inverters(answer), *devices)]
     exporters = cast(Sequence[Row], answer.get("exporters", ()))
     if exporters:
         table = Table("exporter", "state", "queue", "last success", "", box=None, pad_edge=False)

@@ -209,7 +209,7 @@ async def _daemon(servers: list[Server], **options: float) -> AsyncGenerator[Pro
         ]
         daemon = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-m", "sungather", "run"),
-            *(f"--set=storage.directory={directory}", *words),
+            *(f"--set=storage.directory={directory}", "--set=web.enabled=false", *words),
             stdout=DEVNULL,
             stderr=PIPE,
             env={**os.environ, "TZ": "Europe/Berlin"},

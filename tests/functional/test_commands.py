@@ -68,11 +68,8 @@ class Arrivals(list[Any]):
 
 def at(server: Server, **options: object) -> list[str]:
     chosen = {"host": "127.0.0.1", "port": server.port, "timeout": 0.5, "retries": 0, **options}
-    return [
-        word
-        for key, value in chosen.items()
-        for word in ("--set", f"inverter.{key.replace('_', '-')}={value}")
-    ]
+    settings = [f"inverter.{key.replace('_', '-')}={value}" for key, value in chosen.items()]
+    return [f"--set={setting}" for setting in (*settings, "web.enabled=false")]
 
 
 async def listening(daemon: Process, state: Path) -> Path:

@@ -76,7 +76,7 @@ async def pauses(inverter: Scripted, count: int) -> list[float]:
             enough.set()
             await asyncio.Event().wait()
 
-    poller = Poller(cast(Inverter, inverter), [], sleep)
+    poller = Poller(cast(Inverter, inverter), None, [], sleep)
     task = asyncio.create_task(poller.run())
     await enough.wait()
     task.cancel()
@@ -115,7 +115,7 @@ async def test_a_good_reading_ends_the_quiet() -> None:
 
 async def test_every_reading_goes_to_every_service() -> None:
     takers = [Taker(), Taker()]
-    poller = Poller(cast(Inverter, Scripted(reading())), takers)
+    poller = Poller(cast(Inverter, Scripted(reading())), None, takers)
     await poller.scan()
     assert [len(taker.taken) for taker in takers] == [1, 1]
 
@@ -132,7 +132,7 @@ async def test_a_bug_in_one_service_is_logged_and_stops_nobody(
         await asyncio.Event().wait()
 
     services: list[Any] = [broken, good]
-    poller = Poller(cast(Inverter, inverter), services, sleep)
+    poller = Poller(cast(Inverter, inverter), None, services, sleep)
     task = asyncio.create_task(Collector([poller], services).run())
     await scanned.wait()
     await broken.restarted.wait()
@@ -145,7 +145,7 @@ async def test_a_bug_in_one_service_is_logged_and_stops_nobody(
 
 async def test_a_change_of_state_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     lost = reading(State.UNREACHABLE, "silent")
-    poller = Poller(cast(Inverter, Scripted(reading(), lost, lost, lost)), [])
+    poller = Poller(cast(Inverter, Scripted(reading(), lost, lost, lost)), None, [])
     with caplog.at_level(logging.INFO):
         for _ in range(4):
             await poller.scan()
