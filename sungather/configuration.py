@@ -131,8 +131,7 @@ def load(
     source = _Source() if file is None else _read(file)
     chosen, trouble = _split(settings)
     texts = {**source.document.texts, **chosen}
-    wrong = source.document.wrong - chosen.keys()
-    checked = check(texts, need_inverter=need_inverter, wrong=wrong)
+    checked = check(texts, need_inverter=need_inverter, wrong=source.document.wrong)
     located = [(place, source.sentence(place, text)) for place, text in source.document.problems]
     for problem in checked.problems:
         # Nothing is missed in a file of which a part could not be read.

@@ -131,6 +131,7 @@ ADDRESS = "a host name or an IP address"
         ("inverter.scan-interval", "nan", f"{SECONDS}, not 'nan'."),
         ("inverter.scan-interval", "inf", f"{SECONDS}, not 'inf'."),
         ("inverter.scan-interval", "1e2", f"{SECONDS}, not '1e2'."),
+        ("inverter.scan-interval", "30.", f"{SECONDS}, not '30.'."),
         ("inverter.scan-interval", "30 s", f"{SECONDS}, not '30 s'."),
         ("inverter.scan-interval", "٣٠", f"{SECONDS}, not '٣٠'."),
         ("inverter.scan-interval", "9" * 5000, f"{SECONDS}, not '{'9' * 40}…'."),
