@@ -38,6 +38,10 @@ _PATIENCE = 20.0
 Json = dict[str, Any]
 
 
+class ProtocolError(Exception):
+    """The browser refused a command, as it does while a page is being left."""
+
+
 class Browser:
     """A running Chromium."""
 
@@ -62,7 +66,8 @@ class Browser:
         await self._socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
         async with asyncio.timeout(_PATIENCE):
             told = await answer
-        assert "error" not in told, f"{method}: {told.get('error')}"
+        if "error" in told:
+            raise ProtocolError(f"{method}: {told['error']}")
         return told["result"]
 
     async def page(
@@ -150,10 +155,15 @@ class Page:
 
     async def until(self, condition: str) -> None:
         """Wait until an expression is true in the page."""
-        await self.run(
-            "new Promise(done => { const look = () => "
-            f"({condition}) ? done() : setTimeout(look, 20); look(); }})"
-        )
+        async with asyncio.timeout(_PATIENCE):
+            while not await self._is(condition):  # noqa: ASYNC110 (another process)
+                await asyncio.sleep(0.03)
+
+    async def _is(self, condition: str) -> bool:
+        try:
+            return await self.run(f"!!({condition})")
+        except ProtocolError:
+            return False
 
     async def text(self, selector: str) -> str:
         """What a person reads in an element."""

@@ -161,6 +161,23 @@ async def test_the_curve_has_real_gaps_and_shows_silence(browser: Browser) -> No
         assert await page.run(bands) == ["unreachable 10:00–10:25"]
 
 
+async def test_todays_curve_grows_while_the_page_is_open(browser: Browser) -> None:
+    async with household() as (web, history, watch):
+        page = await browser.page()
+        await page.open(web.url)
+        path = "document.querySelector('.line.s-pv').getAttribute('d')"
+        before = await page.run(path)
+        watch.tick(600)
+        later = reading(at=watch.moment)
+        history.take(later)
+        await history.commit()
+        await page.until("performance.now() > 2100")
+        web.take(later)
+        await page.until(
+            f"{path}.startsWith({json.dumps(before)}) && {path} !== {json.dumps(before)}"
+        )
+
+
 async def test_days_back_are_a_step_away_and_the_way_forward_too(browser: Browser) -> None:
     async with household(days=2) as (web, _, _):
         page = await browser.page()

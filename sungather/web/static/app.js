@@ -80,13 +80,13 @@ function listen() {
     }
     if ("values" in parts) search();
     tick();
+    refreshDay(Date.parse(now));
   };
 }
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return stream.close();
   heard = Date.now();
   listen();
-  refreshDay();
 });
 addEventListener("pagehide", () => stream.close());
 addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
@@ -108,10 +108,14 @@ async function loadDay(wanted) {
   shownDay = wanted;
   samples = undefined;
 }
-function refreshDay() {
-  if ("live" in day.dataset) loadDay(shownDay).catch(() => {});
+let drawn = Date.parse(document.body.dataset.now), asked = Date.now();
+/* Today's curve, once a minute of the site's time (a demonstration's minutes are short). */
+function refreshDay(now) {
+  if (!("live" in day.dataset) || now - drawn < 60000 || Date.now() - asked < 2000) return;
+  drawn = now;
+  asked = Date.now();
+  loadDay(shownDay).catch(() => {});
 }
-setInterval(() => { if (!document.hidden) refreshDay(); }, 60000);
 async function go(wanted) {
   const query = new URLSearchParams(inverter ? { inverter, day: wanted } : { day: wanted });
   await loadDay(wanted);
