@@ -112,6 +112,13 @@ def _add_simulation(command: argparse.ArgumentParser, name: str) -> None:
     if name == "simulate":
         command.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
         command.add_argument("--port", type=int, default=5020, help="default: %(default)s")
+        command.add_argument(
+            "--connection",
+            choices=("modbus", "sungrow", "http", "http-without-login"),
+            default="modbus",
+            help="Modbus/TCP, encrypted Modbus, or the web API of a WiNet-S; default: %(default)s",
+        )
+        command.add_argument("--path", choices=("cable", "dongle"), default="cable")
         command.add_argument("--capture", type=Path, help="replay this capture of a real device")
         command.add_argument("--latency", type=float, default=0.0, help="milliseconds an answer")
         command.add_argument(

@@ -194,9 +194,9 @@ def _options(chosen: argparse.Namespace) -> int:
 
 
 def _simulate(chosen: argparse.Namespace) -> int:
-    from sungather import demo
+    from sungather.simulate import simulate
 
-    return asyncio.run(demo.simulate(chosen))
+    return asyncio.run(simulate(chosen))
 
 
 def _demo(chosen: argparse.Namespace) -> int:

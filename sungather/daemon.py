@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine, Sequence
+from datetime import date
 from itertools import chain
 from pathlib import Path
 
@@ -33,8 +34,12 @@ def pollers(
     clock = clock or Clock()
     storage = Storage(configuration.storage)
     found: list[Poller] = []
+
+    def today() -> date:
+        return clock.now().astimezone(configuration.timezone).date()
+
     for options in configuration.inverters:
-        transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"))
+        transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"), today)
         inverter = Inverter(options, transport, storage, configuration.timezone, clock)
         behind = Behind(options, transport, storage, clock)
         found.append(Poller(inverter, behind, services))

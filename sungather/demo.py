@@ -1,4 +1,4 @@
-"""`simulate` and `demo`: simulated inverters for people without a roof at hand."""
+"""`demo`: a simulated inverter lives through a day, for people without a roof at hand."""
 
 import argparse
 import asyncio
@@ -10,7 +10,6 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sungather import errors
 from sungather.clock import Clock
 from sungather.collector import Collector
 from sungather.configuration import load
@@ -18,65 +17,12 @@ from sungather.daemon import pollers, until_stopped
 from sungather.history import History
 from sungather.reading import Reading
 from sungather.service import Health, Service
-from sungather.simulator import Faults, SimulatedDevice, device_named, from_capture, serve
+from sungather.simulate import with_what_is_behind
+from sungather.simulator import device_named, serve
 from sungather.web.server import WebOptions, WebServer
 
 _SUNRISE = 5
 """Local hour at which the demo's day begins."""
-
-
-async def simulate(chosen: argparse.Namespace) -> int:
-    """Serve one simulated inverter until stopped."""
-    device: SimulatedDevice = (
-        from_capture(chosen.capture)
-        if chosen.capture
-        else device_named(chosen.model, speed=chosen.speed)
-    )
-    try:
-        server = await serve(
-            device,
-            host=chosen.host,
-            port=chosen.port,
-            faults=faults_named(chosen.fault),
-            latency=chosen.latency / 1000,
-        )
-    except OSError as error:
-        raise errors.OptionsError(
-            [f"The port {chosen.port} of {chosen.host} cannot be opened: {error.strerror}."]
-        ) from None
-    async with server:
-        print(
-            f"A simulated {device.name} answers on {server.host}:{server.port}. Read it with\n"
-            f"  sungather run-once --set inverter.host={server.host} "
-            f"--set inverter.port={server.port}\nStop it with Ctrl-C.",
-            file=sys.stderr,
-        )
-        await until_stopped(asyncio.Event().wait())
-    return 0
-
-
-def faults_named(settings: list[str]) -> Faults:
-    """Faults of `--fault NAME[=VALUE]`: switches, numbers and texts of `Faults`."""
-    faults, problems = Faults(), list[str]()
-    simple = {
-        name: type(value)
-        for name in Faults.__dataclass_fields__
-        if isinstance(value := getattr(faults, name), bool | int | float | str)
-    }
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        name = name.replace("-", "_")
-        if name not in simple:
-            known = ", ".join(sorted(simple)).replace("_", "-")
-            problems.append(f"There is no fault {setting!r}. Known are: {known}.")
-            continue
-        try:
-            setattr(faults, name, simple[name](value) if equals else True)
-        except ValueError:
-            problems.append(f"The fault {name} takes a number, not {value!r}.")
-    if problems:
-        raise errors.OptionsError(problems)
-    return faults
 
 
 async def demo(chosen: argparse.Namespace) -> int:
@@ -92,7 +38,7 @@ async def demo(chosen: argparse.Namespace) -> int:
     clock = Clock(simulated, lambda: time.monotonic() * chosen.speed)
     device = device_named(chosen.model, speed=chosen.speed, begin=begin)
     with tempfile.TemporaryDirectory(prefix="sungather-demo-") as directory:
-        async with await serve(device) as server:
+        async with await serve(with_what_is_behind(device)) as server:
             settings = {
                 "inverter.host": server.host,
                 "inverter.port": server.port,
@@ -175,7 +121,9 @@ class Screen(Lines):
         self.shows_to_people = self._live.console.is_terminal
 
     def take(self, reading: Reading) -> None:
-        """Show it."""
+        """Show it, if it is the inverter's own; the page shows what stands behind it, too."""
+        if reading.via:
+            return
         from sungather import tables
 
         if self.shows_to_people:

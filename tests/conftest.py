@@ -3,7 +3,12 @@
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
+
+# How long one example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("sungather", deadline=None)
+hypothesis.settings.load_profile("sungather")
 
 
 def _is_ci() -> bool:

@@ -273,15 +273,20 @@ async def test_check_config_shows_what_is_in_force(sungather: Shell, tmp_path: P
     assert answer["options"]["inverter.level"] == 2
 
 
-async def test_the_simulator_is_a_command(sungather: Shell) -> None:
-    process = await sungather.start("simulate", "--model", "SG5.0RS", "--port", "0")
+@pytest.mark.parametrize("connection", ["modbus", "sungrow", "http", "http-without-login"])
+async def test_the_simulator_is_a_command_for_every_connection(
+    sungather: Shell, connection: str
+) -> None:
+    simulated = ("--model", "SG5.0RS", "--connection", connection, "--port", 0)
+    process = await sungather.start("simulate", *simulated)
     assert process.stderr is not None
     announced = re.search(rb"127\.0\.0\.1:(\d+)", await process.stderr.readline())
     assert announced is not None
     port = announced[1].decode()
-    code, answer = await sungather.json(
-        "test-connection", "--set", "inverter.host=127.0.0.1", "--set", f"inverter.port={port}"
-    )
+    way = connection.removesuffix("-without-login")
+    settings = {"host": "127.0.0.1", "port": port, "connection": way}
+    words = [f"--set=inverter.{key}={value}" for key, value in settings.items()]
+    code, answer = await sungather.json("test-connection", *words)
     assert (code, answer["inverters"][0]["model"]) == (0, "SG5.0RS")
     assert await stop(process) == 0
 
@@ -289,8 +294,9 @@ async def test_the_simulator_is_a_command(sungather: Shell) -> None:
 async def test_the_demo_reads_a_simulated_day(sungather: Shell) -> None:
     process = await sungather.start("demo", "--format", "json")
     assert process.stdout is not None
-    lines = [json.loads(await process.stdout.readline()) for _ in range(3)]
+    lines = [json.loads(await process.stdout.readline()) for _ in range(6)]
     assert await stop(process) == 0
+    lines = [line for line in lines if "via" not in line]
     times = [line["time"] for line in lines]
     assert times == sorted(times)
     assert all(line["state"] == "ok" for line in lines)
@@ -301,3 +307,16 @@ async def test_help_states_the_exit_codes(sungather: Shell) -> None:
     code, out, _ = await sungather("run-once", "--help")
     assert code == 0
     assert "3  an inverter is unreachable" in out
+
+
+async def test_a_battery_behind_the_inverter_is_a_device_of_its_own(sungather: Shell) -> None:
+    process = await sungather.start("simulate", "--model", "SH10RT", "--port", 0)
+    assert process.stderr is not None
+    announced = re.search(rb"127\.0\.0\.1:(\d+)", await process.stderr.readline())
+    assert announced is not None
+    words = (f"--set=inverter.port={announced[1].decode()}", "--set=inverter.host=127.0.0.1")
+    code, answer = await sungather.json("run-once", *words)
+    assert code == 0
+    (battery,) = answer["devices"]
+    assert (battery["kind"], battery["via"], battery["state"]) == ("battery", "inverter", "ok")
+    assert await stop(process) == 0
