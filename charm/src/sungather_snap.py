@@ -21,7 +21,10 @@ SNAP_FILES = pathlib.Path("/var/lib/snapd/snaps")
 # secrets would be seen in the list of processes.
 logging.getLogger("charmlibs.snap").setLevel(logging.INFO)
 
-_HOOK_TEXT = re.compile(r"-----\n(?P<text>.*?)\n-----", re.DOTALL)
+# snapd puts several lines of a hook between lines of dashes, and a single one in its own line.
+_HOOK_TEXT = re.compile(
+    r'\(run hook "configure": (?:\s*-----\n(?P<lines>.*)\n-----|(?P<line>.*))\)$', re.DOTALL
+)
 
 
 class SnapError(Exception):
@@ -78,7 +81,8 @@ def ensure_options(wanted: Mapping[str, str]) -> bool:
         snap.set(NAME, changed)
     except snap.ChangeError as error:
         found = _HOOK_TEXT.search(error.message)
-        raise OptionsRefused(found["text"].strip() if found else error.message) from None
+        said = (found["lines"] or found["line"]) if found else error.message
+        raise OptionsRefused(said) from None
     return True
 
 

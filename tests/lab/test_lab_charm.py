@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
+import command_lines
 import pytest
 import yaml
 from charm_unit import Dispatch, Model, Unit
@@ -24,13 +24,10 @@ def defaults() -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def watched(machine: VirtualMachine) -> Generator[None]:
-    """Every command line that is to be seen meanwhile is written down."""
-    machine.put(Path(__file__).with_name("watch_processes.py"))
+    """Every command line is recorded meanwhile."""
     machine.run("snap remove --purge sungather")
-    machine.run("systemd-run --quiet --unit watch python3 /root/watch_processes.py /root/seen")
-    machine.run("timeout 30 sh -c 'until [ -s /root/seen ]; do sleep 0.1; done'")
-    yield
-    machine.run("systemctl stop watch")
+    with command_lines.recorded(machine):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -122,19 +119,19 @@ def test_the_secret_is_in_no_argument_log_status_or_result(
     assert SECRET not in json.dumps([one.calls for one in told])
     assert SECRET not in machine.run("journalctl --no-pager").stdout
     assert SECRET not in machine.run(EVERY_CHANGE).stdout
-    canary = "python3 -c pass seen-by-the-watcher"
-    machine.run(canary)
-    seen = machine.run("cat /root/seen").stdout
-    assert "seen-by-the-watcher" in seen
-    assert "src/charm.py" in seen
-    assert "sungather.test-connection" in seen
-    assert SECRET not in seen
+    machine.run("sh -c ': a command line with spaces'")
+    seen = command_lines.seen(machine)
+    assert "sh -c : a command line with spaces" in seen
+    assert any(line.endswith("/src/charm.py") for line in seen)
+    assert any(line.startswith("snap run sungather.test-connection") for line in seen)
+    assert not [line for line in seen if SECRET in line]
 
 
 def test_only_root_can_read_the_files_that_hold_the_secret(
     unit: Unit, machine: VirtualMachine
 ) -> None:
-    found = machine.run(f"grep -rlF {SECRET} /var /etc /home /tmp /run 2>/dev/null", check=False)
+    search = "grep -rlFf - /var /etc /home /tmp /run 2>/dev/null"
+    found = machine.run(search, check=False, given=SECRET)
     files = found.stdout.split()
     assert any(file.endswith("sungather.yaml") for file in files)
     for file in files:

@@ -108,10 +108,10 @@ class FakeSnapd:
         checked = check(texts, need_inverter=False)
         if checked.problems:
             text = "\n".join(problem.message for problem in checked.problems)
+            said = f"\n-----\n{text}\n-----" if "\n" in text else text
             return (
                 "cannot perform the following tasks:\n"
-                '- Run configure hook of "sungather" snap (run hook "configure": \n'
-                f"-----\n{text}\n-----)"
+                f'- Run configure hook of "sungather" snap (run hook "configure": {said})'
             )
         self.options = {key: text_of(value) for key, value in checked.values.items()}
         self.running = checked.has_inverter
