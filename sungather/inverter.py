@@ -1,5 +1,6 @@
 """One inverter: identify -> plan -> read -> Reading."""
 
+import contextlib
 import logging
 import statistics
 from typing import cast
@@ -168,7 +169,8 @@ class Inverter:
 
     async def _latency(self) -> float:
         started = self._clock.monotonic()
-        await self._requester.ask(DEVICE_TYPE)
+        with contextlib.suppress(errors.Refused):  # a refusal is an answer, and as quick
+            await self._requester.ask(DEVICE_TYPE)
         return (self._clock.monotonic() - started) * 1000
 
     async def _identified(self) -> Session:
@@ -221,13 +223,15 @@ class Inverter:
         """The state, all values and units, and the names of what follows from the values."""
         device = session.identity.device
         said = session.values()
-        if answers_zeros(device, said):
+        zeros = answers_zeros(device, said)
+        if zeros and (self._dusk is None or self._dusk.resting):
             return State.ASLEEP, {}, {}, frozenset()
         derived = self._derivation.step(said, device, self._clock.now(), self._clock.monotonic())
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
-        dusk = dusk_of(device, values)
+        # Zeros by day are a grid that failed: they say nothing about the sun.
+        dusk = self._dusk if zeros else dusk_of(device, values)
         if dusk != self._dusk or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
             self._dusk = dusk
             self._remember()

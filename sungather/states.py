@@ -18,6 +18,7 @@ _STATES: dict[type[errors.InverterError], State] = {
     errors.Busy: State.BUSY,
     errors.NotModbus: State.NOT_AN_INVERTER,
     errors.NotSungrow: State.NOT_AN_INVERTER,
+    errors.Refused: State.NOT_AN_INVERTER,
     errors.WrongUnit: State.MISCONFIGURED,
     errors.LoginRefused: State.MISCONFIGURED,
     errors.CertificateChanged: State.MISCONFIGURED,
@@ -67,6 +68,9 @@ def dusk_of(device: Device, values: dict[str, Value]) -> Dusk:
 
 
 def answers_zeros(device: Device, values: dict[str, Value]) -> bool:
-    """An SG-RS behind a WiNet-S stays up at night and answers 0 V, 0 Hz and stale counters."""
+    """An SG-RS behind a WiNet-S stays up at night and answers 0 V, 0 Hz and stale counters.
+
+    So does any string inverter whose grid fails by day: the reading before tells them apart.
+    """
     grid = [values.get(name) for name in ("phase_a_voltage", "grid_frequency")]
     return not device.hybrid and 0 in grid and all(value in (0, None) for value in grid)

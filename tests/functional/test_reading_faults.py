@@ -336,6 +336,27 @@ async def test_zeros_of_a_sleeping_inverter_behind_a_dongle_are_not_values(
         assert not reading.values
 
 
+async def test_zeros_at_noon_are_a_failed_grid_and_no_sleep(inverter_at: Make) -> None:
+    async with await serve(device_named("SG5.0RS", begin=DAY)) as server:
+        inverter = inverter_at(server.port)
+        assert (await inverter.scan()).values["pv_power"]
+        server.faults.night = "stale"
+        for _ in range(2):
+            reading = await inverter.scan(complete=True)
+            assert reading.state is State.OK
+            assert reading.values["phase_a_voltage"] == 0
+
+
+async def test_the_latency_of_an_inverter_that_refuses_its_device_type_is_measured(
+    server: Server, inverter_at: Make
+) -> None:
+    inverter = inverter_at(server.port)
+    server.faults.cannot_start = {"input": {5000}}
+    answer = await inverter.test()
+    assert answer["success"]
+    assert answer["latency_ms"]
+
+
 async def test_an_absurd_clock_costs_nothing_but_the_clock(
     server: Server, inverter_at: Make
 ) -> None:

@@ -20,6 +20,7 @@ SILENCE = errors.Silent("no answer")
         (errors.Busy(""), State.BUSY),
         (errors.NotModbus(""), State.NOT_AN_INVERTER),
         (errors.NotSungrow(""), State.NOT_AN_INVERTER),
+        (errors.Refused("illegal data address"), State.NOT_AN_INVERTER),
         (errors.WrongUnit(""), State.MISCONFIGURED),
         (errors.LoginRefused(""), State.MISCONFIGURED),
         (errors.CertificateChanged(""), State.MISCONFIGURED),
