@@ -65,7 +65,7 @@ _BY_NAME: Mapping[str, Sort] = {
 }
 """Names whose unit does not tell all."""
 _CODE = Sort(None, None, None)
-"""Numbers without a unit: codes, versions, dates."""
+"""Numbers without a unit: codes, versions, dates; and hours and minutes of a timetable."""
 _WORDS: Mapping[str, str] = {
     word.lower(): word
     for word in (
@@ -99,7 +99,7 @@ def entity(name: str, unit: str, value: Value) -> dict[str, object]:
     found |= {"platform": "sensor", "value_template": f"{{{{ {absent} }}}}"}
     if isinstance(value, str):
         return found | {"entity_category": "diagnostic"}
-    sort = _BY_NAME.get(name) or _BY_UNIT.get(unit) or (Sort(None, None) if unit else _CODE)
+    sort = _sort(name, unit)
     if sort.device_class is not None:
         found["device_class"] = sort.device_class
     if unit:
@@ -111,6 +111,14 @@ def entity(name: str, unit: str, value: Value) -> dict[str, object]:
     if not _in_the_foreground(name, sort):
         found["entity_category"] = "diagnostic"
     return found
+
+
+def _sort(name: str, unit: str) -> Sort:
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if not unit or (unit in ("h", "min") and "running" not in name):
+        return _CODE
+    return _BY_UNIT.get(unit, Sort(None, None))
 
 
 def _in_the_foreground(name: str, sort: Sort) -> bool:

@@ -29,6 +29,7 @@ TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/s
         ("total_apparent_power", "VA", 6620, "apparent_power", "measurement", 0, "diagnostic"),
         ("power_factor", "", 0.98, "power_factor", "measurement", 3, "diagnostic"),
         ("daily_running_time", "min", 612, "duration", "total_increasing", 0, "diagnostic"),
+        ("forced_charging_1_end_hour", "h", 6, None, None, None, "diagnostic"),
         ("export_limit_max", "W", 10000, "power", "measurement", 0, "diagnostic"),
         ("alarm_code_1", "", 7, None, None, None, "diagnostic"),
         ("run_state", "", "Run", None, None, None, "diagnostic"),
