@@ -335,7 +335,8 @@ async def test_a_server_that_hangs_or_trickles_is_given_up_and_tried_again(
             assert (health.state, health.queue) == ("waiting", 1)
             bad.clear()
             if own:
-                b.naps.go_on()
+                for _ in range(50):  # a busy machine may need more than one try
+                    b.naps.go_on()
                 await b.drained()
                 assert len(written) == 1
         if served is not None:
