@@ -5,9 +5,10 @@ error. What the commands do stands in `commands.py`; the heavy imports wait unti
 """
 
 import argparse
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sungather import __version__, errors
@@ -77,7 +78,13 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--model", default="SH10RT", help="default: %(default)s")
             command.add_argument("--level", type=int, choices=(1, 2, 3), default=1)
             command.add_argument("--path", choices=("cable", "dongle"), default="cable")
-            command.add_argument("--max-registers", type=int, default=100, metavar="N")
+            command.add_argument(
+                "--max-registers",
+                type=_number(int, 10, 125),
+                default=100,
+                metavar="N",
+                help="default: %(default)s",
+            )
         if name in ("simulate", "demo"):
             _add_simulation(command, name)
     return top
@@ -105,13 +112,15 @@ def _add_simulation(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument("--model", default="SH10RT", help="simulated model; default: %(default)s")
     command.add_argument(
         "--speed",
-        type=float,
+        type=_number(float, 0.01, 100_000),
         default=1.0 if name == "simulate" else 600.0,
         help="how much faster than real time the simulated day runs; default: %(default)g",
     )
     if name == "simulate":
         command.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-        command.add_argument("--port", type=int, default=5020, help="default: %(default)s")
+        command.add_argument(
+            "--port", type=_number(int, 0, 65535), default=5020, help="default: %(default)s"
+        )
         command.add_argument(
             "--connection",
             choices=("modbus", "sungrow", "http", "http-without-login"),
@@ -120,7 +129,13 @@ def _add_simulation(command: argparse.ArgumentParser, name: str) -> None:
         )
         command.add_argument("--path", choices=("cable", "dongle"), default="cable")
         command.add_argument("--capture", type=Path, help="replay this capture of a real device")
-        command.add_argument("--latency", type=float, default=0.0, help="milliseconds an answer")
+        command.add_argument("--dump", metavar="NAME", help="which of the capture's dumps")
+        command.add_argument(
+            "--latency",
+            type=_number(float, 0, 600_000),
+            default=0.0,
+            help="milliseconds an answer",
+        )
         command.add_argument(
             "--fault",
             action="append",
@@ -130,8 +145,31 @@ def _add_simulation(command: argparse.ArgumentParser, name: str) -> None:
         )
     else:
         command.add_argument(
-            "--seconds", type=float, default=None, help="stop after this long (default: never)"
+            "--seconds",
+            type=_number(float, 0, 604_800),
+            default=None,
+            help="stop after this long (default: never)",
         )
+
+
+def _number(
+    kind: type[int] | type[float], lowest: float, highest: float
+) -> Callable[[str], float]:
+    """A number of an argument; argparse turns the error into a sentence and exit code 2."""
+
+    def parse(text: str) -> float:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = math.nan
+        if not lowest <= number <= highest:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(
+                f"must be a {what} from {lowest:g} to {highest:g}, not {text!r}"
+            )
+        return number
+
+    return parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

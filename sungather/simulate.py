@@ -21,6 +21,7 @@ from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.encrypted import EncryptedServer
 from sungather.simulator.frontend import FrontEnd, reads_from
 from sungather.simulator.server import Server
+from sungather.simulator.switches import fault_list, faults_named
 from sungather.simulator.winet import Dongle, Firmware, WinetPort
 
 _BATTERY_BY_CABLE, _BATTERY_BY_DONGLE, _WALL_BOX = 200, 2, 3
@@ -29,8 +30,11 @@ _BATTERY_BY_CABLE, _BATTERY_BY_DONGLE, _WALL_BOX = 200, 2, 3
 
 async def simulate(chosen: argparse.Namespace) -> int:
     """Serve one simulated inverter until stopped."""
+    if "list" in chosen.fault:
+        print(fault_list())
+        return 0
     device: SimulatedDevice = (
-        from_capture(chosen.capture)
+        from_capture(chosen.capture, dump=chosen.dump)
         if chosen.capture
         else device_named(chosen.model, speed=chosen.speed, path=chosen.path)
     )
@@ -91,27 +95,3 @@ def with_what_is_behind(device: SimulatedDevice) -> dict[int, SimulatedDevice]:
         if dongle:
             devices[_WALL_BOX] = WallBox()
     return devices
-
-
-def faults_named(settings: list[str]) -> Faults:
-    """Faults of `--fault NAME[=VALUE]`: switches, numbers and texts of `Faults`."""
-    faults, problems = Faults(), list[str]()
-    simple = {
-        name: type(value)
-        for name in Faults.__dataclass_fields__
-        if isinstance(value := getattr(faults, name), bool | int | float | str)
-    }
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        name = name.replace("-", "_")
-        if name not in simple:
-            known = ", ".join(sorted(simple)).replace("_", "-")
-            problems.append(f"There is no fault {setting!r}. Known are: {known}.")
-            continue
-        try:
-            setattr(faults, name, simple[name](value) if equals else True)
-        except ValueError:
-            problems.append(f"The fault {name} takes a number, not {value!r}.")
-    if problems:
-        raise errors.OptionsError(problems)
-    return faults
