@@ -38,6 +38,13 @@ class Session:
         self._tiers_of: dict[str, set[Tier]] = {}
         for register in self._registers:
             self._tiers_of.setdefault(register.name, set()).add(register.tier)
+        self._lifetime = {
+            name: 0.0
+            if tiers == {Tier.FAST}
+            else 2 * max(map(PERIODS.__getitem__, tiers)) + scan_interval
+            for name, tiers in self._tiers_of.items()
+        }
+        """Seconds for which a value holds."""
         self._by_tiers: dict[frozenset[Tier], frozenset[Register]] = {}
         self._blocks = blocks
         self._scan_interval = scan_interval
@@ -124,14 +131,11 @@ class Session:
         A tier that was read completely without giving a name has lost it; other values hold for
         two periods of their tier.
         """
-        lifetime = {
-            tier: 0.0
-            if tier is Tier.FAST or tier in complete
-            else 2 * period + self._scan_interval
-            for tier, period in PERIODS.items()
-        }
-        for name, read_at in list(self._read_at.items()):
-            if now - read_at > max(lifetime[tier] for tier in self._tiers_of[name]):
-                del self._read_at[name]
-                self._values.pop(name, None)
-                self._absent.discard(name)
+        old = [name for name, at in self._read_at.items() if now - at > self._lifetime[name]]
+        if complete - {Tier.FAST}:
+            lost = (n for n, at in self._read_at.items() if at < now)
+            old += [name for name in lost if self._tiers_of[name] <= complete]
+        for name in old:
+            self._read_at.pop(name, None)
+            self._values.pop(name, None)
+            self._absent.discard(name)
