@@ -1,0 +1,89 @@
+"""Home Assistant's own MQTT integration judges our discovery messages (tox -e homeassistant)."""
+
+# Home Assistant is installed in an environment of its own, not where types are checked.
+# pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("homeassistant", reason="tox -e homeassistant installs Home Assistant")
+
+from homeassistant import core
+from homeassistant.components.mqtt import binary_sensor, sensor
+from homeassistant.components.mqtt.discovery import DEVICE_DISCOVERY_SCHEMA
+from homeassistant.components.sensor import const as sensors
+from homeassistant.helpers import frame
+
+from sungather.exporters.homeassistant import HOUSEHOLD, Topics, discovery
+from sungather.reading import Value
+from sungather.registers.catalogue import registers_for
+from sungather.registers.derive import UNITS
+from sungather.registers.device import Device
+from tests.outbox_parts import reading
+
+TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
+FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL")
+
+
+def everything(family: str) -> tuple[dict[str, Value], dict[str, str]]:
+    """A value and the unit of every name that a family can publish."""
+    device = Device(0x0E03, "SH10RT", family, nominal_kw=10.0, phases=3, mppts=12)
+    values: dict[str, Value] = {}
+    units: dict[str, str] = {}
+    for register in registers_for(device, 3):
+        values[register.name] = 1.5 if register.unit else "text"
+        if register.unit:
+            units[register.name] = register.unit
+    for name, unit in UNITS.items():
+        values[name], units[name] = 1.5, unit
+    values["a_switch"] = True
+    return values, units
+
+
+def message(family: str) -> dict[str, Any]:
+    values, units = everything(family)
+    one = replace(reading(), values=values, units=units, firmware={"arm": "V1"})
+    return json.loads(json.dumps(discovery(one, values, TOPICS, ["mppt_99_voltage"])))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_device_message_is_valid(family: str) -> None:
+    DEVICE_DISCOVERY_SCHEMA(message(family))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_every_entity_is_valid_with_a_unit_and_a_state_class_that_fit_its_class(
+    family: str, tmp_path: Path
+) -> None:
+    # Templates are judged within a running core.
+    hass = core.HomeAssistant(str(tmp_path))
+    frame.async_setup(hass)
+    whole = message(family)
+    common = {key: whole[key] for key in ("device", "origin", "availability_mode", "qos")}
+    found = 0
+    for key, component in whole["components"].items():
+        if len(component) == 1:
+            continue
+        schema = {"sensor": sensor, "binary_sensor": binary_sensor}[component["platform"]]
+        config = {k: v for k, v in component.items() if k != "platform"}
+        schema.DISCOVERY_SCHEMA(common | config)
+        found += 1
+        kind = component.get("device_class")
+        if kind is None:
+            continue
+        units = sensors.DEVICE_CLASS_UNITS.get(kind)
+        if units is not None:
+            assert component.get("unit_of_measurement") in units, key
+        states = sensors.DEVICE_CLASS_STATE_CLASSES.get(kind)
+        if states is not None and "state_class" in component:
+            assert component["state_class"] in states, key
+    assert found > 50
+    await hass.async_stop(force=True)
+
+
+def test_every_household_figure_is_an_entity() -> None:
+    assert set(message("SH-RT")["components"]) >= HOUSEHOLD

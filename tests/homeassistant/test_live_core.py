@@ -1,0 +1,140 @@
+"""A live Home Assistant core takes our entities through a real broker."""
+
+# Home Assistant is installed in an environment of its own, not where types are checked.
+# pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+pytest.importorskip("homeassistant", reason="tox -e homeassistant installs Home Assistant")
+
+from homeassistant import auth, bootstrap, config_entries, core, loader, setup
+from homeassistant.helpers import entity_registry
+
+from sungather.clock import Clock
+from sungather.exporters.mqtt import Mqtt, MqttOptions
+from sungather.outbox import Limits, Outbox
+from sungather.reading import State
+from tests.outbox_parts import reading
+from tests.real_parts import Server, free_port, mosquitto, running
+
+OPTIONS = MqttOptions(
+    enabled=True, host="127.0.0.1", port=None, topic="sungather", username="", password="",
+    client_id="", tls_enabled=False, tls_ca="", tls_cert="", tls_key="", tls_insecure=False,
+    homeassistant=True, homeassistant_prefix="homeassistant", compatibility="",
+)  # fmt: skip
+
+
+def _configure(directory: Path, port: int) -> None:
+    """A Home Assistant with nothing but the MQTT integration."""
+    (directory / "configuration.yaml").write_text("homeassistant:\n")
+    entry = {
+        "entry_id": "mqtt", "version": 1, "minor_version": 2, "domain": "mqtt", "title": "broker",
+        "data": {"broker": "127.0.0.1", "port": port}, "options": {}, "source": "user",
+        "pref_disable_new_entities": False, "pref_disable_polling": False, "unique_id": None,
+        "disabled_by": None, "created_at": "2026-01-01T00:00:00+00:00",
+        "modified_at": "2026-01-01T00:00:00+00:00", "discovery_keys": {}, "subentries": [],
+    }  # fmt: skip
+    storage = directory / ".storage"
+    storage.mkdir()
+    (storage / "core.config_entries").write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "minor_version": 5,
+                "key": "core.config_entries",
+                "data": {"entries": [entry]},
+            }
+        )
+    )
+
+
+@asynccontextmanager
+async def home_assistant(directory: Path, port: int) -> AsyncGenerator[core.HomeAssistant]:
+    _configure(directory, port)
+    hass = core.HomeAssistant(str(directory))
+    loader.async_setup(hass)
+    hass.config_entries = config_entries.ConfigEntries(hass, {})
+    # Not `async_setup_hass`: it insists on the frontend, which is another package.
+    await bootstrap.async_load_base_functionality(hass)
+    hass.auth = await auth.auth_manager_from_config(hass, [], [])
+    web = {"server_host": ["127.0.0.1"], "server_port": free_port()}
+    for domain, config in (("http", {"http": web}), ("mqtt", {})):
+        assert await setup.async_setup_component(hass, domain, config)
+    await hass.async_start()
+    try:
+        yield hass
+    finally:
+        await hass.async_stop(force=True)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 (Home Assistant's states, not ours)
+            await asyncio.sleep(0.05)
+
+
+async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None:
+    outbox = await Outbox.open(tmp_path / "outbox.sqlite3", Limits(), ("mqtt",))
+    options = replace(OPTIONS, port=server.port)
+    mqtt = Mqtt(options, outbox.feed("mqtt"), Clock(), ZoneInfo("UTC"), {"roof": {}})
+    task = asyncio.create_task(mqtt.run())
+    try:
+        now = Clock().now()
+        one = reading(
+            now, pv_power=4821, pv_energy_total=12.5, run_state="Run", soc=50,
+            units={"pv_power": "W", "pv_energy_total": "kWh", "soc": "%"},
+        )  # fmt: skip
+        for service in (outbox, mqtt):
+            service.take(one)
+
+        def state(name: str) -> str:
+            known = entity_registry.async_get(hass).async_get_entity_id(
+                "sensor", "mqtt", f"sungather_A223098765_{name}"
+            )
+            found = hass.states.get(known) if known else None
+            return found.state if found else ""
+
+        await until(lambda: state("pv_power") == "4821")
+        assert state("pv_energy_total") == "12.5"
+        assert state("run_state") == "Run"
+        assert state("connection") == "ok"
+        energy = entity_registry.async_get(hass).async_get_entity_id(
+            "sensor", "mqtt", "sungather_A223098765_pv_energy_total"
+        )
+        assert energy is not None
+        attributes = hass.states.get(energy)
+        assert attributes is not None
+        assert attributes.attributes["device_class"] == "energy"
+        assert attributes.attributes["state_class"] == "total_increasing"
+        assert attributes.attributes["unit_of_measurement"] == "kWh"
+
+        less = replace(one, values={"pv_power": 5}, fresh=frozenset({"pv_power"}))
+        mqtt.take(less)
+        await until(lambda: state("pv_power") == "5")
+        assert state("pv_energy_total") == "unknown", "absent is never 0"
+
+        mqtt.take(reading(now, state=State.ASLEEP))
+        await until(lambda: state("pv_power") == "unavailable")
+        assert state("connection") == "asleep"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await outbox.close()
+
+
+@pytest.mark.filterwarnings("default")
+async def test_a_live_home_assistant_shows_values_absence_and_sleep(tmp_path: Path) -> None:
+    directory = tmp_path / "config"
+    directory.mkdir()
+    with running(mosquitto(tmp_path)) as server:
+        async with home_assistant(directory, server.port) as hass:
+            await _run(hass, server, tmp_path)
