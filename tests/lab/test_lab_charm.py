@@ -4,7 +4,7 @@ import json
 from collections.abc import Generator
 from typing import Any
 
-import command_lines
+import audit_log
 import pytest
 import yaml
 from charm_unit import Dispatch, Model, Unit
@@ -26,7 +26,7 @@ def defaults() -> dict[str, object]:
 def watched(machine: VirtualMachine) -> Generator[None]:
     """Every command line is recorded meanwhile."""
     machine.run("snap remove --purge sungather")
-    with command_lines.recorded(machine):
+    with audit_log.recorded(machine):
         yield
 
 
@@ -120,7 +120,7 @@ def test_the_secret_is_in_no_argument_log_status_or_result(
     assert SECRET not in machine.run("journalctl --no-pager").stdout
     assert SECRET not in machine.run(EVERY_CHANGE).stdout
     machine.run("sh -c ': a command line with spaces'")
-    seen = command_lines.seen(machine)
+    seen = audit_log.command_lines(machine)
     assert "sh -c : a command line with spaces" in seen
     assert any(line.endswith("/src/charm.py") for line in seen)
     assert any(line.startswith("snap run sungather.test-connection") for line in seen)
