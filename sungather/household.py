@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from sungather.reading import Value
+from sungather.reading import Reading, Value
 
 FLOWS: Final = (
     "pv",
@@ -51,7 +51,14 @@ FAULT_REGISTERS: Final = frozenset(
 )
 """Published names whose value tells faults: texts such as "083 Fan 2 Stall Alarm; …"."""
 
+_BEHIND: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
+"""Families of devices that stand behind or beside an inverter and have readings of their own."""
 _NO_FAULT = frozenset({"", "0", "none", "no fault", "normal"})
+
+
+def is_inverter(reading: Reading) -> bool:
+    """Whether a reading is an inverter's; those of devices behind it are no part of any sum."""
+    return reading.family not in _BEHIND
 
 
 def number(values: Mapping[str, Value], name: str) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from sungather.history import Day
+from sungather.household import is_inverter
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import flow
@@ -29,7 +30,9 @@ def now(readings: Sequence[Reading], moment: datetime) -> bytes:
 
 def _sum(readings: Sequence[Reading]) -> dict[str, float]:
     """Powers of the inverters that have a reading, together; absent ones are left out."""
-    together = flow.total([Flow.of(r.values) for r in readings if r.state is State.OK])
+    together = flow.total(
+        [Flow.of(r.values) for r in readings if r.state is State.OK and is_inverter(r)]
+    )
     return {
         name if name == "battery_level" else f"{name}_power": figure
         for name, figure in asdict(together).items()

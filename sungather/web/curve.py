@@ -76,10 +76,14 @@ _BANDS: Final = {
 }
 
 
-def section(day: Day, today: date, timezone: tzinfo, inverter: str) -> str:
-    """The whole section: choice of the day, legend, drawing, and the same as a table."""
+def section(day: Day, today: date, timezone: tzinfo, inverter: str, patience: int = 0) -> str:
+    """The whole section: choice of the day, legend, drawing, and the same as a table.
+
+    `patience`: seconds without a reading that are no gap, where scans are that far apart.
+    """
+    gap = max(day.step, patience)
     return _choice(day.day, today, inverter) + (
-        _figure(day, timezone) if day.samples else _nothing(day.day == today)
+        _figure(day, timezone, gap) if day.samples else _nothing(day.day == today)
     )
 
 
@@ -114,7 +118,7 @@ def _choice(day: date, today: date, inverter: str) -> str:
     )
 
 
-def _figure(day: Day, timezone: tzinfo) -> str:
+def _figure(day: Day, timezone: tzinfo, gap: int) -> str:
     shown = [
         (series, [(at, series.mean(sample)) for at, sample in day.samples.items()])
         for series in _SERIES
@@ -123,20 +127,21 @@ def _figure(day: Day, timezone: tzinfo) -> str:
     every = [mean for _, points in shown for _, mean in points if mean is not None]
     scale = _Scale(min([0.0, *every]), max([200.0, *every]))
     lines = "".join(
-        _lines(series.key, _runs(day, points), scale, filled=series.key == "pv")
+        _lines(series.key, _runs(day, points, gap), scale, filled=series.key == "pv")
         for series, points in shown
     )
     steps = (day.end - day.start) // day.step
     return (
-        f'<div class="chart" data-start="{day.start}" data-end="{day.end}">'
+        f'<div class="chart" data-start="{day.start}" data-end="{day.end}"'
+        f' data-gap="{gap}">'
         f"{_legend([series for series, _ in shown], day.energies)}"
         f'<div class="plot" tabindex="0" role="group" aria-label="Power over the day. Arrow keys'
         f' read the values one by one.">'
         f'<svg class="curve" height="{_HEIGHT + 24}" width="100%" aria-hidden="true">'
         f"{scale.grid()}{_hours(day, timezone)}"
         f'<svg x="0" y="0" width="100%" height="{_HEIGHT}" viewBox="0 0 {steps} {_HEIGHT}"'
-        f' preserveAspectRatio="none">{_bands(day, timezone)}{lines}</svg></svg>'
-        f"{_level(day, steps)}"
+        f' preserveAspectRatio="none">{_bands(day, timezone, gap)}{lines}</svg></svg>'
+        f"{_level(day, steps, gap)}"
         '<output class="reading" hidden></output></div>'
         f"{_table(day, timezone)}</div>"
     )
@@ -170,14 +175,16 @@ def _tick(watts: float) -> str:
     return "0" if abs(watts) < 0.5 else f"{watts / 1000:g}{words.SPACE}kW".replace("-", "−")
 
 
-def _runs(day: Day, points: Sequence[tuple[int, float | None]]) -> list[list[tuple[float, float]]]:
+def _runs(
+    day: Day, points: Sequence[tuple[int, float | None]], gap: int
+) -> list[list[tuple[float, float]]]:
     """Points that follow each other without a gap; x in steps from midnight."""
     runs: list[list[tuple[float, float]]] = []
     previous = None
     for at, mean in points:
         if mean is None:
             continue
-        if previous is None or at - previous > day.step:
+        if previous is None or at - previous > gap:
             runs.append([])
         runs[-1].append(((at - day.start) / day.step + 0.5, mean))
         previous = at
@@ -202,14 +209,14 @@ def _lines(key: str, runs: list[list[tuple[float, float]]], scale: _Scale, fille
     return f'{area}<path class="line s-{key}" d="{path}"/>'
 
 
-def _bands(day: Day, timezone: tzinfo) -> str:
+def _bands(day: Day, timezone: tzinfo, gap: int) -> str:
     """Where an inverter was asleep or gave no answer."""
     drawn: list[str] = []
     begun: tuple[State, int] | None = None
     last = day.start
     for at, sample in [*day.samples.items(), (day.end, None)]:
         state = None if sample is None else sample.state
-        if begun and (state is not begun[0] or at - last > day.step):
+        if begun and (state is not begun[0] or at - last > gap):
             drawn.append(_band(day, begun, last + day.step, timezone))
             begun = None
         if begun is None and state is not None and state in _BANDS:
@@ -263,9 +270,9 @@ def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
     return f'<fieldset class="legend"><legend>Show</legend>{"".join(items)}</fieldset>'
 
 
-def _level(day: Day, steps: int) -> str:
+def _level(day: Day, steps: int, gap: int) -> str:
     points = [(at, _LEVEL(sample)) for at, sample in day.samples.items()]
-    runs = _runs(day, points)
+    runs = _runs(day, points, gap)
     if not runs:
         return ""
     bottom = _LEVEL_HEIGHT

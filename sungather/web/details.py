@@ -31,13 +31,13 @@ def measurements(reading: Reading) -> str:
 
 
 def table(reading: Reading) -> str:
-    """Every value, absent ones included. Its cells have ids: see `cells`."""
+    """Every value, absent ones included. Its cells have ids: see `cell`."""
     names = sorted({*reading.values, *reading.absent})
     if not names:
         return '<p class="empty">No values while there is no reading.</p>'
     rows = "".join(
         f'<tr><th scope="row">{escape(words.label(name))}<code>{escape(name)}</code></th>'
-        f'<td id="{_id(name)}">{_cell(reading, name)}</td></tr>'
+        f'<td id="{escape(cell_id(name))}">{cell(reading, name)}</td></tr>'
         for name in names
     )
     return (
@@ -53,16 +53,13 @@ def rows_of(reading: Reading) -> str:
     return " ".join(sorted({*reading.values, *reading.absent}))
 
 
-def cells(reading: Reading) -> dict[str, str]:
-    """Id -> HTML of each value in the table, so that a live page gets only what changed."""
-    return {_id(name): _cell(reading, name) for name in reading.values}
+def cell_id(name: str) -> str:
+    """The id of a value's cell in the table: a live page gets only the cells that changed."""
+    return f"v-{name}"
 
 
-def _id(name: str) -> str:
-    return f"v-{escape(name)}"
-
-
-def _cell(reading: Reading, name: str) -> str:
+def cell(reading: Reading, name: str) -> str:
+    """The inside of a value's cell."""
     return escape(words.value(reading.values.get(name), reading.units.get(name, "")))
 
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from sungather.web.page import Part
 
@@ -20,24 +20,31 @@ _HEARTBEAT: Final = 15.0
 Render = Callable[[str], dict[str, Part]]
 
 
+class _Shown(NamedTuple):
+    key: object
+    html: str
+    version: int
+    """In which it was new."""
+
+
 class _Board:
     """The newest parts of one page, and when each changed."""
 
     def __init__(self) -> None:
         self.version = 0
         self.clients = 0
-        self._parts: dict[str, tuple[Part, int]] = {}
+        self._parts: dict[str, _Shown] = {}
         self._newest = b""
 
     def show(self, parts: dict[str, Part], now: str) -> None:
         """Take the parts of a page rendered at `now`."""
         self.version += 1
-        self._parts = {
-            name: (part, known[1])
-            if (known := self._parts.get(name)) and known[0].key == part.key
-            else (part, self.version)
-            for name, part in parts.items()
-        }
+        before, self._parts = self._parts, {}
+        for name, part in parts.items():
+            shown = before.get(name)
+            if shown is None or shown.key != part.key:
+                shown = _Shown(part.key, part.html(), self.version)
+            self._parts[name] = shown
         self._newest = self._event(self.version - 1, now)
 
     def since(self, version: int, now: str) -> bytes:
@@ -46,7 +53,7 @@ class _Board:
 
     def _event(self, version: int, now: str) -> bytes:
         changed = {
-            name: part.html for name, (part, since) in self._parts.items() if since > version
+            name: shown.html for name, shown in self._parts.items() if shown.version > version
         }
         data = json.dumps({"now": now, "parts": changed}, ensure_ascii=False)
         return f"data: {data}\n\n".encode()

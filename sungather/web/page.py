@@ -3,110 +3,73 @@
 A part is the inside of the element with its id; the live stream sends the parts that changed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from functools import partial
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 
 from sungather import household
-from sungather.history_store import Fault
-from sungather.reading import Reading, State, rfc3339
-from sungather.service import Health
+from sungather.reading import State, rfc3339
 from sungather.totals import Energy, Totals, add
-from sungather.web import details, energy, flow, words
+from sungather.web import details, energy, flow, lists, words
 from sungather.web.flow import Flow
+from sungather.web.scene import Scene
 
-_SERVICE_NAMES: Final = {
-    "web": "Page and API",
-    "history": "Local history",
-    "control": "Commands",
-    "mqtt": "MQTT",
-    "influxdb": "InfluxDB",
-    "pvoutput": "PVOutput",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything that the page shows, but the day's curve."""
-
-    now: datetime
-    timezone: tzinfo
-    readings: Sequence[Reading]
-    """The newest of every inverter."""
-    chosen: str
-    """The inverter that the page is about; "" for all together."""
-    totals: Mapping[str, Mapping[str, Totals]]
-    """Inverter -> flow -> energies."""
-    faults: Sequence[Fault]
-    services: Sequence[Health]
-    stale: frozenset[str] = frozenset()
-    """Inverters whose newest reading is overdue."""
-    batteries: frozenset[str] = frozenset()
-    """Inverters that have, or had, a battery to tell of."""
-
-    @property
-    def shown(self) -> list[Reading]:
-        """The readings that the page is about."""
-        return [r for r in self.readings if self.chosen in ("", r.name)]
-
-    @property
-    def one(self) -> Reading | None:
-        """The reading, where the page is about one inverter."""
-        return self.shown[0] if len(self.shown) == 1 else None
-
-    @property
-    def today(self) -> date:
-        """The local day."""
-        return self.now.astimezone(self.timezone).date()
+_CARDS: Final = ("totals", "inverters", "faults", "services", "details")
+_COUNTERS: Final = (
+    *(f"{name}_energy_{span}" for name in household.FLOWS for span in ("today", "total")),
+    "monthly_power_yields",
+    "monthly_pv_energy_yields",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The inside of one element."""
 
-    html: str
-    key: str
+    key: object
     """A live page is sent the part again when this changes."""
+    html: Callable[[], str]
+    """Called only then: most parts stay as they are from one reading to the next."""
 
 
 def parts(scene: Scene) -> dict[str, Part]:
     """Element id -> the part of the page inside it."""
+    flowing, battery = _flowing(scene)
     found = {
-        "status": _status(scene),
-        "flow": _flow(scene),
-        "totals": energy.card(_counted(scene), scene.today) + _as_of(scene),
-        "faults": _faults(scene),
-        "services": _services(scene),
+        "status": _made(_status(scene)),
+        "faults": _made(lists.faults(scene)),
+        "services": Part((scene.services, scene.today), lambda: lists.services(scene)),
     }
+    if not scene.about_a_device:
+        found["flow"] = Part((flowing, battery), lambda: _flow(flowing, battery))
+        found["totals"] = Part(_energies(scene), lambda: _totals(scene))
+    if scene.listed:
+        found["inverters"] = _made(lists.inverters(scene))
     reading = scene.one
     if reading is None:
-        found["inverters"] = _inverters(scene)
-    else:
-        found["details"] = details.measurements(reading)
-        found |= details.cells(reading)
-    made = {name: Part(html, html) for name, html in found.items()}
-    if reading is not None:
-        # Its cells are parts themselves: the table is new only when its rows are.
-        made["values"] = Part(details.table(reading), details.rows_of(reading))
-    return made
+        return found
+    found["details"] = _made(details.measurements(reading))
+    found["values"] = Part(details.rows_of(reading), lambda: details.table(reading))
+    for name, value in reading.values.items():
+        found[details.cell_id(name)] = Part(value, partial(details.cell, reading, name))
+    return found
+
+
+def _made(html: str) -> Part:
+    return Part(html, lambda: html)
 
 
 def page(scene: Scene, curve: str, day: date, assets: Mapping[str, str], version: str) -> str:
     """The whole document. `assets`: file name -> address with its fingerprint."""
-    inside = {name: part.html for name, part in parts(scene).items()}
+    inside = {name: part.html() for name, part in parts(scene).items()}
     title = "SunGather" if scene.chosen == "" else f"{escape(scene.chosen)} · SunGather"
-    one = scene.one is not None
-    cards = [
-        _card("day", curve, "day-title", live=day == scene.today),
-        _card("totals", inside["totals"], "totals-title"),
-        "" if one else _card("inverters", inside["inverters"], "inverters-title"),
-        _card("faults", inside["faults"], "faults-title"),
-        _card("services", inside["services"], "services-title"),
-        _card("details", inside["details"], "details-title") if one else "",
-        _values(inside["values"]) if one else "",
-    ]
+    cards = [_card(name, inside[name]) for name in _CARDS if name in inside]
+    if not scene.about_a_device:
+        cards.insert(0, _card("day", curve, live=day == scene.today))
+    if "values" in inside:
+        cards.append(_values(inside["values"]))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{title}</title>"
@@ -128,7 +91,8 @@ def page(scene: Scene, curve: str, day: date, assets: Mapping[str, str], version
         '<main id="main"><h1 class="hidden">'
         f"{'Your solar power' if not scene.chosen else escape(scene.chosen)}</h1>"
         f'<div class="columns"><section class="card now" aria-label="Now">'
-        f'<div id="status">{inside["status"]}</div><div id="flow">{inside["flow"]}</div></section>'
+        f'<div id="status">{inside["status"]}</div>'
+        f'<div id="flow">{inside.get("flow", "")}</div></section>'
         f"{''.join(cards)}</div></main>"
         f"<footer><p>SunGather {escape(version)} · read-only · "
         '<a href="api/v1/now">JSON</a> · <a href="api/v1/openapi.json">API</a> · '
@@ -136,9 +100,12 @@ def page(scene: Scene, curve: str, day: date, assets: Mapping[str, str], version
     )
 
 
-def _card(name: str, inside: str, title: str, live: bool = False) -> str:
+def _card(name: str, inside: str, live: bool = False) -> str:
     marks = " data-live" if live else ""
-    return f'<section class="card" id="{name}"{marks} aria-labelledby="{title}">{inside}</section>'
+    return (
+        f'<section class="card" id="{name}"{marks} aria-labelledby="{name}-title">{inside}'
+        "</section>"
+    )
 
 
 def _values(inside: str) -> str:
@@ -161,9 +128,13 @@ def _choice(scene: Scene) -> str:
         current = ' aria-current="page"' if name == scene.chosen else ""
         return f'<a href="{target}"{current}>{escape(text)}</a>'
 
-    links = [link("", "All", "./")]
-    links += [link(r.name, r.name, f"?inverter={escape(r.name)}") for r in scene.readings]
-    return f'<nav aria-label="Inverters">{"".join(links)}</nav>'
+    several = len(scene.inverters) > 1
+    links = [link("", "All" if several else "House", "./")]
+    links += [
+        link(r.name, r.name, f"?inverter={escape(r.name)}")
+        for r in (*(scene.inverters if several else ()), *scene.devices)
+    ]
+    return f'<nav aria-label="Inverters and devices">{"".join(links)}</nav>'
 
 
 def _status(scene: Scene) -> str:
@@ -171,19 +142,19 @@ def _status(scene: Scene) -> str:
     if one is not None:
         model = " · ".join(filter(None, (one.model, one.serial)))
         return (
-            f'<p class="pill">{_pill(one, scene)}</p>'
-            f'<p class="quiet model">{escape(model)}</p>{_problem(one)}'
+            f'<p class="pill">{lists.pill(one, scene)}</p>'
+            f'<p class="quiet model">{escape(model)}</p>{lists.problem(one)}'
         )
-    if not scene.readings:
+    if not scene.inverters:
         return '<p class="pill"><span class="dot connecting"></span>Waiting for the inverter</p>'
-    good = [r for r in scene.readings if r.state is State.OK and r.name not in scene.stale]
-    count = len(scene.readings)
+    good = [r for r in scene.inverters if r.state is State.OK and r.name not in scene.stale]
+    count = len(scene.inverters)
     newest = max((r.time for r in good), default=None)
     kind = "ok" if len(good) == count else "busy" if good else "unreachable"
-    fresh = f" · {_ago(newest, scene.now)}" if newest else ""
+    fresh = f" · {lists.ago(newest, scene.now)}" if newest else ""
     others = [
         f"{escape(r.name)}: {words.state(r, r.name in scene.stale).lower()}"
-        for r in scene.readings
+        for r in scene.inverters
         if r not in good
     ]
     without = f'<p class="quiet model">Without {", ".join(others)}</p>' if others else ""
@@ -193,45 +164,41 @@ def _status(scene: Scene) -> str:
     )
 
 
-def _pill(reading: Reading, scene: Scene) -> str:
-    stale = reading.name in scene.stale
-    kind = "unreachable" if stale and reading.state is State.OK else str(reading.state)
-    if reading.state is State.OK:
-        fresh = _ago(reading.time, scene.now)
-    else:
-        fresh = escape(words.freshness(reading, scene.now, scene.timezone))
-    said = f"<b>{words.state(reading, stale)}</b>{f' <span>{fresh}</span>' if fresh else ''}"
-    return f'<span class="dot {kind}"></span>{said}'
-
-
-def _problem(reading: Reading) -> str:
-    if reading.problem is None:
-        return ""
-    return f'<p class="problem">{escape(reading.problem.message)}</p>'
-
-
-def _ago(moment: datetime, now: datetime) -> str:
-    text = words.ago(max(0.0, (now - moment).total_seconds()))
-    return f'<time class="ago" datetime="{rfc3339(moment)}">{text}</time>'
-
-
-def _flow(scene: Scene) -> str:
+def _flowing(scene: Scene) -> tuple[Flow, bool]:
+    """The powers of the inverters that give any, together; and whether there is a battery."""
     good = [r for r in scene.shown if r.state is State.OK and r.name not in scene.stale]
     now = flow.total([Flow.of(r.values) for r in good])
-    battery = now.has_battery or any(r.name in scene.batteries for r in scene.shown)
+    return now, now.has_battery or any(r.name in scene.batteries for r in scene.shown)
+
+
+def _flow(now: Flow, battery: bool) -> str:
     said = escape(flow.sentence(now))
     return f'{flow.drawing(now, battery)}<p class="sentence">{said}</p>'
 
 
+def _energies(scene: Scene) -> object:
+    """What the card of energies depends on."""
+    return scene.today, [
+        (
+            reading.name,
+            reading.state,
+            reading.name in scene.stale,
+            [reading.values.get(name) for name in _COUNTERS],
+        )
+        for reading in scene.shown
+    ]
+
+
+def _totals(scene: Scene) -> str:
+    return energy.card(_counted(scene), scene.today) + _as_of(scene)
+
+
 def _counted(scene: Scene) -> dict[str, Totals]:
     """Flow -> energies of the inverters shown, together."""
+    counted = [scene.totals(reading.name) for reading in scene.shown]
     rows: dict[str, Totals] = {}
     for name in household.FLOWS:
-        known = [
-            scene.totals[reading.name][name]
-            for reading in scene.shown
-            if name in scene.totals.get(reading.name, {})
-        ]
+        known = [totals[name] for totals in counted if name in totals]
         if known:
             rows[name] = add(known)
     _trust_the_inverter(rows, scene)
@@ -257,7 +224,7 @@ def _as_of(scene: Scene) -> str:
         (reading.name, counted.as_of)
         for reading in scene.shown
         if reading.state is not State.OK or reading.name in scene.stale
-        for totals in list(scene.totals.get(reading.name, {}).values())[:1]
+        for totals in list(scene.totals(reading.name).values())[:1]
         if (counted := totals.lifetime or totals.today) is not None and counted.as_of is not None
     ]
     if not times:
@@ -268,89 +235,6 @@ def _as_of(scene: Scene) -> str:
         for name, moment in times
     )
     return f'<p class="quiet">{said}</p>'
-
-
-def _faults(scene: Scene) -> str:
-    active: dict[tuple[str, str, str], None] = {
-        (reading.name, register, text): None
-        for reading in scene.shown
-        if reading.state is State.OK
-        for register, text in household.faults(reading.values)
-    }
-    now = [f for f in scene.faults if (f.inverter, f.register, f.text) in active]
-    past = [f for f in scene.faults if (f.inverter, f.register, f.text) not in active]
-    head = '<h2 id="faults-title">Faults</h2>'
-    quiet = [reading.name for reading in scene.shown if reading.state is not State.OK]
-    if quiet:
-        whose = "" if scene.one else f" of {escape(', '.join(quiet))}"
-        ok = f'<p class="empty">Not known{whose}: there is no reading.</p>'
-    elif scene.shown:
-        ok = '<p class="fine"><svg aria-hidden="true"><use href="#i-ok"/></svg>No faults now.</p>'
-    else:
-        ok = '<p class="empty">Not known before the first reading.</p>'
-    current = f'<ul class="faults">{"".join(_fault(f, scene, True) for f in now)}</ul>'
-    before = "".join(_fault(fault, scene, False) for fault in past)
-    return (
-        head
-        + (current if now else ok)
-        + (
-            f'<details><summary>Earlier faults ({len(past)})</summary><ul class="faults past">'
-            f"{before}</ul></details>"
-            if past
-            else ""
-        )
-    )
-
-
-def _fault(fault: Fault, scene: Scene, active: bool) -> str:
-    first = words.clock(fault.first, scene.now, scene.timezone)
-    last = "still there" if active else words.clock(fault.last, scene.now, scene.timezone)
-    whose = f"{escape(fault.inverter)} · " if scene.one is None else ""
-    return (
-        f'<li><svg aria-hidden="true"><use href="#i-warn"/></svg><div><b>{escape(fault.text)}</b>'
-        f'<p class="quiet">{whose}{escape(words.label(fault.register))} · first seen {first} · '
-        f"{'' if active else 'last seen '}{last}</p></div></li>"
-    )
-
-
-def _inverters(scene: Scene) -> str:
-    rows = "".join(
-        f'<li><a href="?inverter={escape(r.name)}"><span><b>{escape(r.name)}</b>'
-        f'<span class="quiet">{escape(r.model)}</span></span>'
-        f'<span class="pill">{_pill(r, scene)}</span>'
-        f'<span class="watts">{words.power(Flow.of(r.values).pv)}</span></a>{_problem(r)}</li>'
-        for r in scene.readings
-    )
-    return f'<h2 id="inverters-title">Inverters</h2><ul class="inverters">{rows}</ul>'
-
-
-def _services(scene: Scene) -> str:
-    rows = "".join(_service(health, scene) for health in scene.services)
-    return '<h2 id="services-title">Where values go</h2>' + (
-        f'<ul class="services">{rows}</ul>' if rows else '<p class="empty">Only here.</p>'
-    )
-
-
-def _service(health: Health, scene: Scene) -> str:
-    facts = [
-        f"{count} {word}"
-        for count, word in (
-            (health.queue, "waiting"),
-            (health.delivered, "delivered"),
-            (health.rejected, "refused"),
-            (health.dropped, "lost"),
-        )
-        if count
-    ]
-    if health.last_success is not None:
-        facts.append(f"last success {words.clock(health.last_success, scene.now, scene.timezone)}")
-    said = f'<p class="quiet">{" · ".join(facts)}</p>' if facts else ""
-    message = f'<p class="problem">{escape(health.message)}</p>' if health.message else ""
-    name = escape(_SERVICE_NAMES.get(health.name, health.name))
-    return (
-        f'<li><span class="dot {escape(health.state)}"></span><div><b>{name}</b>'
-        f" <span>{escape(health.state)}</span>{said}{message}</div></li>"
-    )
 
 
 # Drawn for this page: 24 × 24, one stroke.

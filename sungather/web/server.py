@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Final
 
 import sungather
+from sungather import household
 from sungather.clock import Clock
 from sungather.history import History
 from sungather.metrics import Metrics
@@ -20,6 +21,7 @@ from sungather.web import api, curve, page
 from sungather.web.flow import Flow
 from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
 from sungather.web.live import Live
+from sungather.web.scene import Scene
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ _TYPES: Final = {
     "manifest.webmanifest": "application/manifest+json",
 }
 _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+_LATE_SCAN: Final = 1.5
+"""Scans that may pass between two points of a curve before that is a gap."""
 _STALE_SCANS: Final = 3.5
 """Scans without news after which a reading is no longer called live."""
 
@@ -69,6 +73,7 @@ class WebServer:
         self._timezone = timezone
         self._clock = clock or Clock()
         self._stale_after = timedelta(seconds=max(20.0, scan_interval * _STALE_SCANS))
+        self._patience = round(scan_interval * _LATE_SCAN)
         self._http = HttpServer(self._answer, limits)
         self._metrics = Metrics()
         self._live = Live(self._parts, lambda: rfc3339(self._clock.now()))
@@ -179,17 +184,17 @@ class WebServer:
         limit = self._clock.now() - self._stale_after
         return frozenset(r.name for r in self._readings.values() if r.time < limit)
 
-    def _scene(self, chosen: str) -> page.Scene:
+    def _scene(self, chosen: str) -> Scene:
         readings = self._newest()
-        names = [r.name for r in readings if chosen in ("", r.name)]
-        return page.Scene(
+        names = [chosen] if chosen else list(self._readings)
+        return Scene(
             now=self._clock.now(),
             timezone=self._timezone,
             readings=readings,
             chosen=chosen,
-            totals={name: self._history.totals(name) for name in names},
+            totals=self._history.totals,
             faults=[fault for name in names for fault in self._history.faults(name)],
-            services=self._services(),
+            services=tuple(self._services()),
             stale=self._stale(),
             batteries=frozenset(self._batteries),
         )
@@ -217,7 +222,8 @@ class WebServer:
         if known is not None and known[0] == minute:
             return known[1]
         found = await self._history.day(self._names(chosen), day)
-        html = curve.section(found, self._history.today(), self._timezone, chosen)
+        today = self._history.today()
+        html = curve.section(found, today, self._timezone, chosen, self._patience)
         if len(self._curves) >= 8:
             self._curves.pop(next(iter(self._curves)))
         self._curves[key] = minute, html
@@ -229,7 +235,10 @@ class WebServer:
         return Response(api.history(day, names, str(self._timezone)), _JSON)
 
     def _names(self, chosen: str) -> list[str]:
-        return [chosen] if chosen else list(self._readings)
+        """The inverters that a page or an answer is about."""
+        if chosen:
+            return [chosen]
+        return [r.name for r in self._readings.values() if household.is_inverter(r)]
 
     def _asked_day(self, request: Request) -> date:
         """The day of the query; today where that is missing, no date, or still to come."""

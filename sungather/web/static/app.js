@@ -94,7 +94,7 @@ listen();
 setInterval(tick, 1000);
 
 /* The day: other days without leaving the page, today's curve kept new. */
-const day = document.getElementById("day");
+const day = document.getElementById("day") ?? document.createElement("section");
 let shownDay = new URLSearchParams(location.search).get("day") ?? "";
 async function loadDay(wanted) {
   const query = new URLSearchParams({ day: wanted, inverter });
@@ -150,7 +150,7 @@ async function point(plot, share) {
   const told = await samples;
   const index = Math.min(Math.floor((at * (end - start)) / told.step), (end - start) / told.step - 1);
   const time = start + index * told.step;
-  const sample = told.samples.find(([when]) => when === time);
+  const sample = told.samples.findLast(([when]) => when <= time && time - when < +box.gap);
   const clock = new Date(time * 1000).toLocaleTimeString("en-GB", {
     hour: "2-digit", minute: "2-digit", timeZone: told.timezone.includes("/") ? told.timezone : undefined,
   });

@@ -1,0 +1,140 @@
+"""Faults, inverters and services as HTML lists; pure."""
+
+from datetime import datetime
+from html import escape
+from typing import Final
+
+from sungather import household
+from sungather.history_store import Fault
+from sungather.reading import Reading, State, rfc3339
+from sungather.service import Health
+from sungather.web import words
+from sungather.web.flow import Flow
+from sungather.web.scene import Scene
+
+_SERVICE_NAMES: Final = {
+    "web": "Page and API",
+    "history": "Local history",
+    "control": "Commands",
+    "mqtt": "MQTT",
+    "influxdb": "InfluxDB",
+    "pvoutput": "PVOutput",
+}
+
+
+def pill(reading: Reading, scene: Scene) -> str:
+    """The state of a reading, with how new it is."""
+    stale = reading.name in scene.stale
+    kind = "unreachable" if stale and reading.state is State.OK else str(reading.state)
+    if reading.state is State.OK:
+        fresh = ago(reading.time, scene.now)
+    else:
+        fresh = escape(words.freshness(reading, scene.now, scene.timezone))
+    said = f"<b>{words.state(reading, stale)}</b>{f' <span>{fresh}</span>' if fresh else ''}"
+    return f'<span class="dot {kind}"></span>{said}'
+
+
+def problem(reading: Reading) -> str:
+    """Why there is no reading, if so."""
+    if reading.problem is None:
+        return ""
+    return f'<p class="problem">{escape(reading.problem.message)}</p>'
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """An age that counts on by itself in a live page."""
+    text = words.ago(max(0.0, (now - moment).total_seconds()))
+    return f'<time class="ago" datetime="{rfc3339(moment)}">{text}</time>'
+
+
+def faults(scene: Scene) -> str:
+    """Faults that are there, and those that were."""
+    active: dict[tuple[str, str, str], None] = {
+        (reading.name, register, text): None
+        for reading in scene.told
+        if reading.state is State.OK
+        for register, text in household.faults(reading.values)
+    }
+    now = [f for f in scene.faults if (f.inverter, f.register, f.text) in active]
+    past = [f for f in scene.faults if (f.inverter, f.register, f.text) not in active]
+    head = '<h2 id="faults-title">Faults</h2>'
+    quiet = [reading.name for reading in scene.shown if reading.state is not State.OK]
+    if quiet:
+        whose = "" if scene.one else f" of {escape(', '.join(quiet))}"
+        ok = f'<p class="empty">Not known{whose}: there is no reading.</p>'
+    elif scene.shown:
+        ok = '<p class="fine"><svg aria-hidden="true"><use href="#i-ok"/></svg>No faults now.</p>'
+    else:
+        ok = '<p class="empty">Not known before the first reading.</p>'
+    current = f'<ul class="faults">{"".join(_fault(f, scene, True) for f in now)}</ul>'
+    before = "".join(_fault(fault, scene, False) for fault in past)
+    return (
+        head
+        + (current if now else ok)
+        + (
+            f'<details><summary>Earlier faults ({len(past)})</summary><ul class="faults past">'
+            f"{before}</ul></details>"
+            if past
+            else ""
+        )
+    )
+
+
+def _fault(fault: Fault, scene: Scene, active: bool) -> str:
+    first = words.clock(fault.first, scene.now, scene.timezone)
+    last = "still there" if active else words.clock(fault.last, scene.now, scene.timezone)
+    whose = f"{escape(fault.inverter)} · " if scene.one is None else ""
+    return (
+        f'<li><svg aria-hidden="true"><use href="#i-warn"/></svg><div><b>{escape(fault.text)}</b>'
+        f'<p class="quiet">{whose}{escape(words.label(fault.register))} · first seen {first} · '
+        f"{'' if active else 'last seen '}{last}</p></div></li>"
+    )
+
+
+def inverters(scene: Scene) -> str:
+    """Links to inverters and devices, with their states."""
+    rows = "".join(
+        f'<li><a href="?inverter={escape(r.name)}"><span><b>{escape(r.name)}</b>'
+        f'<span class="quiet">{escape(r.model)}</span></span>'
+        f'<span class="pill">{pill(r, scene)}</span>'
+        f"{_watts(r)}</a>{problem(r)}</li>"
+        for r in scene.listed
+    )
+    title = "Inverters" if len(scene.inverters) > 1 else "Behind the inverter"
+    return f'<h2 id="inverters-title">{title}</h2><ul class="inverters">{rows}</ul>'
+
+
+def _watts(reading: Reading) -> str:
+    if not household.is_inverter(reading):
+        return ""
+    return f'<span class="watts">{words.power(Flow.of(reading.values).pv)}</span>'
+
+
+def services(scene: Scene) -> str:
+    """How exporters and other services are doing."""
+    rows = "".join(_service(health, scene) for health in scene.services)
+    return '<h2 id="services-title">Where values go</h2>' + (
+        f'<ul class="services">{rows}</ul>' if rows else '<p class="empty">Only here.</p>'
+    )
+
+
+def _service(health: Health, scene: Scene) -> str:
+    facts = [
+        f"{count} {word}"
+        for count, word in (
+            (health.queue, "waiting"),
+            (health.delivered, "delivered"),
+            (health.rejected, "refused"),
+            (health.dropped, "lost"),
+        )
+        if count
+    ]
+    if health.last_success is not None:
+        facts.append(f"last success {words.clock(health.last_success, scene.now, scene.timezone)}")
+    said = f'<p class="quiet">{" · ".join(facts)}</p>' if facts else ""
+    message = f'<p class="problem">{escape(health.message)}</p>' if health.message else ""
+    name = escape(_SERVICE_NAMES.get(health.name, health.name))
+    return (
+        f'<li><span class="dot {escape(health.state)}"></span><div><b>{name}</b>'
+        f" <span>{escape(health.state)}</span>{said}{message}</div></li>"
+    )

@@ -1,0 +1,75 @@
+"""What there is to show."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+
+from sungather import household
+from sungather.history_store import Fault
+from sungather.reading import Reading
+from sungather.service import Health
+from sungather.totals import Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that the page shows, but the day's curve."""
+
+    now: datetime
+    timezone: tzinfo
+    readings: Sequence[Reading]
+    """The newest of every inverter."""
+    chosen: str
+    """The inverter that the page is about; "" for all together."""
+    totals: Callable[[str], Mapping[str, Totals]]
+    """Inverter -> flow -> energies."""
+    faults: Sequence[Fault]
+    services: Sequence[Health]
+    stale: frozenset[str] = frozenset()
+    """Inverters whose newest reading is overdue."""
+    batteries: frozenset[str] = frozenset()
+    """Inverters that have, or had, a battery to tell of."""
+
+    @property
+    def inverters(self) -> list[Reading]:
+        """The readings of inverters."""
+        return [r for r in self.readings if household.is_inverter(r)]
+
+    @property
+    def devices(self) -> list[Reading]:
+        """The readings of devices behind the inverters."""
+        return [r for r in self.readings if not household.is_inverter(r)]
+
+    @property
+    def shown(self) -> list[Reading]:
+        """The readings that the page is about: one, or those of all inverters."""
+        if self.chosen:
+            return [r for r in self.readings if r.name == self.chosen]
+        return self.inverters
+
+    @property
+    def told(self) -> list[Reading]:
+        """The readings whose faults the page tells: those shown, and on the first page all."""
+        return self.shown if self.chosen else list(self.readings)
+
+    @property
+    def listed(self) -> list[Reading]:
+        """What the page has links to in a card of its own."""
+        if self.chosen:
+            return []
+        return [*(self.inverters if len(self.inverters) > 1 else ()), *self.devices]
+
+    @property
+    def about_a_device(self) -> bool:
+        """Whether the page is about a device behind an inverter: it has no flow, day or sums."""
+        return any(r.name == self.chosen for r in self.devices)
+
+    @property
+    def one(self) -> Reading | None:
+        """The reading, where the page is about one inverter."""
+        return self.shown[0] if len(self.shown) == 1 else None
+
+    @property
+    def today(self) -> date:
+        """The local day."""
+        return self.now.astimezone(self.timezone).date()
