@@ -133,6 +133,7 @@ def _log_change(before: Reading, now: Reading) -> None:
     if before.state is now.state and kind == (before.problem.kind if before.problem else ""):
         return
     if now.problem is not None and now.state is not State.ASLEEP:
-        log.warning("%s is %s: %s", now.name, now.state, now.problem.message)
+        what = "was read only in part" if now.state is State.OK else f"is {now.state}"
+        log.warning("%s %s: %s", now.name, what, now.problem.message)
     elif before.state is not now.state:
         log.info("%s is %s%s", now.name, now.state, f" ({now.model})" if now.model else "")

@@ -38,6 +38,7 @@ class ControlServer:
         self._path = path
         self._targets = targets
         self._handlers = handlers
+        self._clients: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError when the socket cannot be made."""
@@ -45,20 +46,30 @@ class ControlServer:
             raise OSError(f"the path {self._path} is too long for a socket")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._serve, self._path)
+        server = await asyncio.start_unix_server(self._accept, self._path)
         self._path.chmod(0o660)
         try:
-            async with server:
-                await server.serve_forever()
+            await asyncio.Event().wait()
         finally:
+            server.close()
+            for client in self._clients:
+                client.cancel()
             self._path.unlink(missing_ok=True)
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a client in a task of our own: a stop must not wait for one that says nothing."""
+        client = asyncio.create_task(self._serve(reader, writer))
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            line = await reader.readline()
-            writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
-            await writer.drain()
-        writer.close()
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                line = await reader.readline()
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        finally:
+            writer.close()
 
     async def _answer(self, line: bytes) -> Answer:
         try:

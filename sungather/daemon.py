@@ -14,11 +14,12 @@ from sungather.clock import Clock
 from sungather.collector import Collector, Poller
 from sungather.configuration import Configuration
 from sungather.control import SOCKET, ControlServer, Handler, targets_of
-from sungather.exporters import open_exporters
+from sungather.exporters import Exporters, open_exporters
 from sungather.inverter import Inverter
+from sungather.privileges import in_snap
 from sungather.reading import Reading
 from sungather.service import Health, Service
-from sungather.storage import Storage, StoredTexts
+from sungather.storage import Storage, StoredTexts, claimed
 from sungather.transports.choice import open_transport
 
 log = logging.getLogger(__name__)
@@ -76,9 +77,10 @@ class Control:
 
     name = "control"
 
-    def __init__(self, configuration: Configuration, clock: Clock) -> None:
+    def __init__(self, configuration: Configuration, clock: Clock, exporters: Exporters) -> None:
         self.collector: Collector | None = None
         self._clock = clock
+        self._exporters = exporters
         targets = targets_of(configuration.inverters)
         socket = configuration.storage / SOCKET
         self._server = ControlServer(socket, targets, self._handlers())
@@ -107,6 +109,7 @@ class Control:
             "readings": self._readings,
             "test-connection": self._test,
             "get-inverter-info": self._info,
+            "write-down": self._write_down,
         }
 
     def _pollers(self) -> Sequence[Poller]:
@@ -128,14 +131,27 @@ class Control:
     async def _info(self) -> answers.Answer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
 
+    async def _write_down(self) -> answers.Answer:
+        await self._exporters.write_down()
+        return {}
+
 
 async def run(configuration: Configuration) -> None:
-    """The daemon: collect until SIGTERM or SIGINT."""
+    """The daemon: collect until SIGTERM or SIGINT. Raises `OptionsError` if one runs already."""
+    with claimed(configuration.storage):
+        await _collect(configuration)
+
+
+async def _collect(configuration: Configuration) -> None:
     clock = Clock()
-    control = Control(configuration, clock)
     exporters = await open_exporters(configuration)
+    control = Control(configuration, clock, exporters)
     services: list[Service] = [control, *exporters.services]
     services += page(configuration, services, clock, configuration.storage / "history.sqlite")
+    if in_snap():
+        from sungather.snap.health import SnapHealthService
+
+        services.append(SnapHealthService(exporters.services))
     control.collector = Collector(pollers(configuration, services, clock), services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
     await until_stopped(control.collector.run())

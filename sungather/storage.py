@@ -4,14 +4,43 @@ What a device refuses, counters seen last, certificates trusted: losing one cost
 so a damaged file is set aside and a directory that cannot be written is said once.
 """
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Generator, Iterator, MutableMapping
 from pathlib import Path
 from typing import cast
 
+from sungather import errors
+
 log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def claimed(directory: Path) -> Generator[None]:
+    """Keep a directory to one daemon, until it ends in whatever way.
+
+    Two would poll the same inverters, export everything twice, and take each other's socket.
+    Raises `OptionsError` when another one has it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((directory / "daemon.lock").open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise errors.OptionsError(
+                [
+                    f"Another daemon of SunGather already works in {directory}. Stop it first, or "
+                    "give this one a storage.directory of its own."
+                ]
+            ) from None
+        except OSError:
+            # What cannot be written is nobody's; `Storage` says so.
+            pass
+        yield
 
 
 class Storage:

@@ -193,6 +193,7 @@ async def test_commands_use_the_running_daemons_connection(
     daemon = await sungather.start("run", *at(server))
     try:
         await listening(daemon, sungather.directory / "state")
+        await sungather.json("run-once")  # behind the first scan, with all that it looks for
         asked = len(server.requests)
         code, newest = await sungather.json("readings")
         assert code == 0
@@ -223,6 +224,31 @@ async def test_the_daemon_stops_cleanly_while_the_inverter_is_silent(
     assert await stop(daemon) == 0
     assert not (sungather.directory / "state" / "control.sock").exists()
     await scan
+
+
+async def test_a_client_that_says_nothing_does_not_hold_up_the_stop(
+    server: Server, sungather: Shell
+) -> None:
+    daemon = await sungather.start("run", *at(server))
+    socket = await listening(daemon, sungather.directory / "state")
+    _, writer = await asyncio.open_unix_connection(socket)
+    daemon.send_signal(signal.SIGTERM)
+    _, err = await daemon.communicate()
+    writer.close()
+    assert daemon.returncode == 0
+    assert "Traceback" not in err.decode()
+
+
+async def test_a_second_daemon_leaves_the_first_alone(server: Server, sungather: Shell) -> None:
+    daemon = await sungather.start("run", *at(server))
+    await listening(daemon, sungather.directory / "state")
+    code, _, err = await sungather("run", *at(server))
+    assert code == 2
+    assert "Another daemon" in err
+    code, _ = await sungather.json("readings")
+    assert code == 0
+    assert server.connections == 1
+    assert await stop(daemon) == 0
 
 
 async def test_sighup_is_ignored(server: Server, sungather: Shell) -> None:

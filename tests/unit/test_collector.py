@@ -150,3 +150,12 @@ async def test_a_change_of_state_is_said_once(caplog: pytest.LogCaptureFixture) 
         for _ in range(4):
             await poller.scan()
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+
+
+async def test_a_partial_reading_is_not_called_ok(caplog: pytest.LogCaptureFixture) -> None:
+    poller = Poller(cast(Inverter, Scripted(reading(State.OK, "silent"))), None, [])
+    with caplog.at_level(logging.INFO):
+        await poller.scan()
+    assert [one.message for one in caplog.records] == [
+        "inverter was read only in part: A sentence."
+    ]

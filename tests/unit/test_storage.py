@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sungather.storage import Storage
+from sungather.errors import OptionsError
+from sungather.storage import Storage, claimed
 
 
 def test_what_was_saved_is_loaded_by_the_next_process(tmp_path: Path) -> None:
@@ -38,3 +39,19 @@ def test_a_directory_that_cannot_be_made_is_said_once(
         storage.save("facts", {})
         storage.save("facts", {})
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_directory_belongs_to_one_daemon_at_a_time(tmp_path: Path) -> None:
+    with claimed(tmp_path / "new"):
+        with pytest.raises(OptionsError, match="Another daemon"), claimed(tmp_path / "new"):
+            pass
+        with claimed(tmp_path / "other"):
+            pass
+    with claimed(tmp_path / "new"):
+        pass
+
+
+def test_a_directory_that_cannot_be_made_can_be_claimed_by_all(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with claimed(tmp_path / "file" / "below"), claimed(tmp_path / "file" / "below"):
+        pass
