@@ -46,7 +46,7 @@ async def demo(chosen: argparse.Namespace) -> int:
                 "storage.directory": Path(directory),
             }
             configuration = load(None, [f"{key}={value}" for key, value in settings.items()])
-            history = History(None, configuration.timezone, clock=clock)
+            history = History(None, configuration.timezone, clock=clock, commit_seconds=1)
             web = WebServer(
                 WebOptions("127.0.0.1", 0),
                 history=history,

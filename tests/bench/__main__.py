@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import collector, transports
+from tests.bench import collector, page, transports
 from tests.bench.figures import Figure
 
 PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "cycles": collector.cycles,
     "fifty": collector.fifty,
     "transports": transports.transports,
+    "page": page.page,
 }
 
 
