@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import cast
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from sungather import answers
@@ -189,7 +189,16 @@ def _configuration(answer: Answer) -> list[RenderableType]:
 
 
 def _map(answer: Answer) -> list[RenderableType]:
-    table = Table("space", "register", "name", "unit", "tier", "source", box=None, pad_edge=False)
+    table = Table(
+        "space",
+        "register",
+        Column("name", no_wrap=True),
+        "unit",
+        "tier",
+        "source",
+        box=None,
+        pad_edge=False,
+    )
     for row in cast(Sequence[Row], answer["registers"]):
         table.add_row(
             str(row["space"]),
