@@ -1,6 +1,7 @@
 """MQTT through a real broker: what people see, and what happens when the broker does not."""
 
 import asyncio
+import gc
 import json
 import socket
 import subprocess
@@ -378,6 +379,7 @@ async def test_tls_with_a_client_certificate_as_text_or_path_and_an_unknown_ca_i
         async with bench(tmp_path, replace(tls, tls_key="-----BEGIN NONSENSE")) as b:
             await b.is_in_state("blocked")
             assert "mqtt.tls.key" in b.mqtt.health().message
+    gc.collect()  # so that it is this test that leaves it
 
 
 async def test_a_port_that_is_no_broker_is_given_up_and_tried_again(tmp_path: Path) -> None:
