@@ -34,9 +34,17 @@ COMMANDS = {
     "check-config": "check the options and show what is in force",
     "registers": "show what is read for a model and level, and in which requests",
     "options": "list all options",
+    "import-config": "turn a configuration file of SunGather 0.5 into options, key by key",
+    "set-secret": "ask for a secret option and set it (snap only)",
+    "support-bundle": "write one file for a bug report, with secrets masked",
     "simulate": "serve a simulated inverter on a port",
     "demo": "watch a simulated inverter live through a day, without any hardware",
 }
+
+
+_WITHOUT_OPTIONS = (
+    *("discover", "registers", "options", "import-config", "set-secret", "simulate", "demo"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
             epilog=EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if name not in ("discover", "registers", "options", "simulate", "demo"):
+        if name not in _WITHOUT_OPTIONS:
             _add_options(command)
         command.add_argument(
             "--format",
@@ -84,6 +92,17 @@ def parser() -> argparse.ArgumentParser:
                 default=100,
                 metavar="N",
                 help="default: %(default)s",
+            )
+        if name == "import-config":
+            command.add_argument("file", help="the old file; - reads it from standard input")
+        if name == "set-secret":
+            command.add_argument("key", metavar="KEY", help="such as mqtt.password")
+        if name == "support-bundle":
+            command.add_argument(
+                "--output",
+                metavar="FILE",
+                type=Path,
+                help="default: a new file in this directory; in the snap, below $SNAP_COMMON",
             )
         if name in ("simulate", "demo"):
             _add_simulation(command, name)

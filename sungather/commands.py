@@ -8,12 +8,14 @@ import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Generator
+from datetime import datetime
 from itertools import chain
+from pathlib import Path
 
-from sungather import answers, control, errors
+from sungather import answers, control, errors, privileges
 from sungather.answers import Answer
 from sungather.configuration import Configuration, load
-from sungather.reading import Path
+from sungather.reading import Path as DevicePath
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Configuration:
     configuration = load(chosen.config, chosen.settings, need_inverter=need_inverter)
+    privileges.drop_root()  # the file of options was the last thing that root was needed for
     logging.basicConfig(
         level=configuration.log_level, format="%(levelname)s %(message)s", stream=sys.stderr
     )
@@ -50,7 +53,12 @@ def _show(chosen: argparse.Namespace, answer: Answer) -> None:
 def _daemon(chosen: argparse.Namespace) -> int:
     from sungather import daemon
 
-    asyncio.run(daemon.run(_configuration(chosen)))
+    configuration = _configuration(chosen)
+    if (directory := privileges.logs_directory()) is not None:
+        from sungather.log_files import log_to_files
+
+        log_to_files(directory, configuration.log_level)
+    asyncio.run(daemon.run(configuration))
     return 0
 
 
@@ -178,7 +186,7 @@ def _check_config(chosen: argparse.Namespace) -> int:
 def _registers(chosen: argparse.Namespace) -> int:
     from sungather.map_answer import map_answer
 
-    path = Path(chosen.path)
+    path = DevicePath(chosen.path)
     _show(chosen, map_answer(chosen.model, chosen.level, chosen.max_registers, path))
     return 0
 
@@ -190,6 +198,50 @@ def _options(chosen: argparse.Namespace) -> int:
         print(json.dumps(option_schema.schema(), ensure_ascii=False, indent=2))
     else:
         _show(chosen, {"options": option_schema.rows()})
+    return 0
+
+
+def _import_config(chosen: argparse.Namespace) -> int:
+    from sungather.import_config import import_config
+
+    try:
+        with contextlib.ExitStack() as stack:
+            standard = chosen.file == "-"
+            old = (
+                sys.stdin.buffer if standard else stack.enter_context(Path(chosen.file).open("rb"))
+            )
+            imported = import_config(old.read())
+    except OSError as error:
+        raise errors.OptionsError([f"{chosen.file}: {error.strerror}."]) from None
+    if chosen.format == "json":
+        notes = [{**dataclasses.asdict(one), "fate": str(one.fate)} for one in imported.notes]
+        print(json.dumps({"text": imported.text, "notes": notes}, ensure_ascii=False))
+        return 0
+    print(imported.text, end="")
+    for note in imported.notes:
+        print(f"{note.fate}: {note.key}: {note.text}", file=sys.stderr)
+    return 0
+
+
+def _set_secret(chosen: argparse.Namespace) -> int:
+    from sungather.snap.set_secret import set_secret
+
+    set_secret(chosen.key)
+    print(f"{chosen.key} is set.", file=sys.stderr)
+    return 0
+
+
+def _support_bundle(chosen: argparse.Namespace) -> int:
+    from sungather import support_bundle
+
+    now = datetime.now().astimezone()
+    text = asyncio.run(support_bundle.bundle(_configuration(chosen, need_inverter=False), now))
+    file = chosen.output or support_bundle.place(now)
+    try:
+        support_bundle.write(text, file)
+    except OSError as error:
+        raise errors.OptionsError([f"{file} cannot be written: {error.strerror}."]) from None
+    print(json.dumps({"file": str(file)}) if chosen.format == "json" else file)
     return 0
 
 
@@ -215,6 +267,9 @@ _COMMANDS: dict[str, Command] = {
     "check-config": _check_config,
     "registers": _registers,
     "options": _options,
+    "import-config": _import_config,
+    "set-secret": _set_secret,
+    "support-bundle": _support_bundle,
     "simulate": _simulate,
     "demo": _demo,
 }

@@ -230,7 +230,7 @@ def _read(file: Path) -> _Source:
     except FileNotFoundError:
         trouble = "there is no such file."
     except PermissionError:
-        trouble = "this user may not read the file."
+        trouble = "this user may not read the file. Run the command with sudo."
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         trouble = f"the file cannot be read ({getattr(error, 'strerror', 'its name is wrong')})."
     return _Source(name, Document(problems=[(None, trouble)], complete=False))

@@ -56,6 +56,11 @@ class Exporters:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def write_down(self) -> None:
+        """Have everything on the disk that is in memory."""
+        if self._outbox is not None:
+            await self._outbox.flush()
+
     async def close(self) -> None:
         """Write down what is still owed, within two seconds. Call it after the services ended."""
         if self._outbox is not None:
@@ -74,8 +79,8 @@ async def open_exporters(
     Raises:
         OptionsError: with all options that cannot be used together, before anything is opened.
     """
-    if problems := _problems(configuration):
-        raise OptionsError(problems)
+    if wrong := problems(configuration):
+        raise OptionsError(wrong)
     services: list[Service] = []
     names = [name for name in _DELIVERING if configuration.switch(f"{name}.enabled")]
     outbox: Outbox | None = None
@@ -143,7 +148,8 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
     }
 
 
-def _problems(configuration: Configuration) -> list[str]:
+def problems(configuration: Configuration) -> list[str]:
+    """What is wrong with options of enabled exporters that are right one by one."""
     checks: Mapping[str, Callable[[Configuration], list[str]]] = {
         "mqtt": _mqtt_problems,
         "influxdb": _influxdb_problems,

@@ -293,7 +293,9 @@ def test_a_file_of_another_user_says_so(file: Path) -> None:
     user = os.geteuid()
     os.seteuid(user or 65534)  # root may read every file, nobody may not
     try:
-        assert problems(file) == ["sungather.yaml: this user may not read the file."]
+        assert problems(file) == [
+            "sungather.yaml: this user may not read the file. Run the command with sudo."
+        ]
     finally:
         os.seteuid(user)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A strict stand-in for snapd as a hook sees it: `snapctl` over a JSON file, and `snap set`.
+"""A strict stand-in for snapd as a snap sees it: `snapctl` over a JSON file, and `snap set`.
 
 Written from snapd 2.68's answers on a real system. Unknown commands and arguments are errors.
 """
@@ -8,9 +8,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import UnixStreamServer
+from threading import Thread
 
 _KEY = re.compile(r"(?:[a-z0-9]+-?)*[a-z](?:-?[a-z0-9])*")
 STATE = "FAKE_SNAPCTL_STATE"
@@ -26,6 +30,8 @@ class State:
     startup: str = "disabled"
     current: str = "inactive"
     calls: list[list[str]] = field(default_factory=list[list[str]])
+    health: list[str] = field(default_factory=list[str])
+    """What the snap said last of its health."""
     queued: list[str] = field(default_factory=list[str])
     """What the hook asked to be done to the service, done when the hook has ended."""
 
@@ -60,20 +66,65 @@ class Snapd:
                 wanted.options[key] = value
         _save(self._file, wanted)
         code = self._hook()
-        after = self.state
         if code:
-            before.calls = after.calls
+            before.calls = self.state.calls
             _save(self._file, before)
-            return code
-        for action in after.queued:
-            after.startup, after.current = {
+        else:
+            self.settle()
+        return code
+
+    def settle(self) -> None:
+        """Do to the service what was asked for meanwhile."""
+        state = self.state
+        for action in state.queued:
+            state.startup, state.current = {
                 "start": ("enabled", "active"),
-                "restart": (after.startup, "active"),
+                "restart": (state.startup, "active"),
                 "stop": ("disabled", "inactive"),
             }[action]
-        after.queued = []
-        _save(self._file, after)
-        return 0
+        state.queued = []
+        _save(self._file, state)
+
+    def put(self, state: State) -> None:
+        """Let this be the state from now on."""
+        _save(self._file, state)
+
+    @contextmanager
+    def listening(self, path: Path) -> Generator[None]:
+        """The socket that `snapctl` itself uses; what comes over it is no program's argument."""
+        file = self._file
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                assert self.path == "/v2/snapctl"
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                assert request["context-id"] == os.environ["SNAP_COOKIE"]
+                state = _load(file)
+                try:
+                    _answer(state, request["args"])
+                except SystemExit:
+                    status, reply = 400, {"type": "error", "status-code": 400}
+                else:
+                    _save(file, state)
+                    status, reply = 200, {"type": "sync", "status-code": 200}
+                body = json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def address_string(self) -> str:
+                return "a snap"
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                pass
+
+        with UnixStreamServer(str(path), Handler) as server:
+            thread = Thread(target=server.serve_forever)
+            thread.start()
+            yield
+            server.shutdown()
+            thread.join()
 
 
 def _check(key: str) -> None:
@@ -125,6 +176,11 @@ def main(arguments: list[str]) -> None:
     file = Path(os.environ[STATE])
     state = _load(file)
     state.calls.append(arguments)
+    _answer(state, arguments)
+    _save(file, state)
+
+
+def _answer(state: State, arguments: list[str]) -> None:
     match arguments:
         case ["get", "-d", "", ""]:
             print(_dump({"": _document(state.options)} if state.options else {}))
@@ -135,6 +191,17 @@ def main(arguments: list[str]) -> None:
                     sys.exit(f"error: invalid configuration: {setting!r}")
                 _check(key)
                 state.options[key] = json.dumps(text)
+        case ["unset", *keys] if keys:
+            for key in keys:
+                del state.options[key]
+        case ["set-health", "okay"]:
+            state.health = arguments[1:]
+        case ["set-health", "waiting" | "blocked", message, code]:
+            if not 7 <= len(message) <= 70:
+                sys.exit("error: cannot call: message must be between 7 and 70 characters")
+            if not re.fullmatch(r"--code=[a-z](?:-?[a-z0-9])+", code):
+                sys.exit(f"error: invalid code {code}")
+            state.health = arguments[1:]
         case ["services", "sungather.daemon"]:
             print("Service           Startup   Current   Notes")
             print(f"sungather.daemon  {state.startup}  {state.current}  -")
@@ -146,7 +213,6 @@ def main(arguments: list[str]) -> None:
             state.queued.append("restart")
         case _:
             sys.exit(f"error: snapctl does not know {arguments}")
-    _save(file, state)
 
 
 if __name__ == "__main__":

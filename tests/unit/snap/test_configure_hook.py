@@ -3,8 +3,6 @@
 import json
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from hypothesis import strategies as st
 from sungather.configuration import load
 from sungather.options import OPTIONS
 
-ROOT = Path(__file__).parents[3]
 HOST = "inverter.host=192.168.1.10"
 
 
@@ -57,6 +54,39 @@ def test_the_daemon_restarts_only_if_something_changed(fake: Snapd) -> None:
     assert asked(fake) == [], "the default, said aloud, changes nothing"
     fake.set("inverter.level=2")
     assert asked(fake) == ["restart"]
+
+
+def test_what_is_switched_off_needs_no_restart(fake: Snapd, data: Path) -> None:
+    fake.set(HOST)
+    fake.set("mqtt.host=192.168.1.5")
+    assert asked(fake) == []
+    assert "192.168.1.5" in (data / "sungather.yaml").read_text()
+    fake.set("mqtt.enabled=true")
+    assert asked(fake) == ["restart"]
+    fake.set("mqtt.host=192.168.1.6")
+    assert asked(fake) == ["restart"]
+    fake.set("mqtt.enabled=false")
+    assert asked(fake) == ["restart"]
+
+
+def test_an_export_that_lacks_something_is_refused(
+    fake: Snapd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.set(HOST)
+    assert fake.set("mqtt.enabled=true", "pvoutput.enabled=true") != 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(" is missing")[0] for line in said] == [
+        "mqtt.host",
+        "pvoutput.api-key",
+        "pvoutput.system-id",
+    ]
+    assert stored(fake)["mqtt.enabled"] == "false"
+
+
+def test_without_a_host_snap_info_says_what_to_do(fake: Snapd) -> None:
+    fake.set()
+    assert fake.state.health[0] == "blocked"
+    assert "snap set sungather inverter.host=" in fake.state.health[1]
 
 
 def test_an_option_that_is_unset_gets_its_default_back(fake: Snapd) -> None:
@@ -150,14 +180,3 @@ def test_a_refusal_of_snapd_itself_is_one_sentence(
     monkeypatch.setenv("SNAP_INSTANCE_NAME", "another")
     assert fake.set(HOST) == 1
     assert capsys.readouterr().err.startswith("snapctl services: error: snapctl does not know")
-
-
-def test_the_hook_in_the_snap_calls_the_package(fake: Snapd, data: Path, tmp_path: Path) -> None:
-    python = tmp_path / "bin/python3"
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    environment = os.environ | {"SNAP": str(tmp_path)}
-    hook = ROOT / "snap/hooks/configure"
-    done = subprocess.run([hook], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (data / "sungather.yaml").exists()

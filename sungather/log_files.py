@@ -1,0 +1,63 @@
+"""The log as files beside standard error: rotated, bounded, and never in the collector's way."""
+
+import logging
+import sys
+import time
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+FILE = "sungather.log"
+LARGEST = 1_000_000
+"""Bytes of one file."""
+OLDER = 4
+"""How many older files are kept: sungather.log.1 to .4."""
+
+
+def log_to_files(directory: Path, level: str) -> None:
+    """Let the log go into `directory` as well, from `level` on.
+
+    A directory that cannot be written is said on standard error, and the program goes on.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handler = LogFiles(directory / FILE)
+    except OSError as error:
+        _say(f"The log cannot be written to {directory}: {error.strerror}.")
+        return
+    handler.setLevel(level)
+    logging.getLogger().addHandler(handler)
+
+
+class LogFiles(RotatingFileHandler):
+    """A log file that its owner and its group may read; a full disk is said once."""
+
+    def __init__(self, file: Path, largest: int = LARGEST, older: int = OLDER) -> None:
+        super().__init__(file, maxBytes=largest, backupCount=older, encoding="utf-8")
+        file.chmod(0o640)
+        form = logging.Formatter(
+            "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
+        form.converter = time.gmtime
+        self.setFormatter(form)
+        self._file = file
+        self._complained = False
+
+    def doRollover(self) -> None:  # noqa: N802 (the library's name)
+        """Begin a new file, with the modes of the first."""
+        super().doRollover()
+        self._file.chmod(0o640)
+
+    def handleError(  # noqa: N802 (the library's name)
+        self,
+        record: logging.LogRecord,  # noqa: ARG002
+    ) -> None:
+        """Say once that the files cannot be written: the line is on standard error anyway."""
+        if not self._complained:
+            self._complained = True
+            error = sys.exc_info()[1]
+            why = getattr(error, "strerror", None) or type(error).__name__
+            _say(f"The log file {self._file} cannot be written: {why}.")
+
+
+def _say(sentence: str) -> None:
+    print(f"WARNING {sentence}", file=sys.stderr)

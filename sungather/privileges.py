@@ -1,0 +1,73 @@
+"""In the snap: what is where, giving up root, and what belongs to the user that is left.
+
+AppArmor leaves a snap's root without the right to pass over file modes. So the files belong to
+`_daemon_` and to root's group, which may read them: hooks, and snaps on the slot `logs`, run as
+root. Nobody else may do anything.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+USER = 584792
+"""User and group number of `_daemon_`, the same on every machine (snapd's system-usernames)."""
+LOGS = "logs"
+"""Directory of the log files below $SNAP_COMMON; the slot of this name shares it."""
+SUPPORT = "support"
+"""Directory of support bundles below $SNAP_COMMON."""
+ROOT_GROUP = 0
+_DIRECTORY = stat.S_ISGID | 0o750
+"""Set-group-ID: what is made in it gets root's group as well."""
+_UMASK = 0o027
+
+
+def in_snap(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether this is the snap, and not a program started from within another snap."""
+    names = os.environ if environment is None else environment
+    return names.get("SNAP_NAME") == "sungather"
+
+
+def logs_directory() -> Path | None:
+    """Where log files belong: in the snap alone, elsewhere the journal or the shell has them."""
+    return Path(os.environ["SNAP_COMMON"], LOGS) if in_snap() else None
+
+
+def drop_root() -> None:
+    """Become `_daemon_` for good, if this is root in the snap; else nothing happens.
+
+    What must be read as root, the file of options, is read before.
+    """
+    if not in_snap() or os.geteuid() != 0:
+        return
+    # The order matters: groups can only be changed by root. snapd allows just this way.
+    os.setgroups([])
+    os.setresgid(USER, USER, USER)
+    os.setresuid(USER, USER, USER)
+    os.umask(_UMASK)
+
+
+def give_to_daemon(directory: Path) -> None:
+    """Make `directory` and all in it the daemon's; costs one look a file if it is already."""
+    for path in (directory, *_below(directory)):
+        # The daemon may remove files meanwhile.
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            if (found.st_uid, found.st_gid) == (USER, ROOT_GROUP):
+                continue
+            # Modes first: afterwards the file is not ours any more.
+            if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode):
+                path.chmod(_mode(found.st_mode))
+            os.chown(path, USER, ROOT_GROUP, follow_symlinks=False)
+
+
+def _below(directory: Path) -> Iterator[Path]:
+    for parent, directories, files in os.walk(directory):
+        yield from (Path(parent, name) for name in (*directories, *files))
+
+
+def _mode(mode: int) -> int:
+    if stat.S_ISDIR(mode):
+        return _DIRECTORY
+    return stat.S_IMODE(mode) & ~0o007 | 0o040

@@ -1,0 +1,79 @@
+"""What only the snap refuses: options that would fail later, in the confined daemon.
+
+Pure, but for reading the files that options name.
+"""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from sungather.configuration import Configuration
+
+_UNPRIVILEGED_PORTS = 1024
+_EXPORTS = ("mqtt", "influxdb", "pvoutput")
+
+
+def problems(configuration: Configuration, common: Path) -> list[str]:
+    """A sentence for each option that cannot work in the snap.
+
+    Args:
+        configuration: checked options.
+        common: $SNAP_COMMON, the only place that is the daemon's.
+    """
+    return [
+        *_port(configuration),
+        *_directory(configuration, common),
+        *_certificates_of_inverters(configuration),
+        *_certificates_of_mqtt(configuration, common),
+        *_exports(configuration),
+    ]
+
+
+def _port(configuration: Configuration) -> Iterator[str]:
+    port = configuration.integer("web.port")
+    if configuration.switch("web.enabled") and port < _UNPRIVILEGED_PORTS:
+        yield (
+            f"web.port must be a port number from {_UNPRIVILEGED_PORTS} on, not {port}: the "
+            "snap's daemon does not run as root."
+        )
+
+
+def _directory(configuration: Configuration, common: Path) -> Iterator[str]:
+    text = configuration.text("storage.directory")
+    if text and not Path(text).resolve().is_relative_to(common.resolve()):
+        yield (
+            f"storage.directory must be {common} or lie below it, because the snap can write "
+            "nowhere else: leave it out."
+        )
+
+
+def _certificates_of_inverters(configuration: Configuration) -> Iterator[str]:
+    for key, value in configuration.values.items():
+        if key.endswith(".tls.ca") and key.startswith("inverter") and isinstance(value, str):
+            try:
+                if value:
+                    ssl.create_default_context(cadata=value)
+            except (ssl.SSLError, ValueError):
+                yield f"{key} must be a certificate in PEM form, whole, with all its lines."
+
+
+def _certificates_of_mqtt(configuration: Configuration, common: Path) -> Iterator[str]:
+    ca, cert, key = (configuration.text(f"mqtt.tls.{part}") for part in ("ca", "cert", "key"))
+    if not (ca or cert or key):
+        return
+    # Only imported for those who have certificates.
+    from sungather.exporters.delivery import Blocked
+    from sungather.exporters.tls import client_context
+
+    try:
+        client_context(ca, cert, key, insecure=False)
+    except Blocked as error:
+        yield f"{error} Give PEM text, or the path of a file that you have copied to {common}/."
+
+
+def _exports(configuration: Configuration) -> Iterator[str]:
+    """What the exporters say of options that cannot be used together."""
+    if any(configuration.switch(f"{name}.enabled") for name in _EXPORTS):
+        from sungather import exporters  # only imported for what is switched on
+
+        yield from exporters.problems(configuration)

@@ -1,0 +1,109 @@
+"""In the snap root is given up for good, and the files are the daemon's."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from sungather.privileges import (
+    ROOT_GROUP,
+    USER,
+    drop_root,
+    give_to_daemon,
+    in_snap,
+    logs_directory,
+)
+
+root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can be given up")
+
+_REPORT = """
+import json, os, sys
+from sungather.privileges import drop_root
+drop_root()
+open(sys.argv[1] + "/made", "w").close()
+try:
+    os.setuid(0)
+    back = True
+except PermissionError:
+    back = False
+print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), back]))
+"""
+
+
+def dropped(directory: Path, name: str) -> list[object]:
+    done = subprocess.run(
+        [sys.executable, "-c", _REPORT, directory],
+        env={"SNAP_NAME": name, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def reachable() -> Generator[Path]:
+    """A directory whose parents every user may pass; pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="sungather-") as directory:
+        yield Path(directory)
+
+
+@root
+def test_root_is_given_up_for_good(reachable: Path) -> None:
+    give_to_daemon(reachable)
+    assert dropped(reachable, "sungather") == [[USER] * 3, [USER] * 3, [], False]
+    made = (reachable / "made").stat()
+    assert (made.st_uid, made.st_gid) == (USER, ROOT_GROUP)
+    assert stat.S_IMODE(made.st_mode) == 0o640
+
+
+@root
+def test_within_another_snap_root_stays_root(tmp_path: Path) -> None:
+    assert dropped(tmp_path, "a-terminal")[0] == [0, 0, 0]
+
+
+def test_an_ordinary_user_stays_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAP_NAME", "sungather")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    before = os.getresuid()
+    drop_root()
+    assert os.getresuid() == before
+
+
+@root
+def test_files_are_the_daemons_and_nobody_elses(tmp_path: Path) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "open").touch()
+    (below / "open").chmod(0o666)
+    (below / "link").symlink_to("/etc/passwd")
+    passwd = Path("/etc/passwd").stat()
+    give_to_daemon(tmp_path)
+    modes = {
+        path.name: (path.lstat().st_uid, path.lstat().st_gid, stat.S_IMODE(path.lstat().st_mode))
+        for path in (below, below / "open")
+    }
+    assert modes == {"below": (USER, 0, 0o2750), "open": (USER, 0, 0o660)}
+    assert (below / "link").lstat().st_uid == USER
+    assert Path("/etc/passwd").stat() == passwd, "a link leads nowhere"
+
+
+@root
+def test_what_is_the_daemons_already_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "own"
+    file.touch(0o600)
+    os.chown(file, USER, ROOT_GROUP)
+    give_to_daemon(tmp_path)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_only_the_snap_has_log_files() -> None:
+    assert in_snap({"SNAP_NAME": "sungather"})
+    assert not in_snap({"SNAP_NAME": "code"})
+    assert not in_snap({})
+    assert logs_directory() is None
