@@ -1,0 +1,132 @@
+"""The docs hang together, say what the program says, and are spelled."""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from sungather.errors import SungatherError
+from tests.docs import generate, messages
+from tests.docs.of_program import leaves
+from tests.docs.pages import ROOT, anchors, blocks, links, pages, prose, section
+
+TROUBLE = ROOT / "docs" / "troubleshooting.md"
+
+
+def ids(page: object) -> str:
+    return str(page.relative_to(ROOT)) if isinstance(page, Path) else str(page)
+
+
+@pytest.mark.parametrize("page", generate.pages(), ids=ids)
+def test_generated_tables_are_those_of_the_program(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text == generate.written(text), "run: python -m tests.docs.generate"
+
+
+def test_every_generated_table_stands_on_exactly_one_page() -> None:
+    named = [
+        name
+        for page in generate.pages()
+        for name in generate.names_in(page.read_text(encoding="utf-8"))
+    ]
+    assert sorted(named) == sorted(generate.PARTS)
+
+
+@pytest.mark.parametrize("page", pages(), ids=ids)
+def test_every_link_leads_to_a_file_and_heading_of_the_project(page: Path) -> None:
+    broken: list[str] = []
+    for link in links(page.read_text(encoding="utf-8")):
+        if link.startswith(("https://", "mailto:")):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists():
+            broken.append(f"{link}: no such file")
+        elif anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
+            broken.append(f"{link}: no such heading")
+    assert not broken
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, waiting = set[Path](), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        for link in links(page.read_text(encoding="utf-8")):
+            target = (page.parent / unquote(link).partition("#")[0]).resolve()
+            if not link.startswith("https:") and target.suffix == ".md" and target.exists():
+                waiting.append(target)
+    # What hosting sites open by themselves needs no link.
+    own = {page for page in pages() if ".github" in page.parts}
+    assert not set(pages()) - own - reached
+
+
+def test_words_are_spelled_right() -> None:
+    files = [str(page) for page in pages()]
+    done = subprocess.run(
+        [sys.executable, "-m", "codespell_lib", "--ignore-words-list=sie,nd,ser", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", pages(), ids=ids)
+def test_spelling_is_british(page: Path) -> None:
+    american = ("color", "behavior", "favorite", "neighbor", "catalog ", "analyze", "center ")
+    text = prose(page.read_text(encoding="utf-8")).lower()
+    assert not [word for word in american if word in text]
+
+
+@pytest.mark.parametrize("error", leaves(), ids=lambda one: one.kind)
+def test_every_error_class_has_its_cause_and_remedy(error: type[SungatherError]) -> None:
+    text = section(TROUBLE.read_text(encoding="utf-8"), error.kind)
+    if error.kind == "wrong-options":
+        assert "| Message | Cause | Remedy |" in text
+        return
+    assert "**Cause:**" in text
+    assert "**Remedy:**" in text
+
+
+def quoted() -> list[str]:
+    """Messages of the page: quoted lines, and the first column of its tables of messages.
+
+    Those about options are held against real mistakes, see test_option_messages.py.
+    """
+    found: list[str] = []
+    text = TROUBLE.read_text(encoding="utf-8")
+    for line in text.replace(section(text, "wrong-options"), "").splitlines():
+        if line.startswith("> "):
+            found.append(line.removeprefix("> "))
+        elif line.startswith("| `"):
+            found.append(line.split("`")[1])
+    return found
+
+
+@pytest.mark.parametrize("message", quoted())
+def test_a_quoted_message_is_one_that_the_program_says(message: str) -> None:
+    assert messages.is_said(message)
+
+
+def test_every_shell_block_is_run_or_says_why_not() -> None:
+    run = {ROOT / "TUTORIAL.md"}
+    silent = [
+        str(block)
+        for page in pages()
+        for block in blocks(page)
+        if block.language in ("sh", "bash", "shell", "console")
+        and not block.not_run
+        and (page not in run or block.language != "console")
+    ]
+    assert not silent, "mark them: <!-- not run: needs … -->"
+
+
+def test_no_page_names_what_a_reader_cannot_have() -> None:
+    words = ("/tmp/", "TODO", "FIXME", "lorem")
+    found = [f"{ids(p)}: {w}" for p in pages() for w in words if w in p.read_text("utf-8")]
+    assert not found
