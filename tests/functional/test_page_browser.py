@@ -107,6 +107,11 @@ async def test_an_overdue_reading_is_not_called_live(browser: Browser) -> None:
         assert "No news" in await page.text("#status")
         assert "10 min ago" in await page.text("#status")
         assert await page.text(".node.pv .watts") == "–"
+        web.take(reading("garage", watch.moment, pv_power=1500))
+        await page.open(web.url)
+        assert "1 of 2 live" in await page.text("#status")
+        assert "house: no news" in await page.text("#status")
+        assert await page.text(".node.pv .watts") == "1.50kW"
 
 
 async def test_a_value_that_is_absent_is_a_dash_and_never_zero(browser: Browser) -> None:
@@ -433,6 +438,7 @@ async def test_what_a_device_says_is_text_and_never_html(browser: Browser) -> No
         await page.open(web.url)
         web.take(replace(awkward(), serial=HOSTILE + "2"))
         await page.until("document.querySelector('#status').innerText.includes('>2')")
+        assert await page.run("document.images.length") == 0
         web.take(silent(State.BUSY, message=HOSTILE))
         await page.until("document.querySelector('.problem')?.innerText.includes('<img')")
         assert await page.run("document.images.length") == 0

@@ -240,6 +240,15 @@ async def test_a_new_reading_reaches_an_open_page_at_once_and_only_what_changed(
         assert "v-grid_frequency" not in news, "nothing changed there"
 
 
+async def test_a_page_that_opens_later_gets_everything() -> None:
+    async with asyncio.timeout(20), page() as (port, web, _), stream(port) as early:
+        await anext(early)
+        web.take(reading(pv_power=4321))
+        await anext(early)
+        async with stream(port) as late:
+            assert {"status", "totals", "values"} <= (await anext(late))["parts"].keys()
+
+
 async def test_a_table_with_other_rows_is_sent_whole() -> None:
     async with asyncio.timeout(20), page() as (port, web, _), stream(port) as told:
         await anext(told)
