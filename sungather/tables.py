@@ -191,7 +191,7 @@ def _configuration(answer: Answer) -> list[RenderableType]:
 def _map(answer: Answer) -> list[RenderableType]:
     table = Table(
         "space",
-        "register",
+        Column("register", no_wrap=True),
         Column("name", no_wrap=True),
         "unit",
         "tier",

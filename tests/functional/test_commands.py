@@ -282,6 +282,7 @@ async def test_registers_shows_the_plan_and_its_proof(sungather: Shell) -> None:
 async def test_the_table_of_registers_cuts_no_name(sungather: Shell) -> None:
     _, out, _ = await sungather("registers", "--model", "SH10RT")
     assert "battery_charge_power_from_pv_today" in out
+    assert "13008–13009" in out
 
 
 async def test_an_unknown_model_names_near_ones(sungather: Shell) -> None:
