@@ -5,6 +5,7 @@ its own that the unit's status shows.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import ops
 import pydantic
@@ -17,35 +18,124 @@ class Config(pydantic.BaseModel):
 
     inverter_host: str = ""
     inverter_port: int = 502
-    inverter_credentials: ops.Secret | None = None
+    connection_type: str = "modbus"
+    inverter_model: str = "auto"
+    scan_interval: int = 30
+    smart_meter: bool = False
+    level: int = 1
+    enable_webserver: bool = True
+    webserver_port: int = 8080
+    enable_mqtt: bool = False
+    mqtt_host: str = ""
+    mqtt_port: int = 1883
+    mqtt_topic: str = "sungather"
+    mqtt_homeassistant: bool = False
+    enable_influxdb: bool = False
+    influxdb_url: str = ""
+    influxdb_org: str = ""
+    influxdb_bucket: str = ""
+    influxdb_version: str = "auto"
+    pvoutput_enabled: bool = False
     log_level: str = "INFO"
+    timezone: str = ""
+    snap_channel: str = "latest/stable"
+    extra_options: str = ""
+    inverter_credentials: ops.Secret | None = None
+    mqtt_credentials: ops.Secret | None = None
+    influxdb_credentials: ops.Secret | None = None
+    pvoutput_credentials: ops.Secret | None = None
 
 
-OPTIONS: Mapping[str, str] = {
+OPTIONS: Final[Mapping[str, str]] = {
     "inverter_host": "inverter.host",
     "inverter_port": "inverter.port",
+    "connection_type": "inverter.connection",
+    "inverter_model": "inverter.model",
+    "scan_interval": "inverter.scan-interval",
+    "smart_meter": "inverter.smart-meter",
+    "level": "inverter.level",
+    "enable_webserver": "web.enabled",
+    "webserver_port": "web.port",
+    "enable_mqtt": "mqtt.enabled",
+    "mqtt_host": "mqtt.host",
+    "mqtt_port": "mqtt.port",
+    "mqtt_topic": "mqtt.topic",
+    "mqtt_homeassistant": "mqtt.homeassistant",
+    "enable_influxdb": "influxdb.enabled",
+    "influxdb_url": "influxdb.url",
+    "influxdb_org": "influxdb.org",
+    "influxdb_bucket": "influxdb.bucket",
+    "influxdb_version": "influxdb.version",
+    "pvoutput_enabled": "pvoutput.enabled",
     "log_level": "log.level",
+    "timezone": "site.timezone",
 }
 """Field of `Config` -> option of the snap."""
 
-SECRETS: Mapping[str, Mapping[str, str]] = {
-    "inverter_credentials": {
-        "username": "inverter.username",
-        "password": "inverter.password",
-    },
+OF_THE_CHARM: Final = frozenset({"snap_channel", "extra_options"})
+"""Fields of `Config` that are no option of the snap."""
+
+
+class SecretRow(pydantic.BaseModel):
+    """What a secret of the user may hold."""
+
+    model_config = pydantic.ConfigDict(frozen=True)
+
+    keys: Mapping[str, str]
+    """Key of the secret -> option of the snap."""
+    needed: tuple[tuple[str, ...], ...]
+    """Sets of keys, one of which must be there whole; the first is the usual one."""
+
+
+SECRETS: Final[Mapping[str, SecretRow]] = {
+    "inverter_credentials": SecretRow(
+        keys={"username": "inverter.username", "password": "inverter.password"},
+        needed=(("username", "password"),),
+    ),
+    "mqtt_credentials": SecretRow(
+        keys={
+            "username": "mqtt.username",
+            "password": "mqtt.password",
+            "tls-key": "mqtt.tls.key",
+        },
+        needed=(("username", "password"),),
+    ),
+    "influxdb_credentials": SecretRow(
+        keys={
+            "token": "influxdb.token",
+            "username": "influxdb.username",
+            "password": "influxdb.password",
+        },
+        needed=(("token",), ("username", "password")),
+    ),
+    "pvoutput_credentials": SecretRow(
+        keys={"api-key": "pvoutput.api-key", "system-id": "pvoutput.system-id"},
+        needed=(("api-key", "system-id"),),
+    ),
 }
-"""Secret field of `Config` -> key of the secret -> option of the snap."""
+"""Secret field of `Config` -> what it holds."""
+
+GOVERNED: Final[Mapping[str, str]] = {
+    **{key: field for field, key in OPTIONS.items()},
+    **{key: field for field, row in SECRETS.items() for key in row.keys.values()},
+}
+"""Option of the snap -> the field of `Config` that alone decides it."""
 
 
-def snap_options(config: Config, secrets: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Every option that the charm governs; an empty text stands for "not set".
+def juju_name(field: str) -> str:
+    """The option of charmcraft.yaml that a field of `Config` stands for."""
+    return field.replace("_", "-")
 
-    Args:
-        config: the charm's config.
-        secrets: the content of each secret field that is set.
-    """
-    wanted = {key: str(getattr(config, field)) for field, key in OPTIONS.items()}
-    for field, keys in SECRETS.items():
-        content = secrets.get(field, {})
-        wanted |= {key: content.get(part, "") for part, key in keys.items()}
+
+def snap_options(config: Config) -> dict[str, str]:
+    """The options that the config alone decides; an empty text stands for "not set"."""
+    wanted = {key: _text(getattr(config, field)) for field, key in OPTIONS.items()}
+    wanted["inverter.smart-meter"] = "true" if config.smart_meter else "auto"
+    if config.inverter_port == 502 and config.connection_type not in ("modbus", "sungrow"):
+        # 502 is Modbus's port; the other ways to an inverter have ports of their own.
+        wanted["inverter.port"] = ""
     return wanted
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from charm_model import context_of
 from fake_snapd import FakeSnapd, Server
 from ops import testing
 
+import claims
+import sungather_snap
 from charm import SungatherCharm
 
 ROOT = Path(__file__).parents[3]
@@ -22,26 +25,27 @@ def charmcraft() -> dict[str, Any]:
 
 @pytest.fixture
 def snapd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeSnapd]:
-    """A fake snapd, and the charm pointed to it."""
+    """A fake snapd on a machine of its own, and the charm pointed to it."""
     files = tmp_path / "snaps"
     files.mkdir()
     fake = FakeSnapd(files)
     socket = tmp_path / "snapd.socket"
+    own = tmp_path / "sungather-charm"
     monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", str(socket))
-    monkeypatch.setattr("sungather_snap.SNAP_FILES", files)
-    monkeypatch.setattr("sungather_snap._run", fake.run)
+    monkeypatch.setattr("snapd_state.SOCKET", str(socket))
+    monkeypatch.setattr(claims, "DIRECTORY", own)
+    monkeypatch.setattr(sungather_snap, "SET_KEYS", own / "set-keys")
+    monkeypatch.setattr(sungather_snap, "DROP_IN", tmp_path / "systemd/juju-proxy.conf")
+    monkeypatch.setattr(sungather_snap, "SNAP_FILES", files)
+    monkeypatch.setattr("programs.run", fake.run)
     with Server(socket, fake):
         yield fake
 
 
 @pytest.fixture
 def context(snapd: FakeSnapd, charmcraft: dict[str, Any]) -> testing.Context[SungatherCharm]:
-    """The charm in Juju's hands."""
-    parts = ("config", "actions")
-    meta = {key: value for key, value in charmcraft.items() if key not in parts}
-    return testing.Context(
-        SungatherCharm, meta=meta, config=charmcraft["config"], actions=charmcraft["actions"]
-    )
+    """The charm of the unit sungather/0."""
+    return context_of(charmcraft)
 
 
 @pytest.fixture

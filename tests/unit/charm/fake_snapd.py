@@ -26,15 +26,23 @@ class FakeSnapd:
     def __init__(self, files: Path) -> None:
         self.files = files
         """Where it keeps the files of installed snaps."""
-        self.in_store = True
+        self.store: dict[str, str] = {"latest/stable": "7", "latest/edge": "9"}
+        """Channel -> revision."""
         self.revision = ""
         """"" while the snap is not installed."""
+        self.channel = ""
+        """What it tracks; "" for a file."""
         self.held = False
         self.options: dict[str, str] = {}
         self.running = False
+        self.starts = True
+        """Whether the service stays up when it is started."""
+        self.health: Answer = {}
         self.changes: list[str] = []
-        self.app_answer: Answer | str = {"inverters": []}
-        """What the app test-connection prints: JSON, or a text on standard error."""
+        self.commands: list[tuple[str, ...]] = []
+        """Every program that was run."""
+        self.app_answers: dict[str, Answer | str] = {}
+        """App -> what it prints: JSON, or a text on standard error."""
         self._errors: dict[str, str] = {}
 
     def answer(self, method: str, path: str, body: Answer) -> tuple[str, Any]:
@@ -43,16 +51,15 @@ class FakeSnapd:
             case "GET", ["snaps", "sungather"]:
                 return ("sync", self._info()) if self.revision else ("error", NOT_INSTALLED)
             case "POST", ["snaps", "sungather"]:
-                return self._act(str(body["action"]))
+                return self._act(str(body["action"]), body)
             case "GET", ["snaps", "sungather", "conf"]:
                 return "sync", self._tree()
             case "PUT", ["snaps", "sungather", "conf"]:
                 return self._change("configure", self._configure(body))
             case "POST", ["apps"] if body["names"] == ["sungather.daemon"]:
-                assert body["action"] == "start"
-                assert body["enable"]
-                self.running = True
-                return self._change("start")
+                assert body["enable" if body["action"] == "start" else "disable"]
+                self.running = body["action"] == "start" and self.starts
+                return self._change(str(body["action"]))
             case "GET", ["changes", number]:
                 error = self._errors.get(number)
                 return "sync", {"status": "Error", "err": error} if error else {"status": "Done"}
@@ -60,51 +67,77 @@ class FakeSnapd:
                 raise AssertionError(f"the fake snapd does not know {method} {path} {body}")
 
     def run(self, *command: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
-        """In the place of the workload module's own way to run programs."""
+        """In the place of `programs.run`."""
+        self.commands.append(command)
         match command:
             case ("snap", "install", "--dangerous", file):
                 if not file.endswith(".snap"):
                     return subprocess.CompletedProcess(command, 1, "", f"error: no snap: {file}\n")
-                number = int(self.revision[1:] or 0) + 1 if self.revision else 1
-                self._install(f"x{number}")
+                number = int(self.revision[1:] or 0) + 1 if self.revision[:1] == "x" else 1
+                self._install(f"x{number}", "")
                 shutil.copy(file, self.files / f"sungather_{self.revision}.snap")
                 return subprocess.CompletedProcess(command, 0, "", "")
-            case ("systemctl", "is-active", "--quiet", "snap.sungather.daemon"):
-                return subprocess.CompletedProcess(command, 0 if self.running else 3, "", "")
-            case ("snap", "run", "sungather.test-connection", "--format", "json"):
-                if isinstance(self.app_answer, str):
-                    return subprocess.CompletedProcess(command, 1, "", self.app_answer)
-                return subprocess.CompletedProcess(command, 0, json.dumps(self.app_answer), "")
+            case ("snap", "refresh", "--amend", option, "sungather"):
+                channel = option.removeprefix("--channel=")
+                if channel not in self.store:
+                    return subprocess.CompletedProcess(command, 1, "", "error: not there\n")
+                self._install(self.store[channel], channel)
+                return subprocess.CompletedProcess(command, 0, "", "")
+            case ("systemctl", "daemon-reload" | "try-restart", *_):
+                return subprocess.CompletedProcess(command, 0, "", "")
+            case ("snap", "run", app, "--format", "json", *_):
+                answer = self.app_answers[app.removeprefix("sungather.")]
+                if isinstance(answer, str):
+                    return subprocess.CompletedProcess(command, 1, "", answer)
+                return subprocess.CompletedProcess(command, 0, json.dumps(answer), "")
             case _:
                 raise AssertionError(f"the fake snapd does not run {command}")
 
     def _info(self) -> Answer:
         known = {"name": "sungather", "version": "1.0.0", "confinement": "strict"}
-        return known | {"revision": self.revision}
+        daemon = {"snap": "sungather", "name": "daemon", "daemon": "simple"}
+        found = known | {"revision": self.revision, "apps": [daemon | {"active": self.running}]}
+        if self.channel:
+            found["tracking-channel"] = self.channel
+        if self.held:
+            found["hold"] = "2318-01-01T00:00:00Z"
+        return found | ({"health": self.health} if self.health else {})
 
-    def _act(self, action: str) -> tuple[str, Any]:
+    def _act(self, action: str, body: Answer) -> tuple[str, Any]:
         match action:
-            case "install":
-                if not self.in_store:
+            case "install" | "refresh":
+                channel = body.get("channel", self.channel or "latest/stable")
+                if channel not in self.store:
                     return "error", {"message": "snap not found", "kind": "snap-not-found"}
-                self._install("7")
+                if self.store[channel] == self.revision and channel == self.channel:
+                    kind = "snap-no-update-available"
+                    return "error", {"message": "snap has no updates available", "kind": kind}
+                self._install(self.store[channel], channel)
             case "hold":
                 self.held = True
             case "remove":
-                self.revision, self.options, self.running = "", {}, False
+                assert body["purge"]
+                self.revision, self.channel, self.options, self.running = "", "", {}, False
             case _:
                 raise AssertionError(f"the fake snapd does not know {action}")
         return self._change(action)
 
-    def _install(self, revision: str) -> None:
-        self.revision = revision
+    def _install(self, revision: str, channel: str) -> None:
+        self.revision, self.channel = revision, channel
         self.changes.append("installed")
         assert self._configure({}) is None
 
     def _configure(self, body: Answer) -> str | None:
         """Set options; the value is what snapd says when the configure hook refuses."""
-        wanted = self.options | body
-        texts = {key: value for key, value in wanted.items() if value is not None}
+        texts = dict(self.options)
+        for key, value in body.items():
+            if value is None:
+                texts = {
+                    k: v for k, v in texts.items() if k != key and not k.startswith(f"{key}.")
+                }
+            else:
+                assert isinstance(value, str), "options go as typed, never as JSON"
+                texts[key] = value
         checked = check(texts, need_inverter=False)
         if checked.problems:
             text = "\n".join(problem.message for problem in checked.problems)
@@ -113,8 +146,10 @@ class FakeSnapd:
                 "cannot perform the following tasks:\n"
                 f'- Run configure hook of "sungather" snap (run hook "configure": {said})'
             )
-        self.options = {key: text_of(value) for key, value in checked.values.items()}
-        self.running = checked.has_inverter
+        self.options = texts | {
+            key: text_of(value) for key, value in checked.values.items() if key not in texts
+        }
+        self.running = checked.has_inverter and self.starts
         return None
 
     def _tree(self) -> Answer:

@@ -1,51 +1,15 @@
-"""The charm: from the model to the snap, and back to status and results."""
+"""The charm and its snap: installation, options, daemon, removal."""
 
-import os
+import json
 from pathlib import Path
 
 import ops
 import pytest
+from charm_model import HOST, Config, Context, after_config_changed, blocked, state, status
 from fake_snapd import FakeSnapd
 from ops import testing
 
-from charm import SungatherCharm
-
-Context = testing.Context[SungatherCharm]
-
-SECRET = "swordfish"
-CREDENTIALS = testing.Secret(
-    {"username": "user", "password": SECRET}, id="secret:9m4e2mr0ui3e8a215n4g"
-)
-Config = dict[str, str | int | float | bool]
-HOST: Config = {"inverter-host": "192.168.1.10"}
-ANSWER = {
-    "name": "inverter",
-    "success": True,
-    "latency_ms": {"min": 1.0, "median": 2.5, "max": 4.0},
-    "model": "SH10RT",
-    "error": None,
-}
-
-
-def state(
-    config: Config | None = None, *secrets: testing.Secret, file: Path = Path(os.devnull)
-) -> testing.State:
-    """A model; without another file the resource is an empty one."""
-    resource = testing.Resource(name="sungather-snap", path=file)
-    return testing.State(config=config or {}, secrets=secrets, resources=[resource])
-
-
-def with_secret(*secrets: testing.Secret) -> testing.State:
-    return state(HOST | {"inverter-credentials": CREDENTIALS.id}, *secrets)
-
-
-def after_config_changed(context: Context, before: testing.State) -> object:
-    return context.run(context.on.config_changed(), before).unit_status
-
-
-def blocked(status: object) -> str:
-    assert isinstance(status, testing.BlockedStatus), status
-    return status.message
+import sungather_snap
 
 
 def test_the_snap_comes_from_the_store_and_is_held_for_the_charm(
@@ -59,7 +23,7 @@ def test_the_snap_comes_from_the_store_and_is_held_for_the_charm(
 def test_the_snap_comes_from_the_resource_when_there_is_one(
     context: Context, snapd: FakeSnapd, snap_file: Path
 ) -> None:
-    snapd.in_store = False
+    snapd.store.clear()
     context.run(context.on.install(), state(file=snap_file))
     assert snapd.revision == "x1"
 
@@ -87,34 +51,91 @@ def test_only_another_file_is_installed_again_and_the_options_stay(
     assert snapd.options["inverter.host"] == "192.168.1.10"
 
 
+def test_the_source_of_the_snap_can_change_both_ways_and_the_options_stay(
+    context: Context, snapd: FakeSnapd, snap_file: Path
+) -> None:
+    after_config_changed(context, state(HOST))
+    after_config_changed(context, state(HOST, file=snap_file))
+    assert (snapd.revision, snapd.channel) == ("x1", "")
+    snapd.held = False
+    after_config_changed(context, state(HOST))
+    assert (snapd.revision, snapd.channel, snapd.held) == ("7", "latest/stable", True)
+    assert snapd.options["inverter.host"] == "192.168.1.10"
+
+
+def test_the_snap_is_refreshed_with_the_charm_and_at_no_other_event(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    after_config_changed(context, state(HOST))
+    snapd.store["latest/stable"] = "8"
+    context.run(context.on.update_status(), state(HOST))
+    assert snapd.revision == "7"
+    context.run(context.on.upgrade_charm(), state(HOST))
+    assert snapd.revision == "8"
+
+
+def test_another_channel_is_followed_at_once(context: Context, snapd: FakeSnapd) -> None:
+    after_config_changed(context, state(HOST))
+    after_config_changed(context, state(HOST | {"snap-channel": "latest/edge"}))
+    assert (snapd.revision, snapd.channel) == ("9", "latest/edge")
+
+
 def test_a_snap_that_cannot_be_installed_blocks_the_unit_with_the_reason(
     context: Context, snapd: FakeSnapd, tmp_path: Path
 ) -> None:
-    snapd.in_store = False
-    assert blocked(after_config_changed(context, state(HOST))) == "snap not found"
+    snapd.store.clear()
+    message = blocked(status(context, state(HOST)))
+    assert message.startswith("the snap cannot be installed: snap not found")
+    assert "juju attach-resource sungather sungather-snap=FILE" in message
     no_snap = tmp_path / "letter.txt"
     no_snap.write_text("Dear Sir")
-    status = after_config_changed(context, state(HOST, file=no_snap))
-    assert blocked(status).startswith("error: no snap: ")
+    assert "error: no snap: " in blocked(status(context, state(HOST, file=no_snap)))
+
+
+def test_a_snap_that_cannot_be_refreshed_goes_on_and_takes_options(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    after_config_changed(context, state(HOST))
+    snapd.store.clear()
+    config = HOST | {"level": 2, "snap-channel": "latest/edge"}
+    message = blocked(status(context, state(config)))
+    assert message.startswith("the snap stays as it is, for it cannot be refreshed: ")
+    assert (snapd.options["inverter.level"], snapd.running) == ("2", True)
 
 
 def test_without_snapd_the_unit_is_blocked(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", "/nowhere/snapd.socket")
-    assert "socket not found" in blocked(after_config_changed(context, state(HOST)))
+    message = blocked(status(context, state(HOST)))
+    assert "juju exec --unit sungather/0 -- apt-get install -y snapd" in message
+
+
+def test_while_snapd_restarts_the_unit_waits(
+    context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nobody_listens = tmp_path / "dead.socket"
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(nobody_listens))
+    monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", str(nobody_listens))
+    monkeypatch.setattr("charmlibs.snap._client._CONNECTION_RETRY_BUDGET", 0)
+    found = status(context, state(HOST))
+    assert isinstance(found, testing.WaitingStatus)
+    assert found.message.startswith("snapd does not answer")
 
 
 def test_without_a_host_the_unit_says_which_command_to_give(context: Context) -> None:
-    status = blocked(after_config_changed(context, state()))
-    assert status == "say where the inverter is: juju config sungather inverter-host=ADDRESS"
+    message = blocked(status(context, state()))
+    assert message == "say where the inverter is: juju config sungather inverter-host=ADDRESS"
 
 
 def test_with_a_host_the_daemon_runs_and_the_unit_is_active(
     context: Context, snapd: FakeSnapd
 ) -> None:
     config = HOST | {"log-level": "DEBUG", "inverter-port": 5020}
-    assert after_config_changed(context, state(config)) == testing.ActiveStatus()
+    assert status(context, state(config)) == testing.ActiveStatus()
     assert snapd.running
     assert snapd.options["inverter.host"] == "192.168.1.10"
     assert snapd.options["inverter.port"] == "5020"
@@ -123,16 +144,24 @@ def test_with_a_host_the_daemon_runs_and_the_unit_is_active(
 
 def test_a_host_that_is_taken_back_stops_the_daemon(context: Context, snapd: FakeSnapd) -> None:
     after_config_changed(context, state(HOST))
-    assert isinstance(after_config_changed(context, state()), testing.BlockedStatus)
-    assert (snapd.running, snapd.options["inverter.host"]) == (False, "")
+    blocked(status(context, state()))
+    assert (snapd.running, snapd.options.get("inverter.host", "")) == (False, "")
 
 
 def test_nothing_to_change_makes_no_change(context: Context, snapd: FakeSnapd) -> None:
+    config = HOST | {"extra-options": "inverters: {garage: {host: 10.0.0.2}}"}
+    after_config_changed(context, state(config))
+    changes, commands = list(snapd.changes), list(snapd.commands)
+    assert status(context, state(config)) == testing.ActiveStatus()
+    context.run(context.on.update_status(), state(config))
+    assert (snapd.changes, snapd.commands) == (changes, commands)
+
+
+def test_many_new_options_are_one_change(context: Context, snapd: FakeSnapd) -> None:
     after_config_changed(context, state(HOST))
     before = list(snapd.changes)
-    assert after_config_changed(context, state(HOST)) == testing.ActiveStatus()
-    context.run(context.on.update_status(), state(HOST))
-    assert snapd.changes == before
+    after_config_changed(context, state(HOST | {"level": 2, "log-level": "DEBUG"}))
+    assert snapd.changes == [*before, "configure"]
 
 
 def test_a_daemon_that_somebody_stopped_is_started_again(
@@ -144,117 +173,149 @@ def test_a_daemon_that_somebody_stopped_is_started_again(
     assert snapd.running
 
 
+def test_a_daemon_that_does_not_stay_up_is_told(context: Context, snapd: FakeSnapd) -> None:
+    snapd.starts = False
+    found = status(context, state(HOST))
+    assert isinstance(found, testing.WaitingStatus)
+    assert found.message.startswith("the daemon does not stay up: juju exec")
+
+
 def test_a_refused_value_is_shown_in_the_hooks_own_words_and_nothing_is_stored(
     context: Context, snapd: FakeSnapd
 ) -> None:
     after_config_changed(context, state(HOST))
-    status = blocked(after_config_changed(context, state(HOST | {"inverter-port": 70000})))
-    assert status == "inverter.port must be a port number from 1 to 65535, not 70000."
+    message = blocked(status(context, state(HOST | {"inverter-port": 70000})))
+    assert message == (
+        "inverter.port must be a port number from 1 to 65535, not 70000. "
+        "juju config sungather inverter-port=VALUE"
+    )
     assert snapd.options["inverter.port"] == "502"
 
 
 def test_all_refused_values_are_shown_in_one_line(context: Context, snapd: FakeSnapd) -> None:
     wrong = HOST | {"inverter-port": 70000, "log-level": "LOUD"}
-    status = blocked(after_config_changed(context, state(wrong)))
-    assert status.startswith("inverter.port must be a port number from 1 to 65535, not 70000. ")
-    assert "log.level must be " in status
-    assert "-----" not in status
+    message = blocked(status(context, state(wrong)))
+    assert message.startswith("inverter.port must be a port number from 1 to 65535, not 70000. ")
+    assert "log.level must be " in message
+    assert "-----" not in message
 
 
-def test_the_secret_reaches_the_snap_and_so_does_a_new_one(
+def test_an_export_without_its_secret_says_how_to_make_one(context: Context) -> None:
+    message = blocked(status(context, state(HOST | {"pvoutput-enabled": True})))
+    assert "pvoutput.api-key is missing" in message
+    assert message.endswith(
+        "juju add-secret pvoutput api-key=… system-id=…; juju grant-secret pvoutput sungather; "
+        "juju config sungather pvoutput-credentials=secret:ID"
+    )
+
+
+HEALTH = {"revision": "7", "timestamp": "2026-11-23T17:05:00+01:00"}
+UNREACHABLE = HEALTH | {
+    "status": "waiting",
+    "message": "inverter is unreachable; sungather.test-connection says why",
+    "code": "no-route",
+}
+
+
+def test_an_unreachable_inverter_makes_the_unit_wait_and_tell_since_when_and_why(
     context: Context, snapd: FakeSnapd
 ) -> None:
-    after_config_changed(context, with_secret(CREDENTIALS))
-    assert snapd.options["inverter.username"] == "user"
-    assert snapd.options["inverter.password"] == SECRET
-    renewed = testing.Secret(
-        CREDENTIALS.tracked_content,
-        latest_content={"username": "user", "password": "12345"},
-        id=CREDENTIALS.id,
+    snapd.health = UNREACHABLE
+    assert status(context, state(HOST)) == testing.WaitingStatus(
+        "inverter is unreachable; juju run sungather/0 test-connection says why "
+        "(no-route, since 2026-11-23 16:05 UTC)"
     )
-    context.run(context.on.secret_changed(renewed), with_secret(renewed))
-    assert snapd.options["inverter.password"] == "12345"
 
 
-def test_a_secret_that_is_taken_back_is_forgotten(context: Context, snapd: FakeSnapd) -> None:
-    after_config_changed(context, with_secret(CREDENTIALS))
+def test_an_option_changed_while_the_inverter_is_unreachable_is_set(
+    context: Context, snapd: FakeSnapd
+) -> None:
     after_config_changed(context, state(HOST))
-    assert snapd.options["inverter.password"] == ""
+    snapd.health = UNREACHABLE
+    after_config_changed(context, state(HOST | {"level": 3}))
+    assert snapd.options["inverter.level"] == "3"
 
 
-def test_a_secret_that_cannot_be_read_blocks_the_unit_with_the_command(
+def test_an_inverter_that_sleeps_leaves_the_unit_active(
     context: Context, snapd: FakeSnapd
 ) -> None:
-    status = blocked(after_config_changed(context, with_secret()))
-    assert status.startswith(
-        "the secret of inverter-credentials cannot be read: juju grant-secret"
+    snapd.health = HEALTH | {"status": "waiting", "message": "house is asleep", "code": "asleep"}
+    found = status(context, state(HOST))
+    assert isinstance(found, testing.ActiveStatus)
+    assert found.message == "house is asleep (asleep, since 2026-11-23 16:05 UTC)"
+
+
+def test_what_a_person_must_repair_blocks_the_unit_such_as_a_taken_port(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    words = "web: The page cannot listen on *:8080: Address already in use"
+    snapd.health = HEALTH | {"status": "blocked", "message": words, "code": "web-blocked"}
+    assert blocked(status(context, state(HOST))).startswith(words)
+
+
+def test_the_opened_port_follows_the_page(context: Context) -> None:
+    def ports(config: Config) -> list[int | None]:
+        return [p.port for p in after_config_changed(context, state(config)).opened_ports]
+
+    assert ports(HOST) == [8080]
+    assert ports(HOST | {"webserver-port": 8090}) == [8090]
+    assert ports(HOST | {"enable-webserver": False}) == []
+
+
+def test_the_proxy_of_the_model_reaches_the_daemon_and_goes_with_it(
+    context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUJU_CHARM_HTTPS_PROXY", 'http://me:p%"@proxy:3128')
+    after_config_changed(context, state(HOST))
+    file = sungather_snap.DROP_IN
+    assert file.read_text() == (
+        '[Service]\nEnvironment="HTTPS_PROXY=http://me:p%%\\"@proxy:3128"\n'
     )
-    assert "inverter.password" not in [key for key, text in snapd.options.items() if text]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert ("systemctl", "daemon-reload") in snapd.commands
+    snapd.commands.clear()
+    after_config_changed(context, state(HOST))
+    assert snapd.commands == []
+    monkeypatch.delenv("JUJU_CHARM_HTTPS_PROXY")
+    after_config_changed(context, state(HOST))
+    assert not file.exists()
 
 
-def test_a_secret_without_a_key_blocks_the_unit_with_the_command(context: Context) -> None:
-    half = testing.Secret({"username": "user"}, id=CREDENTIALS.id)
-    status = blocked(after_config_changed(context, with_secret(half)))
-    assert status == (
-        "the secret of inverter-credentials has no password: "
-        "juju update-secret NAME username=… password=…"
-    )
-
-
-def test_the_secret_is_in_no_log_line_status_or_result(context: Context, snapd: FakeSnapd) -> None:
-    bad = testing.Secret({"username": "user", "password": f"{SECRET}\x07"}, id=CREDENTIALS.id)
-    for secret in (CREDENTIALS, bad):
-        before = with_secret(secret)
-        assert SECRET not in str(after_config_changed(context, before))
-        snapd.app_answer = {"inverters": [ANSWER]}
-        if secret is CREDENTIALS:
-            context.run(context.on.action("test-connection"), before)
-            assert SECRET not in str(context.action_results)
-    assert any(line.level == "DEBUG" for line in context.juju_log)
-    assert not [line for line in context.juju_log if SECRET in line.message]
-
-
-def test_the_action_gives_the_apps_answer_with_dashed_keys(
+def test_what_an_older_charm_set_and_this_one_does_not_is_unset(
     context: Context, snapd: FakeSnapd
 ) -> None:
-    snapd.app_answer = {"inverters": [ANSWER]}
-    context.run(context.on.action("test-connection"), state(HOST))
-    assert context.action_results == {
-        "inverter": {
-            "name": "inverter",
-            "success": "true",
-            "latency-ms": {"min": "1.0", "median": "2.5", "max": "4.0"},
-            "model": "SH10RT",
-            "error": "null",
-        }
-    }
+    after_config_changed(context, state(HOST))
+    snapd.options["mqtt.homeassistant-prefix"] = "old"
+    sungather_snap.SET_KEYS.write_text("mqtt.homeassistant-prefix inverter.host")
+    context.run(context.on.upgrade_charm(), state(HOST))
+    assert snapd.options["mqtt.homeassistant-prefix"] == "homeassistant"
 
 
-def test_an_inverter_without_an_answer_fails_the_action_with_the_cause(
+def test_a_unit_of_a_charm_that_kept_no_notes_is_taken_over(
     context: Context, snapd: FakeSnapd
 ) -> None:
-    error = {"class": "no-route", "message": "Nobody answers at 192.168.1.10."}
-    snapd.app_answer = {"inverters": [ANSWER | {"success": False, "error": error}]}
-    with pytest.raises(testing.ActionFailed) as failed:
-        context.run(context.on.action("test-connection"), state(HOST))
-    assert failed.value.message == "Nobody answers at 192.168.1.10."
-    assert context.action_results is not None
-    assert context.action_results["inverter"]["error"]["class"] == "no-route"
+    snapd.revision, snapd.channel = "5", "latest/stable"
+    snapd.options = {"inverter.host": "192.168.1.99", "log.level": "DEBUG"}
+    out = context.run(context.on.upgrade_charm(), state(HOST))
+    assert out.unit_status == testing.ActiveStatus()
+    assert (snapd.options["inverter.host"], snapd.options["log.level"]) == (HOST_TEXT, "INFO")
 
 
-def test_an_app_that_fails_fails_the_action_with_its_words(
-    context: Context, snapd: FakeSnapd
-) -> None:
-    snapd.app_answer = "sungather: The daemon does not answer.\n"
-    with pytest.raises(testing.ActionFailed) as failed:
-        context.run(context.on.action("test-connection"), state(HOST))
-    assert failed.value.message == "sungather: The daemon does not answer."
+HOST_TEXT = "192.168.1.10"
 
 
-def test_an_action_on_a_blocked_unit_fails_with_what_blocks_it(context: Context) -> None:
-    with pytest.raises(testing.ActionFailed) as failed:
-        context.run(context.on.action("test-connection"), state())
-    assert failed.value.message.startswith("say where the inverter is")
+def test_what_is_noted_of_the_options_are_keys_alone(context: Context, snapd: FakeSnapd) -> None:
+    after_config_changed(context, state(HOST))
+    keys = sungather_snap.SET_KEYS.read_text().split()
+    assert "inverter.host" in keys
+    assert HOST_TEXT not in json.dumps(keys)
+
+
+def test_a_stopped_unit_polls_no_longer(context: Context, snapd: FakeSnapd) -> None:
+    after_config_changed(context, state(HOST))
+    context.run(context.on.stop(), state(HOST))
+    assert not snapd.running
+    assert snapd.revision
 
 
 def test_the_snap_is_removed_with_the_unit(context: Context, snapd: FakeSnapd) -> None:

@@ -1,69 +1,177 @@
 """The seam between charm and snap: every option exists on both sides, apps run clean."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import sungather_snap
-from config import OPTIONS, SECRETS, Config
-from sungather.options import option
+import config
+import extra_options
+import programs
+import snap_apps
+import wanted
+from sungather.cli import COMMANDS
+from sungather.option_check import check
+from sungather.options import OPTIONS, option
 
 
-def test_every_config_option_of_the_charm_is_a_field_and_reaches_the_snap(
+def test_every_config_option_of_the_charm_is_a_field_and_has_one_place(
     charmcraft: dict[str, Any],
 ) -> None:
     named = {name.replace("-", "_") for name in charmcraft["config"]["options"]}
-    assert named == Config.model_fields.keys()
-    assert named == OPTIONS.keys() | SECRETS.keys()
+    assert named == config.Config.model_fields.keys()
+    tables = [*config.OPTIONS, *config.SECRETS, *config.OF_THE_CHARM]
+    assert sorted(named) == sorted(tables)
 
 
-def test_every_option_that_the_charm_sets_is_one_of_the_snap() -> None:
-    keys = [*OPTIONS.values(), *(key for keys in SECRETS.values() for key in keys.values())]
-    assert all(option(key) is not None for key in keys)
-    secret = [key for key in keys if (row := option(key)) is not None and row.secret]
-    assert secret == ["inverter.password"]
+@pytest.mark.parametrize("key", config.GOVERNED)
+def test_every_option_that_the_charm_sets_is_one_of_the_snap(key: str) -> None:
+    row = option(key)
+    assert row is not None
+
+
+def test_what_the_snap_keeps_secret_comes_from_secrets_alone() -> None:
+    governed = {key for row in config.SECRETS.values() for key in row.keys.values()}
+    assert {row.key for row in OPTIONS if row.secret} <= governed
+    assert not governed & set(config.OPTIONS.values())
 
 
 def test_defaults_of_the_charm_are_those_of_its_typed_config(charmcraft: dict[str, Any]) -> None:
     for name, row in charmcraft["config"]["options"].items():
-        default = Config.model_fields[name.replace("-", "_")].default
+        default = config.Config.model_fields[name.replace("-", "_")].default
         assert row.get("default") == default, name
 
 
-def test_a_snaps_app_runs_without_the_paths_that_dispatch_sets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_defaults_of_the_charm_are_good_options_of_the_snap() -> None:
+    texts = config.snap_options(config.Config())
+    assert check(texts, need_inverter=False).problems == ()
+
+
+def test_a_smart_meter_that_is_not_certain_is_asked_for() -> None:
+    found = [config.snap_options(config.Config(smart_meter=yes)) for yes in (False, True)]
+    assert [texts["inverter.smart-meter"] for texts in found] == ["auto", "true"]
+
+
+@pytest.mark.parametrize(
+    ("connection", "port", "passed"),
+    [("modbus", 502, "502"), ("sungrow", 502, "502"), ("http", 502, ""), ("http", 443, "443")],
+)
+def test_port_502_is_not_passed_on_to_a_web_interface(
+    connection: str, port: int, passed: str
 ) -> None:
-    program = tmp_path / "snap"
-    names = '$(env | cut -d= -f1 | tr "\\n" " ")'
-    program.write_text(f"""#!/bin/sh\necho '{{"inverters": [{{"names": "'"{names}"'"}}]}}'\n""")
-    program.chmod(0o755)
+    settings = config.Config(connection_type=connection, inverter_port=port)
+    assert config.snap_options(settings)["inverter.port"] == passed
+
+
+def together(extra: str, *, polls: bool = True, **settings: str) -> dict[str, str]:
+    one = config.Config(inverter_host="10.0.0.1", **settings)  # pyright: ignore[reportArgumentType] (the tests give texts alone)
+    return wanted.options(one, {}, extra_options.parse(extra), {}, polls=polls)
+
+
+def test_extra_options_come_as_typed_and_in_any_form() -> None:
+    found = extra_options.parse(
+        "inverters:\n  roof:\n    host: 10.0.0.2\n    unit: 0123\nmqtt.client-id: no\n"
+        "influxdb: {measurement: '22:22'}\n"
+    )
+    assert found == {
+        "inverters.roof.host": "10.0.0.2",
+        "inverters.roof.unit": "0123",
+        "mqtt.client-id": "no",
+        "influxdb.measurement": "22:22",
+    }
+
+
+def test_beside_further_inverters_the_own_one_gets_a_name() -> None:
+    found = together("inverters.roof.host: 10.0.0.2\ninverter.unit: 3")
+    assert found["inverters.inverter.host"] == "10.0.0.1"
+    assert found["inverters.inverter.unit"] == "3"
+    assert not [key for key in found if key.startswith("inverter.")]
+    assert check(found).problems == ()
+
+
+def test_a_standby_knows_no_inverter() -> None:
+    found = together("inverters.roof.host: 10.0.0.2", polls=False)
+    assert not [
+        k for k, text in found.items() if text and k.startswith("inverter") and ".host" in k
+    ]
+    assert not check(found, need_inverter=False).has_inverter
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("web.port: 80", "web.port has an option of its own: juju config"),
+        ("inverters.inverter.host: x", "has an option of its own: juju config"),
+        ("mqtt.password: swordfish", "belongs into the secret of mqtt-credentials, as password"),
+        ("mqtt: {tls: {key: swordfish}}", "the secret of mqtt-credentials, as tls-key"),
+        (
+            "inverters.roof.password: swordfish",
+            "belongs into the secret of inverter-credentials, as roof-password",
+        ),
+        ("a: [swordfish", "extra-options is not YAML (line 1)"),
+        ("swordfish", "write options as KEY: VALUE"),
+        ("- swordfish", "write options as KEY: VALUE"),
+        ("inverter.devices: [swordfish]", "takes one value, no list"),
+        ("outbox.days: 1\noutbox: {days: swordfish}", "outbox.days is there twice"),
+        ("x: &swordfish {y: *swordfish}", "takes one value"),
+    ],
+)
+def test_extra_options_that_cannot_be_used_are_told_without_their_values(
+    text: str, words: str
+) -> None:
+    with pytest.raises(extra_options.WrongExtraOptions) as told:
+        extra_options.parse(text)
+    assert words in str(told.value)
+    assert "swordfish" not in str(told.value)
+
+
+@given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>'\"#, \n.\x00\t%@`é"), max_size=60))
+def test_any_text_is_taken_or_refused_with_a_sentence(text: str) -> None:
+    with contextlib.suppress(extra_options.WrongExtraOptions):
+        assert all(extra_options.parse(text))
+
+
+@pytest.mark.parametrize("app", ["run-once", "readings", "test-connection", "get-inverter-info"])
+def test_every_app_that_an_action_runs_is_a_command(app: str) -> None:
+    assert app in COMMANDS
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that is found in the place of snap."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path / "snap"
+
+
+def test_a_snaps_app_runs_without_the_paths_that_dispatch_sets(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = '$(env | cut -d= -f1 | tr "\\n" " ")'
+    program.write_text(f"""#!/bin/sh\necho '{{"names": "'"{names}"'"}}'\n""")
+    program.chmod(0o755)
     monkeypatch.setenv("PYTHONPATH", "/charm/src")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/charm/lib")
-    (answer,) = sungather_snap.test_connection()
-    seen = answer["names"].split()
+    seen = snap_apps.run("readings")["names"].split()
     assert "PATH" in seen
     assert not {"PYTHONPATH", "LD_LIBRARY_PATH"} & set(seen)
 
 
-def test_an_app_that_prints_no_json_is_an_error_in_its_own_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "snap"
+def test_an_app_that_prints_no_json_is_an_error_in_its_own_words(program: Path) -> None:
     program.write_text("#!/bin/sh\necho 'inverter.host is missing' >&2\nexit 2\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(sungather_snap.AppFailed, match=r"^inverter.host is missing$"):
-        sungather_snap.test_connection()
+    with pytest.raises(snap_apps.AppFailed, match=r"^inverter.host is missing$"):
+        snap_apps.run("test-connection")
 
 
-def test_a_program_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*command: str, timeout: float) -> None:
         raise subprocess.TimeoutExpired(command, timeout)
 
-    monkeypatch.setattr("sungather_snap._run", hang)
-    with pytest.raises(sungather_snap.AppFailed, match="no answer"):
-        sungather_snap.test_connection()
+    monkeypatch.setattr(programs, "run", hang)
+    with pytest.raises(snap_apps.AppFailed, match="no answer"):
+        snap_apps.run("test-connection")

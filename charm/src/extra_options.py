@@ -1,0 +1,98 @@
+"""The option `extra-options`: YAML with options of the snap that have no option of the charm's.
+
+    inverters:
+      roof:
+        host: 192.168.1.11
+    mqtt.homeassistant-prefix: house
+
+Every value is taken exactly as typed. Pure.
+"""
+
+from collections.abc import Iterator
+from typing import cast
+
+import yaml
+
+import config
+import wanted
+
+_DEEPEST = 6
+_MOST = 500
+
+
+class WrongExtraOptions(Exception):
+    """The text cannot be used; the message says why and what to do, and shows no value."""
+
+
+def parse(text: str) -> dict[str, str]:
+    """Options of the snap as dotted key -> text.
+
+    Raises:
+        WrongExtraOptions: with every problem.
+    """
+    try:
+        root = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType] (types-PyYAML leaves the stream open)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark is not None else ""
+        raise WrongExtraOptions(f"extra-options is not YAML{where}.") from None
+    if root is None:
+        return {}
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for number, (key, value) in enumerate(_flat(root, "", 1)):
+        if number == _MOST:
+            problems.append(f"more than {_MOST} options.")
+            break
+        problem = f"{key} is there twice." if key in found else _problem(key, value)
+        if problem:
+            problems.append(problem)
+        elif value is not None:
+            found[key] = value
+    if problems:
+        raise WrongExtraOptions("extra-options: " + " ".join(problems))
+    return found
+
+
+def _flat(node: yaml.Node, above: str, depth: int) -> Iterator[tuple[str, str | None]]:
+    """Key and text of each option; None for what is no text."""
+    if isinstance(node, yaml.ScalarNode):
+        yield above, node.value
+    elif isinstance(node, yaml.MappingNode) and depth <= _DEEPEST:
+        for key, value in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+            yield from _flat(value, f"{above}.{name}" if above else name, depth + 1)
+    else:
+        yield above, None
+
+
+def _problem(key: str, value: str | None) -> str:
+    if not key:
+        return "write options as KEY: VALUE, one a line."
+    if value is None:
+        return f"{key} takes one value, no list."
+    field = config.GOVERNED.get(_as_single(key))
+    if field is None:
+        return ""
+    option = config.juju_name(field)
+    if field in config.SECRETS:
+        part = next(p for p, k in config.SECRETS[field].keys.items() if k == _as_single(key))
+        if _inverter(key) not in ("", wanted.OWN_INVERTER):
+            part = f"{_inverter(key)}-{part}"
+        return f"{key} belongs into the secret of {option}, as {part}."
+    if _inverter(key) not in ("", wanted.OWN_INVERTER):
+        return ""
+    return f"{key} has an option of its own: juju config APPLICATION {option}=VALUE."
+
+
+def _as_single(key: str) -> str:
+    """`inverters.NAME.…` as `inverter.…`."""
+    start, _, rest = key.partition(".")
+    _, _, rest = rest.partition(".")
+    return f"inverter.{rest}" if start == "inverters" else key
+
+
+def _inverter(key: str) -> str:
+    """NAME of `inverters.NAME.…`, else ""."""
+    parts = key.split(".")
+    return parts[1] if parts[0] == "inverters" and len(parts) > 1 else ""

@@ -1,0 +1,46 @@
+"""The relation ingress (ingress v2): the page behind haproxy or traefik."""
+
+import json
+import socket
+
+import ops
+
+import databag
+
+ENDPOINT = "ingress"
+
+
+def publish(charm: ops.CharmBase, port: int | None) -> None:
+    """Say where the page is, while it is on; every value of the databags is JSON.
+
+    Every unit names its address, as the interface demands. A standby serves no page, so the
+    health check tells the proxy which unit does.
+    """
+    for relation in charm.model.relations[ENDPOINT]:
+        binding = charm.model.get_binding(relation)
+        address = str(binding.network.bind_address or "") if binding else ""
+        unit = {"host": json.dumps(socket.getfqdn()), "ip": json.dumps(address)}
+        databag.write(relation.data[charm.unit], unit if port else dict.fromkeys(unit, ""))
+        if charm.unit.is_leader():
+            app = {
+                "model": json.dumps(charm.model.name),
+                "name": json.dumps(charm.app.name),
+                "port": json.dumps(port),
+                "scheme": json.dumps("http"),
+                # Every address of the page is relative, so it works below any path.
+                "strip-prefix": json.dumps(True),
+                "redirect-https": json.dumps(False),
+                "healthcheck_params": json.dumps({"path": "/healthz", "interval": "10s"}),
+            }
+            databag.write(relation.data[charm.app], app if port else dict.fromkeys(app, ""))
+
+
+def url(charm: ops.CharmBase) -> str:
+    """Where the page is for people; "" as long as the proxy has not said."""
+    for relation in charm.model.relations[ENDPOINT]:
+        text = relation.data[relation.app].get("ingress", "") if relation.app else ""
+        try:
+            return str(json.loads(text)["url"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return ""

@@ -1,0 +1,36 @@
+"""The sungather snap's apps: run one, get its JSON. Knows no Juju."""
+
+import json
+import subprocess
+from typing import Any
+
+import programs
+import sungather_snap
+
+Answer = dict[str, Any]
+
+
+class AppFailed(Exception):
+    """An app gave no result; the message is what it said."""
+
+
+def run(app: str, *arguments: str, within: float = 120) -> Answer:
+    """What the app prints as JSON, also when it tells of a failure (see the README, "Commands").
+
+    Args:
+        app: "run-once", "readings", …
+        arguments: further ones for the app.
+        within: seconds to wait.
+
+    Raises:
+        AppFailed: there is no JSON.
+    """
+    name = f"{sungather_snap.NAME}.{app}"
+    try:
+        done = programs.run("snap", "run", name, "--format", "json", *arguments, timeout=within)
+    except subprocess.TimeoutExpired:
+        raise AppFailed(f"no answer from {name} within {within:g} s") from None
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise AppFailed(done.stderr.strip() or f"{name}: exit code {done.returncode}") from None

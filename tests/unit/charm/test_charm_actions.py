@@ -1,0 +1,154 @@
+"""Actions: the apps' JSON as results, failures in sentences."""
+
+import json
+from typing import Any
+
+import pytest
+from charm_model import HOST, Context, state
+from fake_snapd import FakeSnapd
+from ops import testing
+
+TESTED = {
+    "name": "inverter",
+    "success": True,
+    "latency_ms": {"min": 1.0, "median": 2.5, "max": 4.0},
+    "model": "SH10RT",
+    "error": None,
+}
+READING = {
+    "name": "inverter",
+    "state": "ok",
+    "model": "SH10RT",
+    "serial": "A123",
+    "firmware": {"ARM": "SAPPHIRE-H_01"},
+    "time": "2026-11-23T16:05:00.000Z",
+    "values": {"pv_power": 3210, "battery_level": 55.5},
+    "units": {"pv_power": "W", "battery_level": "%"},
+    "requests": 4,
+    "duration_ms": 120.5,
+    "age_s": 3.2,
+}
+UNREACHABLE = {
+    "state": "unreachable",
+    "error": {"class": "no-route", "message": "Nobody answers at 192.168.1.10."},
+}
+
+
+def run(context: Context, snapd: FakeSnapd, action: str, app: str, answer: Any) -> dict[str, Any]:
+    snapd.app_answers[app] = answer
+    context.run(context.on.action(action), state(HOST))
+    assert context.action_results is not None
+    return context.action_results
+
+
+def test_a_tested_connection_is_told_with_dashed_keys(context: Context, snapd: FakeSnapd) -> None:
+    results = run(context, snapd, "test-connection", "test-connection", {"inverters": [TESTED]})
+    assert results == {
+        "inverter": {
+            "name": "inverter",
+            "success": "true",
+            "latency-ms": {"min": "1.0", "median": "2.5", "max": "4.0"},
+            "model": "SH10RT",
+        }
+    }
+
+
+def test_run_once_tells_success_and_a_summary(context: Context, snapd: FakeSnapd) -> None:
+    results = run(context, snapd, "run-once", "run-once", {"inverters": [READING]})
+    assert results == {
+        "success": "true",
+        "summary": "inverter: SH10RT, ok, 2 values in 4 requests",
+    }
+
+
+def test_the_info_of_an_inverter_is_told_under_its_name(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    info = {"name": "roof", "nominal_power_kw": 10.0, "firmware": {"ARM": "x"}, "battery": None}
+    results = run(context, snapd, "get-inverter-info", "get-inverter-info", {"inverters": [info]})
+    assert results == {
+        "roof": {"name": "roof", "nominal-power-kw": "10.0", "firmware": {"arm": "x"}}
+    }
+
+
+def test_readings_are_told_as_one_json_text(context: Context, snapd: FakeSnapd) -> None:
+    answer = {"inverters": [READING], "exporters": []}
+    results = run(context, snapd, "get-readings", "readings", answer)
+    told = results["inverter"]
+    assert json.loads(told["values"]) == READING["values"]
+    assert json.loads(told["units"]) == READING["units"]
+    assert (told["state"], told["age-s"]) == ("ok", "3.2")
+
+
+@pytest.mark.parametrize(
+    ("action", "app", "shape"),
+    [
+        ("run-once", "run-once", READING | {"values": {}}),
+        ("get-inverter-info", "get-inverter-info", READING),
+        ("get-readings", "readings", READING | {"values": {}}),
+        ("test-connection", "test-connection", TESTED | {"success": False}),
+    ],
+)
+def test_an_inverter_without_an_answer_fails_the_action_with_the_cause(
+    context: Context, snapd: FakeSnapd, action: str, app: str, shape: dict[str, Any]
+) -> None:
+    with pytest.raises(testing.ActionFailed) as failed:
+        run(context, snapd, action, app, {"inverters": [shape | UNREACHABLE]})
+    assert failed.value.message == "inverter: Nobody answers at 192.168.1.10."
+    assert context.action_results
+
+
+def test_an_inverter_that_sleeps_fails_no_action(context: Context, snapd: FakeSnapd) -> None:
+    asleep = READING | {"state": "asleep", "values": {}, "error": UNREACHABLE["error"]}
+    results = run(context, snapd, "run-once", "run-once", {"inverters": [asleep]})
+    assert results["success"] == "true"
+
+
+def test_an_app_that_fails_fails_the_action_with_its_words(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    snapd.app_answers["readings"] = "sungather: The daemon does not answer.\n"
+    with pytest.raises(testing.ActionFailed) as failed:
+        context.run(context.on.action("get-readings"), state(HOST))
+    assert failed.value.message == "sungather: The daemon does not answer."
+
+
+def test_an_action_on_a_blocked_unit_fails_with_what_blocks_it(context: Context) -> None:
+    with pytest.raises(testing.ActionFailed) as failed:
+        context.run(context.on.action("test-connection"), state())
+    assert failed.value.message.startswith("say where the inverter is")
+
+
+def test_on_a_standby_the_action_says_where_to_run_it(context: Context) -> None:
+    with pytest.raises(testing.ActionFailed) as failed:
+        context.run(context.on.action("run-once"), state(HOST, leader=False))
+    assert "juju run sungather/leader run-once" in failed.value.message
+
+
+FOUND = {
+    "networks": ["10.0.0.0/24"],
+    "found": [{"host": "10.0.0.9", "connection": "modbus", "model": "SH10RT"}],
+    "options": "inverter.host=10.0.0.9",
+}
+
+
+def test_discover_works_before_any_inverter_is_named(context: Context, snapd: FakeSnapd) -> None:
+    snapd.app_answers["discover"] = FOUND
+    context.run(context.on.action("discover", params={"network": "10.0.0.0/24"}), state())
+    assert snapd.commands[-1][-2:] == ("--network", "10.0.0.0/24")
+    assert context.action_results is not None
+    assert context.action_results["options"] == "inverter.host=10.0.0.9"
+    assert json.loads(context.action_results["found"]) == FOUND["found"]
+
+
+def test_a_discovery_that_finds_nothing_fails_and_says_where_it_looked(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    snapd.app_answers["discover"] = FOUND | {"found": [], "options": ""}
+    with pytest.raises(testing.ActionFailed) as failed:
+        context.run(context.on.action("discover"), state())
+    assert failed.value.message == "no Sungrow device answers in 10.0.0.0/24"
+
+
+def test_every_action_refuses_parameters_that_it_does_not_know(charmcraft: dict[str, Any]) -> None:
+    assert all(row["additionalProperties"] is False for row in charmcraft["actions"].values())
