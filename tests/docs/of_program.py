@@ -76,25 +76,38 @@ def exit_codes() -> str:
     return table(["Exit code", "Meaning"], (line.strip().split("  ", 1) for line in lines))
 
 
-def leaves() -> list[type[errors.SungatherError]]:
-    """Every class of error that can be met, in the order of the code; the bases are left out."""
+def kinds() -> list[type[errors.SungatherError]]:
+    """One class for each kind of error that can be met, in the order of the code.
+
+    A base that has kinds of its own below it is never met itself.
+    """
     for module in pkgutil.walk_packages(sungather.__path__, "sungather."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    return list(_leaves(errors.SungatherError))
+    return [
+        one for one in _all(errors.SungatherError) if not any(_is_kind(b) for b in _below(one))
+    ]
 
 
-def _leaves(base: type[errors.SungatherError]) -> Iterator[type[errors.SungatherError]]:
-    below = base.__subclasses__()
-    if not below:
+def _all(base: type[errors.SungatherError]) -> Iterator[type[errors.SungatherError]]:
+    """The classes that have a kind of their own, from `base` down."""
+    if _is_kind(base):
         yield base
-    for one in below:
-        yield from _leaves(one)
+    for one in base.__subclasses__():
+        yield from _all(one)
+
+
+def _below(base: type[errors.SungatherError]) -> list[type[errors.SungatherError]]:
+    return [found for one in base.__subclasses__() for found in _all(one)]
+
+
+def _is_kind(one: type[errors.SungatherError]) -> bool:
+    return "kind" in vars(one)
 
 
 def _states_of_errors() -> Mapping[State, list[str]]:
     found: dict[State, list[str]] = {}
-    for error in leaves():
+    for error in kinds():
         if issubclass(error, errors.InverterError) and error is not errors.Refused:
             found.setdefault(state_of(error("")), []).append(error.kind)
     return found
@@ -114,7 +127,7 @@ def states() -> str:
 def error_classes() -> str:
     """Every class of error: its name in answers and metrics, its meaning and exit code."""
     rows: list[list[str]] = []
-    for one in leaves():
+    for one in kinds():
         meaning = " ".join((inspect.getdoc(one) or "").split("\n\n")[0].split())
         inverters = issubclass(one, errors.InverterError)
         exit_code = errors.exit_code_of(one.kind) if inverters else one.exit_code

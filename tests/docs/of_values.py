@@ -196,12 +196,8 @@ def metrics() -> str:
 
 def topics() -> str:
     """The topics, from the description of the exporter."""
-    rows: list[list[str]] = []
-    for line in (inspect.getdoc(mqtt) or "").partition("QoS 1:\n")[2].splitlines():
-        if not line.startswith("    "):
-            break
-        topic, _, meaning = line.strip().partition(" ")
-        rows.append([code(f"TOPIC/{topic}"), meaning.strip()])
+    described = re.findall(r"^ {4}(\S+) +(.+)$", inspect.getdoc(mqtt) or "", re.MULTILINE)
+    rows = [[code(f"TOPIC/{topic}"), meaning] for topic, meaning in described]
     return table(["Topic", "Message"], rows)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sungather.errors import SungatherError
 from tests.docs import generate, messages
-from tests.docs.of_program import leaves
+from tests.docs.of_program import kinds
 from tests.docs.pages import ROOT, anchors, blocks, links, pages, prose, section
 
 TROUBLE = ROOT / "docs" / "troubleshooting.md"
@@ -83,7 +83,7 @@ def test_spelling_is_british(page: Path) -> None:
     assert not [word for word in american if word in text]
 
 
-@pytest.mark.parametrize("error", leaves(), ids=lambda one: one.kind)
+@pytest.mark.parametrize("error", kinds(), ids=lambda one: one.kind)
 def test_every_error_class_has_its_cause_and_remedy(error: type[SungatherError]) -> None:
     text = section(TROUBLE.read_text(encoding="utf-8"), error.kind)
     if error.kind == "wrong-options":
