@@ -18,7 +18,7 @@ exit codes:
   0  every inverter gave a reading (also a partial one, or asleep)
   1  a bug in SunGather
   2  wrong options or command line
-  3  an inverter is unreachable
+  3  an inverter is unreachable, or no daemon runs that could answer
   4  an inverter is reachable but not usable: busy, refused, not a Sungrow
 
 With several inverters the worst one counts. Options are listed by 'sungather options'.

@@ -55,13 +55,21 @@ class Poller:
         interval = self.inverter.options.scan_interval
         due = loop.time()
         while True:
-            await self.scan()
+            try:
+                await self.scan()
+            except Exception:
+                # A bug met with one inverter must not take the others along.
+                log.exception(
+                    "a scan of %s failed; the next one is tried", self.inverter.newest.name
+                )
             reading = self.inverter.newest
             quiet = self._quiet_for(reading)
             now = loop.time()
             # Slots that a slow device has missed are left out, not made up for.
             due += interval * max(1, -(-(now - due) // interval))
-            await self._sleep(quiet if quiet is not None else due - now)
+            if reading.state is State.OK:
+                quiet = max(quiet, due - now)
+            await self._sleep(quiet or due - now)
 
     async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
         """Scan now, or after the scan that is under way, and hand the readings to everybody."""
@@ -77,19 +85,22 @@ class Poller:
 
     def _publish(self, reading: Reading) -> None:
         for service in self._services:
-            service.take(reading)
+            try:
+                service.take(reading)
+            except Exception:
+                log.exception("%s could not take a reading of %s", service.name, reading.name)
 
     async def test(self) -> dict[str, object]:
         """`test-connection` over this poller's own connection."""
         async with self._line:
             return await self.inverter.test()
 
-    def _quiet_for(self, reading: Reading) -> float | None:
-        """Seconds to leave an exhausted device alone; None: until the next slot."""
+    def _quiet_for(self, reading: Reading) -> float:
+        """Seconds for which an exhausted device is left alone, also after a partial reading."""
         kind = reading.problem.kind if reading.problem else ""
-        if reading.state in (State.OK, State.ASLEEP) or kind not in _EXHAUSTED:
+        if reading.state is State.ASLEEP or kind not in _EXHAUSTED:
             self._exhausted = 0
-            return None
+            return 0.0
         step = min(self._exhausted, len(BACK_OFF) - 1)
         self._exhausted += 1
         return BACK_OFF[step] * random.uniform(1.0, 1.2)  # noqa: S311 (jitter, not secrecy)

@@ -16,6 +16,7 @@ from sungather import answers, control, errors, privileges
 from sungather.answers import Answer
 from sungather.configuration import Configuration, load
 from sungather.reading import Path as DevicePath
+from sungather.worker import leave_threads_behind
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,12 @@ def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Co
     logging.basicConfig(
         level=configuration.log_level, format="%(levelname)s %(message)s", stream=sys.stderr
     )
-    for warning in configuration.warnings:
-        logging.getLogger("sungather").warning("%s", warning)
+    if chosen.command in ("run", "check-config"):
+        for warning in configuration.warnings:
+            log.warning("%s", warning)
+    else:
+        # The answer says what came of every inverter; the log need not say it twice.
+        logging.getLogger("sungather.collector").setLevel(logging.ERROR)
     return configuration
 
 
@@ -69,6 +74,7 @@ async def _answer(
 
     Without any inverter in the options, the daemon's inverters are meant.
     """
+    leave_threads_behind()
     configuration = _configuration(chosen, need_inverter=False)
     socket = configuration.storage / control.SOCKET
     targets = control.targets_of(configuration.inverters)

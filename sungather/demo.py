@@ -129,7 +129,7 @@ class Screen(Lines):
         if self.shows_to_people:
             self._live.update(tables.reading(reading.as_json()), refresh=True)
         else:
-            self._live.console.print(tables.summary(reading))
+            self._live.console.print(tables.summary(reading), soft_wrap=True)
 
     async def run(self) -> None:
         """Keep the table on the terminal until cancelled."""

@@ -27,9 +27,10 @@ class OptionsError(SungatherError):
 
 
 class DaemonError(SungatherError):
-    """The running daemon does not answer a command."""
+    """There is no running daemon to answer, or it does not."""
 
     kind = "daemon"
+    exit_code = 3
 
 
 class InverterError(SungatherError):

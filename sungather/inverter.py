@@ -24,6 +24,10 @@ from sungather.transports import Transport
 
 log = logging.getLogger(__name__)
 
+_SLEEPS = Problem(
+    errors.Asleep.kind,
+    "The inverter sleeps until there is sun on the panels again. It is asked at every scan.",
+)
 _LATENCY_SAMPLES = 5
 _REMEMBER_EVERY = 900.0
 """Seconds between two writes of what must survive a restart; gentle to SD cards."""
@@ -52,6 +56,8 @@ class Inverter:
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
         self._dusk = _dusk(memory.get("dusk"))
+        self._serial = str(memory.get("serial") or "")
+        """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
         self._session: Session | None = None
         self._lost = True
@@ -84,8 +90,10 @@ class Inverter:
             units: dict[str, str] = {}
             fresh: frozenset[str] = frozenset()
         else:
-            problem = problem_of(trouble) if trouble else None
             state, values, units, derived = self._judge_values(session)
+            problem = problem_of(trouble) if trouble else None
+            if state is State.ASLEEP:
+                problem = _SLEEPS
             fresh = (fresh & values.keys()) | derived
         now = self._clock.now()
         known, device = self._session, self.device
@@ -192,8 +200,9 @@ class Inverter:
         if known is not None and known.identity == identity:
             known.forget_values()
             return known
-        if known is not None and known.identity.serial != identity.serial:
+        if identity.serial and self._serial not in ("", identity.serial):
             self._derivation.forget()
+        self._serial = identity.serial or self._serial
         registers = registers_for(identity.device, self.options.level)
         blocks = BlockReader(
             self._requester,
@@ -210,11 +219,7 @@ class Inverter:
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
         if self._dusk is not None and self._dusk.explains(error):
-            return State.ASLEEP, Problem(
-                errors.Asleep.kind,
-                "The inverter sleeps until there is sun on the panels again. It is asked at "
-                "every scan.",
-            )
+            return State.ASLEEP, _SLEEPS
         return state_of(error), problem_of(error)
 
     def _judge_values(
@@ -243,6 +248,7 @@ class Inverter:
         self._storage.save(
             self._memory_name,
             {
+                "serial": self._serial,
                 "derivation": self._derivation.as_json(),
                 "dusk": {"hybrid": dusk.hybrid, "resting": dusk.resting} if dusk else None,
             },

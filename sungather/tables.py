@@ -23,6 +23,14 @@ STATE_COLOURS = {
     "not-an-inverter": "red",
     "misconfigured": "red",
 }
+_FLOWS = (
+    "pv_power",
+    "house_power",
+    "grid_import_power",
+    "grid_export_power",
+    "battery_charge_power",
+    "battery_discharge_power",
+)
 _HOUSEHOLD = ("pv_", "house_", "grid_import_", "grid_export_", "battery_")
 """Starts of the names that people look for first."""
 
@@ -59,9 +67,9 @@ def summary(one: Reading) -> Text:
     """One line of the household's figures."""
     moment = one.time.astimezone().strftime("%H:%M:%S")
     figures = [
-        f"{name.removesuffix('_power').replace('_', ' ')} {value} W"
-        for name, value in one.values.items()
-        if name.startswith(_HOUSEHOLD) and name.endswith("_power") and one.units.get(name) == "W"
+        f"{name.removesuffix('_power').replace('_', ' ')} {one.values[name]} W"
+        for name in _FLOWS
+        if name in one.values
     ]
     return Text(f"{moment}  {one.name} {one.state}  {', '.join(figures)}")
 

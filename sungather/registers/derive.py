@@ -23,6 +23,7 @@ from sungather.reading import Value
 from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
 from sungather.registers.device import Device
 from sungather.registers.memory import Memory
+from sungather.registers.meter_watch import MeterWatch
 
 FLOWS = ("pv", "house", "grid_import", "grid_export", "battery_charge", "battery_discharge")
 
@@ -100,6 +101,7 @@ class Derivation:
         self._memory = memory or Memory()
         self._stopwatch = Stopwatch()
         self._before: dict[str, float] = {}
+        self._meter = MeterWatch()
 
     @classmethod
     def from_json(cls, content: object, timezone: ZoneInfo) -> "Derivation":
@@ -125,6 +127,7 @@ class Derivation:
         at, day = now.timestamp(), self._day(now)
         derived = Derived()
         said = {name: value for name in values if (value := _number(values, name)) is not None}
+        derived.rejected |= self._meter.frozen(said, device, monotonic)
         self._judge_totals(said, at, day, derived)
         self._correct_todays(said, at, day, derived)
         for name in derived.rejected:

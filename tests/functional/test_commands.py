@@ -183,7 +183,7 @@ async def test_get_inverter_info_tells_what_it_is(server: Server, sungather: She
 
 async def test_readings_without_a_daemon_say_how_to_start_one(sungather: Shell) -> None:
     code, out, err = await sungather("readings", "--set", "inverter.host=127.0.0.1")
-    assert (code, out) == (1, "")
+    assert (code, out) == (3, "")
     assert "sungather run" in err
 
 

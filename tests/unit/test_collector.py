@@ -30,9 +30,12 @@ class Scripted:
         self.newest = Reading("inverter", State.CONNECTING, MOMENT)
         self.scans = 0
         self.closed = False
+        self.trouble: Exception | None = None
         self._script = list(readings)
 
     async def scan(self, complete: bool = False) -> Reading:
+        if self.trouble is not None:
+            raise self.trouble
         self.newest = self._script[min(self.scans, len(self._script) - 1)]
         self.scans += 1
         return self.newest
@@ -159,3 +162,31 @@ async def test_a_partial_reading_is_not_called_ok(caplog: pytest.LogCaptureFixtu
     assert [one.message for one in caplog.records] == [
         "inverter was read only in part: A sentence."
     ]
+
+
+async def test_a_bug_met_with_one_inverter_does_not_stop_its_polling(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inverter = Scripted(reading())
+    inverter.trouble = ValueError("oops")
+    assert len(await pauses(inverter, 2)) == 2
+    assert "a scan of inverter failed" in caplog.text
+
+
+async def test_a_service_that_cannot_take_a_reading_keeps_it_from_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Refusing(Taker):
+        def take(self, reading: Reading) -> None:
+            raise ValueError("oops")
+
+    good = Taker()
+    await Poller(cast(Inverter, Scripted(reading())), None, [Refusing(), good]).scan()
+    assert len(good.taken) == 1
+    assert "could not take a reading" in caplog.text
+
+
+async def test_a_partial_reading_of_an_exhausted_device_is_followed_by_more_quiet() -> None:
+    partial = reading(State.OK, "silent")
+    waited = await pauses(Scripted(partial, interval=10.0), 3)
+    assert waited[2] >= BACK_OFF[2]
