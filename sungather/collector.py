@@ -50,7 +50,8 @@ class Poller:
         return (self.inverter.newest, *(self._behind.newest if self._behind else ()))
 
     async def run(self) -> None:
-        """Scan until cancelled."""
+        """Scan until cancelled; begin with saying whom one is connecting to."""
+        self._publish(self.inverter.newest)
         loop = asyncio.get_running_loop()
         interval = self.inverter.options.scan_interval
         due = loop.time()

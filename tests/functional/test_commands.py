@@ -328,7 +328,8 @@ async def test_the_demo_reads_a_simulated_day(sungather: Shell) -> None:
     assert process.stdout is not None
     lines = [json.loads(await process.stdout.readline()) for _ in range(6)]
     assert await stop(process) == 0
-    lines = [line for line in lines if "via" not in line]
+    assert lines[0]["state"] == "connecting"
+    lines = [line for line in lines[1:] if "via" not in line]
     times = [line["time"] for line in lines]
     assert times == sorted(times)
     assert all(line["state"] == "ok" for line in lines)
