@@ -403,8 +403,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "influxdb.tags",
         Kind.TEXT,
-        "Further tags, KEY=VALUE with commas between. Name, model and serial number are always "
-        "tags.",
+        "Further tags, KEY=VALUE with commas between. Name, kind, model and serial number are "
+        "always tags.",
         otherwise="no further tags",
         example="site=roof, owner=me",
     ),
@@ -492,7 +492,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.DIRECTORY,
         "Directory of everything that must survive a restart: what was learned about the "
         "inverter, history, outbox, and the control socket.",
-        otherwise="$STATE_DIRECTORY, $SNAP_COMMON, $XDG_STATE_HOME/sungather or "
+        otherwise="$STATE_DIRECTORY, $SNAP_COMMON/state, $XDG_STATE_HOME/sungather or "
         "~/.local/state/sungather, the first that is set",
         example="/var/lib/sungather",
     ),

@@ -7,12 +7,14 @@ root. Nobody else may do anything.
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 USER = 584792
 """User and group number of `_daemon_`, the same on every machine (snapd's system-usernames)."""
+STATE = "state"
+"""Directory of outbox, history and the control socket below $SNAP_COMMON."""
 LOGS = "logs"
 """Directory of the log files below $SNAP_COMMON; the slot of this name shares it."""
 SUPPORT = "support"
@@ -48,23 +50,29 @@ def drop_root() -> None:
     os.umask(_UMASK)
 
 
-def give_to_daemon(directory: Path) -> None:
-    """Make `directory` and all in it the daemon's; costs one look a file if it is already."""
-    for path in (directory, *_below(directory)):
-        # The daemon may remove files meanwhile.
-        with suppress(FileNotFoundError):
-            found = path.lstat()
-            if (found.st_uid, found.st_gid) == (USER, ROOT_GROUP):
-                continue
-            # Modes first: afterwards the file is not ours any more.
-            if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode):
-                path.chmod(_mode(found.st_mode))
-            os.chown(path, USER, ROOT_GROUP, follow_symlinks=False)
+def prepare(common: Path) -> None:
+    """Make the daemon's directories in $SNAP_COMMON, and give all that is in there to it.
+
+    $SNAP_COMMON itself cannot be given away: AppArmor lets nobody change it. Costs one look a
+    file if nothing is to be done. Run as root.
+    """
+    for name in (STATE, LOGS, SUPPORT):
+        (common / name).mkdir(exist_ok=True)
+    for parent, directories, files in os.walk(common):
+        for name in (*directories, *files):
+            # The daemon may remove files meanwhile.
+            with suppress(FileNotFoundError):
+                _give(Path(parent, name))
 
 
-def _below(directory: Path) -> Iterator[Path]:
-    for parent, directories, files in os.walk(directory):
-        yield from (Path(parent, name) for name in (*directories, *files))
+def _give(path: Path) -> None:
+    found = path.lstat()
+    if (found.st_uid, found.st_gid) == (USER, ROOT_GROUP):
+        return
+    # Modes first: afterwards the file is not ours any more.
+    if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode):
+        path.chmod(_mode(found.st_mode))
+    os.chown(path, USER, ROOT_GROUP, follow_symlinks=False)
 
 
 def _mode(mode: int) -> int:

@@ -29,7 +29,8 @@ def state_directory(environment: Mapping[str, str]) -> Path:
     """Where state is kept: by systemd, by snapd, or by the user's own directories (XDG)."""
     # systemd separates several directories with colons; the first is the main one.
     candidates = [environment.get("STATE_DIRECTORY", "").partition(":")[0]]
-    candidates.append(environment.get("SNAP_COMMON", ""))
+    # In the snap the directory itself stays root's, so there is one in it for the daemon.
+    candidates.append(f"{common}/state" if (common := environment.get("SNAP_COMMON", "")) else "")
     for directory in candidates:
         if directory.startswith("/"):
             return Path(directory)

@@ -10,7 +10,7 @@ from sungather.configuration_file import parse, render
 from sungather.option_check import Checked, check
 from sungather.option_values import text_of
 from sungather.options import Value
-from sungather.privileges import give_to_daemon
+from sungather.privileges import prepare
 from sungather.snap import confined
 from sungather.snap.snapctl import set_texts, snapctl
 from sungather.snap.typed import Typed
@@ -36,7 +36,7 @@ def apply(typed: Typed, secrets: Mapping[str, str] | None = None, *, steer: bool
     """
     secrets = secrets or {}
     common = Path(os.environ["SNAP_COMMON"])
-    give_to_daemon(common)
+    prepare(common)
     checked = _checked(typed, secrets, common)
     file = Path(os.environ["SNAP_DATA"]) / FILE
     rendered = render(checked.values)

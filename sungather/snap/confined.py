@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sungather.configuration import Configuration
+from sungather.privileges import STATE
 
 _UNPRIVILEGED_PORTS = 1024
 _EXPORTS = ("mqtt", "influxdb", "pvoutput")
@@ -18,7 +19,7 @@ def problems(configuration: Configuration, common: Path) -> list[str]:
 
     Args:
         configuration: checked options.
-        common: $SNAP_COMMON, the only place that is the daemon's.
+        common: $SNAP_COMMON, where the daemon's own directories are.
     """
     return [
         *_port(configuration),
@@ -40,10 +41,11 @@ def _port(configuration: Configuration) -> Iterator[str]:
 
 def _directory(configuration: Configuration, common: Path) -> Iterator[str]:
     text = configuration.text("storage.directory")
-    if text and not Path(text).resolve().is_relative_to(common.resolve()):
+    state = common / STATE
+    if text and not Path(text).resolve().is_relative_to(state.resolve()):
         yield (
-            f"storage.directory must be {common} or lie below it, because the snap can write "
-            "nowhere else: leave it out."
+            f"storage.directory must be {state} or lie below it, because the snap's daemon can "
+            "write nowhere else: leave it out."
         )
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sungather import control, errors
+from sungather.configuration import load
 from sungather.options import option
-from sungather.privileges import LOGS, SUPPORT, drop_root, give_to_daemon
-from sungather.snap.apply import apply
+from sungather.privileges import SUPPORT, drop_root, prepare
+from sungather.snap.apply import FILE, apply
 from sungather.snap.snapctl import snapctl
 from sungather.snap.typed import typed
 
@@ -31,10 +32,8 @@ def main(hook: str) -> int:
 
 def install() -> None:
     """Before the configure hook of a fresh installation: the place where the daemon may write."""
-    common = Path(os.environ["SNAP_COMMON"])
-    # The slot shares it, so it must be there before the daemon has run.
-    (common / LOGS).mkdir(exist_ok=True)
-    give_to_daemon(common)
+    # The slot shares one of the directories, so they are there before the daemon has run.
+    prepare(Path(os.environ["SNAP_COMMON"]))
 
 
 def configure() -> None:
@@ -53,11 +52,11 @@ def post_refresh() -> None:
 
 def pre_refresh() -> None:
     """In the old version: its daemon puts on the disk what it still has in memory."""
-    socket = Path(os.environ["SNAP_COMMON"]) / control.SOCKET
     try:
-        asyncio.run(control.ask_daemon(socket, "write-down", []))
-    except errors.DaemonError as error:
-        # A daemon that does not answer must not stand in the way of the version that cures it.
+        storage = load(Path(os.environ["SNAP_DATA"]) / FILE, need_inverter=False).storage
+        asyncio.run(control.ask_daemon(storage / control.SOCKET, "write-down", []))
+    except errors.SungatherError as error:
+        # Whatever is wrong here must not stand in the way of the version that cures it.
         print(error, file=sys.stderr)
 
 

@@ -13,11 +13,12 @@ import pytest
 
 from sungather.privileges import (
     ROOT_GROUP,
+    STATE,
     USER,
     drop_root,
-    give_to_daemon,
     in_snap,
     logs_directory,
+    prepare,
 )
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can be given up")
@@ -55,9 +56,9 @@ def reachable() -> Generator[Path]:
 
 @root
 def test_root_is_given_up_for_good(reachable: Path) -> None:
-    give_to_daemon(reachable)
-    assert dropped(reachable, "sungather") == [[USER] * 3, [USER] * 3, [], False]
-    made = (reachable / "made").stat()
+    prepare(reachable)
+    assert dropped(reachable / STATE, "sungather") == [[USER] * 3, [USER] * 3, [], False]
+    made = (reachable / STATE / "made").stat()
     assert (made.st_uid, made.st_gid) == (USER, ROOT_GROUP)
     assert stat.S_IMODE(made.st_mode) == 0o640
 
@@ -83,12 +84,13 @@ def test_files_are_the_daemons_and_nobody_elses(tmp_path: Path) -> None:
     (below / "open").chmod(0o666)
     (below / "link").symlink_to("/etc/passwd")
     passwd = Path("/etc/passwd").stat()
-    give_to_daemon(tmp_path)
+    prepare(tmp_path)
     modes = {
         path.name: (path.lstat().st_uid, path.lstat().st_gid, stat.S_IMODE(path.lstat().st_mode))
         for path in (below, below / "open")
     }
     assert modes == {"below": (USER, 0, 0o2750), "open": (USER, 0, 0o660)}
+    assert tmp_path.stat().st_uid == 0, "snapd lets nobody change $SNAP_COMMON itself"
     assert (below / "link").lstat().st_uid == USER
     assert Path("/etc/passwd").stat() == passwd, "a link leads nowhere"
 
@@ -98,7 +100,7 @@ def test_what_is_the_daemons_already_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "own"
     file.touch(0o600)
     os.chown(file, USER, ROOT_GROUP)
-    give_to_daemon(tmp_path)
+    prepare(tmp_path)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 

@@ -35,7 +35,7 @@ def test_utc_has_many_names() -> None:
     ("environment", "directory"),
     [
         ({"STATE_DIRECTORY": "/a:/b", "SNAP_COMMON": "/c"}, "/a"),
-        ({"SNAP_COMMON": "/c", "XDG_STATE_HOME": "/d"}, "/c"),
+        ({"SNAP_COMMON": "/c", "XDG_STATE_HOME": "/d"}, "/c/state"),
         ({"XDG_STATE_HOME": "/d", "HOME": "/e"}, "/d/sungather"),
         ({"XDG_STATE_HOME": "not/absolute", "HOME": "/e"}, "/e/.local/state/sungather"),
         ({"HOME": ""}, "/.local/state/sungather"),

@@ -25,7 +25,7 @@ def test_defaults_are_fine(tmp_path: Path) -> None:
     [
         ("web: {port: 80}", "web.port"),
         ("storage: {directory: /home/me}", "storage.directory"),
-        ("storage: {directory: /var/snap/sungather/common/../../other}", "storage.directory"),
+        ("storage: {directory: /var/snap/sungather/common/state/../logs}", "storage.directory"),
         ('  tls: {ca: "/home/me/ca.pem"}', "inverter.tls.ca"),
         ('mqtt: {tls: {ca: "/home/me/ca.pem"}}', "mqtt.tls.ca"),
         ('mqtt: {tls: {ca: "-----BEGIN CERTIFICATE-----\\nx"}}', "mqtt.tls.ca"),
@@ -43,7 +43,7 @@ def test_what_would_fail_later_is_refused_at_once(tmp_path: Path, text: str, key
     "text",
     [
         "web: {port: 80, enabled: false}",
-        "storage: {directory: /var/snap/sungather/common/elsewhere}",
+        "storage: {directory: /var/snap/sungather/common/state/elsewhere}",
         'mqtt: {host: h, topic: "a/#"}',
     ],
 )

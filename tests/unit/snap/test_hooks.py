@@ -24,7 +24,7 @@ NAMES = ["configure", "install", "post-refresh", "pre-refresh", "remove"]
 @asynccontextmanager
 async def daemon(common: Path, handlers: Mapping[str, Handler]) -> AsyncGenerator[None]:
     """A daemon's control socket."""
-    path = common / SOCKET
+    path = common / privileges.STATE / SOCKET
     server = asyncio.create_task(ControlServer(path, [], handlers).run())
     while not path.is_socket():  # noqa: ASYNC110 (another task makes it)
         await asyncio.sleep(0)
@@ -34,7 +34,7 @@ async def daemon(common: Path, handlers: Mapping[str, Handler]) -> AsyncGenerato
 
 def test_an_installation_makes_the_place_of_the_logs(fake: Snapd, common: Path) -> None:
     assert hooks.main("install") == 0
-    assert (common / "logs").is_dir()
+    assert {file.name for file in common.iterdir()} == {"logs", "state", "support"}
 
 
 def test_a_refresh_lets_unknown_options_go_and_keeps_the_rest(fake: Snapd, data: Path) -> None:
@@ -66,6 +66,7 @@ def test_a_refresh_with_a_value_that_is_wrong_by_now_fails_with_the_reason(
 def test_before_a_refresh_without_a_daemon_nothing_is_done(
     fake: Snapd, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    fake.set(HOST)
     assert hooks.main("pre-refresh") == 0
     assert capsys.readouterr().err == ""
 
@@ -79,6 +80,7 @@ async def test_before_a_refresh_the_daemon_writes_down_what_it_has(
         written.append(True)
         return {}
 
+    fake.set(HOST)
     async with daemon(common, {"write-down": write_down}):
         assert await asyncio.to_thread(hooks.main, "pre-refresh") == 0
     assert written == [True]
@@ -87,6 +89,7 @@ async def test_before_a_refresh_the_daemon_writes_down_what_it_has(
 async def test_a_daemon_that_knows_no_such_command_does_not_stop_the_refresh(
     fake: Snapd, common: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    fake.set(HOST)
     async with daemon(common, {}):
         assert await asyncio.to_thread(hooks.main, "pre-refresh") == 0
     assert "no command 'write-down'" in capsys.readouterr().err
@@ -120,6 +123,7 @@ def test_every_hook_is_three_lines_that_call_the_package() -> None:
 def test_the_hook_runs_as_snapd_runs_it(
     fake: Snapd, common: Path, tmp_path: Path, name: str
 ) -> None:
+    fake.set()
     python = tmp_path / "bin/python3"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
