@@ -51,6 +51,7 @@ def dropped(directory: Path, name: str) -> list[object]:
 def reachable() -> Generator[Path]:
     """A directory whose parents every user may pass; pytest's own are closed."""
     with tempfile.TemporaryDirectory(prefix="sungather-") as directory:
+        Path(directory).chmod(0o755)
         yield Path(directory)
 
 
