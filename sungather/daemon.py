@@ -21,6 +21,7 @@ from sungather.reading import Reading
 from sungather.service import Health, Service
 from sungather.storage import Storage, StoredTexts, claimed
 from sungather.transports.choice import open_transport
+from sungather.worker import leave_threads_behind
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ class Control:
 
 async def run(configuration: Configuration) -> None:
     """The daemon: collect until SIGTERM or SIGINT. Raises `OptionsError` if one runs already."""
+    leave_threads_behind()
     with claimed(configuration.storage):
         await _collect(configuration)
 

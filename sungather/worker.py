@@ -1,16 +1,51 @@
-"""One thread for blocking work (a disk, a socket), fed from the event loop in order.
+"""Threads for blocking work (a disk, a socket) that nobody waits for when the process ends.
 
-A thread pool would be waited for when the process ends, so that one hanging server could hold up
-a shutdown; this thread is a daemon and is simply left behind.
+A thread pool would be waited for, so that one hanging server could hold up a shutdown; these
+threads are daemons and are simply left behind.
 """
 
 import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class DaemonThreads(ThreadPoolExecutor):
+    """An executor for an event loop; each call has a thread of its own.
+
+    The loop and libraries give it what is rare and may hang for long: looking up a name,
+    connecting. asyncio insists on this base class.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """Run `fn` at once."""
+        future: Future[T] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        threading.Thread(target=job, name="helper", daemon=True).start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave behind what is under way."""
+
+
+def leave_threads_behind() -> None:
+    """Have the running event loop end without waiting for a name or a connection."""
+    asyncio.get_running_loop().set_default_executor(DaemonThreads())
 
 
 class Worker:

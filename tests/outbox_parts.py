@@ -1,5 +1,6 @@
 """Readings and clocks for the tests of the outbox and of the exporters."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sungather.clock import Clock
@@ -37,6 +38,21 @@ class Time:
     def set(self, now: datetime) -> None:
         """Set the wall clock; the other one goes on."""
         self._time = (now, self._time[1])
+
+
+def behind(time: datetime = NOON, via: str = "roof", **values: Value) -> Reading:
+    """A reading of a battery behind an inverter; without values it has one figure."""
+    known: dict[str, Value] = dict(values) or {"soc": 64.5}
+    return replace(
+        reading(time, f"{via}-battery-1"),
+        model="SBR096",
+        family="battery",
+        serial="S2310160987",
+        values=known,
+        fresh=frozenset(known),
+        kind="battery",
+        via=via,
+    )
 
 
 def reading(

@@ -73,6 +73,7 @@ def table(reading: Reading) -> str:
             reading.name,
             reading.model,
             reading.serial,
+            f"{reading.kind} behind {reading.via}" if reading.via else "",
             str(reading.state),
             reading.time.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
         )

@@ -144,24 +144,49 @@ class Topics:
     """Availability of the collector itself."""
 
 
-def device_id(serial: str) -> str:
-    """Identity of the device, part of the discovery topic and of every unique id."""
-    return "sungather_" + re.sub(r"[^A-Za-z0-9_-]", "_", serial)
+def device_id(device: Reading, inverter: Reading | None = None) -> str:
+    """Identity of a device, part of the discovery topic and of every unique id; "" for none.
+
+    It comes from the serial number; a device behind `inverter` that tells none of its own is
+    known by its inverter and number.
+    """
+    serial = device.serial
+    if inverter is not None and inverter.serial and serial in ("", inverter.serial):
+        serial = f"{inverter.serial}_{_number_behind(device)}"
+    return "sungather_" + re.sub(r"[^A-Za-z0-9_-]", "_", serial) if serial else ""
+
+
+def _number_behind(device: Reading) -> str:
+    """Such as "battery-1", of roof-battery-1 behind roof."""
+    return device.name.removeprefix(f"{device.via}-")
+
+
+def _device_name(device: Reading) -> str:
+    inverter = device.via or device.name
+    brand = "Sungrow" if inverter == "inverter" else inverter
+    if device.via:
+        return f"{brand} {_number_behind(device).replace('-', ' ')}"
+    return f"{brand} {device.model}" if inverter == "inverter" else brand
 
 
 def discovery(
-    newest: Reading, values: Mapping[str, Value], topics: Topics, gone: Iterable[str] = ()
+    newest: Reading,
+    values: Mapping[str, Value],
+    topics: Topics,
+    gone: Iterable[str] = (),
+    inverter: Reading | None = None,
 ) -> dict[str, object]:
-    """The discovery message of one inverter.
+    """The discovery message of one inverter, or of one device behind it.
 
     Args:
         newest: tells model, serial, firmware and units.
-        values: every scalar that the inverter has shown so far.
+        values: every scalar that the device has shown so far.
         topics: where to find the values.
         gone: entities announced by an earlier run that are to be removed.
+        inverter: the one behind which the device is. It has to be announced first, since Home
+            Assistant refuses devices behind unknown ones.
     """
-    identity = device_id(newest.serial)
-    name = f"Sungrow {newest.model}" if newest.name == "inverter" else newest.name
+    identity = device_id(newest, inverter)
     both = [{"topic": topics.collector}, {"topic": topics.availability}]
     components: dict[str, object] = {
         key: entity(key, newest.units.get(key, ""), value)
@@ -183,9 +208,12 @@ def discovery(
         "identifiers": [identity],
         "manufacturer": "Sungrow",
         "model": newest.model,
-        "name": name,
-        "serial_number": newest.serial,
+        "name": _device_name(newest),
     }
+    if newest.serial:
+        device["serial_number"] = newest.serial
+    if inverter is not None:
+        device["via_device"] = device_id(inverter)
     if newest.firmware:
         device["sw_version"] = ", ".join(sorted(newest.firmware.values()))
     return {

@@ -26,14 +26,22 @@ def line(
 ) -> str:
     """One line with a timestamp in milliseconds; "" if no field is left.
 
-    `tags` come in addition to name, model and serial. Lists become `<name>_1`, `<name>_2`, ….
+    `tags` come in addition to name, kind, model and serial, and to the inverter (`via`) of a
+    device behind one. Lists become `<name>_1`, `<name>_2`, ….
     """
     fields = ",".join(
         f"{escaped(name)}={text}" for name, text in _fields(record.values) if name not in without
     )
     if not fields:
         return ""
-    labels = {"name": record.name, "model": record.model, "serial": record.serial, **tags}
+    labels = {
+        "name": record.name,
+        "kind": record.kind,
+        "model": record.model,
+        "serial": record.serial,
+        "via": record.via,
+        **tags,
+    }
     # Sorted, as InfluxDB recommends; empty values are not allowed.
     head = "".join(
         f",{escaped(key)}={escaped(value)}"

@@ -1,6 +1,6 @@
 """MQTT: the present as retained state, what was missed on a history topic, Home Assistant.
 
-Topics below `mqtt.topic`, every message with QoS 1:
+Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a device behind one:
     status                "online" or "offline": the collector itself, also as its last will
     NAME/availability     "online" while the inverter gives readings, else "offline"
     NAME/connection       the inverter's state in a word
@@ -43,6 +43,8 @@ _quiet.setLevel(logging.CRITICAL)
 TIMEOUT = 10.0
 """Seconds that the broker has for an acknowledgement."""
 KEEP_ALIVE = 30
+_BEHIND = "behind "
+"""Notes of the names of devices behind inverters begin so."""
 _AT_ONCE = 50
 """Messages of the history topic under way at a time."""
 
@@ -99,7 +101,12 @@ class Mqtt:
         """Readings published as state, until the outbox knows: name and time."""
         self._shown: dict[str, dict[str, Value]] = {}
         """Scalars that each inverter has shown so far: its entities."""
-        self._announced: dict[str, frozenset[str]] = {}
+        self._noted: set[str] = set()
+        """Devices behind inverters, those of earlier runs as well."""
+        self._described: dict[str, Reading] = {}
+        """The newest reading with values of each: what the entities are made from."""
+        self._announced: dict[str, tuple[str, frozenset[str]]] = {}
+        """Identity and entities that Home Assistant was told since the connection began."""
 
     # -- service --------------------------------------------------------------------------
 
@@ -107,6 +114,8 @@ class Mqtt:
         """The newest reading becomes the state as soon as the broker is there."""
         self._latest[reading.name] = reading
         self._unpublished.add(reading.name)
+        if reading.state is State.OK:
+            self._described[reading.name] = reading
         shown = self._shown.setdefault(reading.name, {})
         shown.update((name, reading.values[name]) for name in homeassistant.scalars(reading))
         self._feed.wake()
@@ -169,7 +178,9 @@ class Mqtt:
         await client.subscribe(self._topic("status"), 1)
         if self._options.homeassistant:
             await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
-        for name in self._settings.keys() - self._latest.keys():
+        notes = await self._feed.notes()
+        self._noted |= {note.removeprefix(_BEHIND) for note in notes if note.startswith(_BEHIND)}
+        for name in (self._settings.keys() | self._noted) - self._latest.keys():
             # What the broker still holds of an earlier run is not the present.
             await self._publish(client, self._topic(name, "availability"), "offline", retain=True)
         await self._publish(client, self._topic("status"), "online", retain=True)
@@ -225,7 +236,9 @@ class Mqtt:
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
         while self._unpublished:
-            name = self._unpublished.pop()
+            # Inverters first: Home Assistant has to know them before what is behind them.
+            name = min(self._unpublished, key=lambda one: (self._latest[one].via, one))
+            self._unpublished.remove(name)
             reading = self._latest[name]
             try:
                 await self._publish_state(client, reading)
@@ -235,9 +248,10 @@ class Mqtt:
 
     async def _publish_state(self, client: aiomqtt.Client, reading: Reading) -> None:
         up = reading.state is State.OK
-        if up and self._options.homeassistant and reading.serial:
-            await self._announce(client, reading)
+        if self._options.homeassistant and reading.name in self._described:
+            await self._announce(client, self._described[reading.name])
         if up:
+            await self._note_behind(reading)
             await self._publish(
                 client, self._state_topic(reading), _json(self._message(reading)), retain=True
             )
@@ -266,10 +280,13 @@ class Mqtt:
 
     async def _announce(self, client: aiomqtt.Client, reading: Reading) -> None:
         """Tell Home Assistant the entities, if they are not the ones it was told before."""
+        inverter = self._described.get(reading.via)
+        identity = homeassistant.device_id(reading, inverter)
         shown = self._shown[reading.name]
-        if self._announced.get(reading.name) == frozenset(shown):
+        told = (identity, frozenset(shown))
+        if not identity or self._announced.get(reading.name) == told:
             return
-        note = f"entities {reading.serial}"
+        note = f"entities {identity}"
         before = (await self._feed.notes()).get(note, "").split()
         message = homeassistant.discovery(
             reading,
@@ -281,24 +298,34 @@ class Mqtt:
                 self._topic("status"),
             ),
             before,
+            inverter if inverter is not None and inverter.serial else None,
         )
-        identity = homeassistant.device_id(reading.serial)
         topic = f"{self._options.homeassistant_prefix}/device/{identity}/config"
         await self._publish(client, topic, _json(message), retain=True)
-        self._announced[reading.name] = frozenset(shown)
+        self._announced[reading.name] = told
         if sorted(shown) != before:
             await self._feed.settle([], notes={note: " ".join(sorted(shown))})
 
+    async def _note_behind(self, reading: Reading) -> None:
+        """Remember a device behind an inverter, so that a later run can say that it is gone."""
+        if reading.via and reading.name not in self._noted:
+            await self._feed.settle([], notes={f"{_BEHIND}{reading.name}": reading.via})
+            self._noted.add(reading.name)
+
     def _message(self, reading: Reading) -> dict[str, object]:
-        if self._options.compatibility:
+        if self._is_as_before(reading):
             settings = self._settings.get(reading.name, {})
             return compatibility.payload(reading, settings, self._timezone)
         return {"time": rfc3339(reading.time), **reading.values}
 
     def _state_topic(self, reading: Reading) -> str:
-        if self._options.compatibility and reading.serial:
+        if self._is_as_before(reading) and reading.serial:
             return compatibility.topic(reading.serial)
         return self._topic(reading.name, "state")
+
+    def _is_as_before(self, reading: Reading) -> bool:
+        """Whether the message is SunGather 0.5's, which knew nothing behind an inverter."""
+        return bool(self._options.compatibility) and not reading.via
 
     def _topic(self, *parts: str) -> str:
         return "/".join((self._options.topic, *parts))

@@ -205,6 +205,8 @@ class Pvoutput:
                 return
 
     def _count(self, record: Record) -> int:
+        if record.via:
+            return -1  # what it does is in its inverter's figures
         start = start_of(record.time_ms, self._interval)
         if self._closed_ms > self._now_ms():
             # The clock was ahead when those slots were closed.

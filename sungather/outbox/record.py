@@ -24,6 +24,10 @@ class Record:
     read_ms: int
     """The same by the clock as it was then: with `name` it identifies the reading."""
     values: Mapping[str, Value]
+    kind: str = "inverter"
+    """"inverter", "battery", "charger"; see `Reading`."""
+    via: str = ""
+    """Name of the inverter behind which the device is; "" for an inverter."""
 
     @property
     def time(self) -> datetime:
@@ -57,6 +61,8 @@ class Row:
                 self.time_ms,
                 self.read_ms,
                 dict(values),
+                str(content.get("k", "inverter")),
+                str(content.get("b", "")),
             )
         except (KeyError, TypeError) as error:
             raise ValueError("not a reading") from error
@@ -73,12 +79,14 @@ def worth_keeping(reading: Reading) -> bool:
 
 
 def body_of(reading: Reading) -> bytes:
-    """The stored form: model, serial and the values that this scan read."""
+    """The stored form: model, serial, what it is behind, and the values that this scan read."""
     names = reading.fresh or reading.values.keys()
     values = {
         name: value
         for name, value in reading.values.items()
         if name in names and not (isinstance(value, float) and not math.isfinite(value))
     }
-    content = {"m": reading.model, "s": reading.serial, "v": values}
+    content: dict[str, object] = {"m": reading.model, "s": reading.serial, "v": values}
+    if reading.via:
+        content |= {"k": reading.kind, "b": reading.via}
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()

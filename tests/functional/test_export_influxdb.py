@@ -206,7 +206,7 @@ async def test_victoriametrics_takes_the_same_readings_as_version_2(tmp_path: Pa
         assert await asyncio.to_thread(stored) == [(noon, 100), (noon + 30_000, 200.5)]
 
 
-_POINT = re.compile(rb"sungather,model=SH10RT,name=roof,serial=A223098765 .+ \d{13}")
+_POINT = re.compile(rb"sungather,kind=inverter,model=SH10RT,name=roof,serial=A223098765 .+ \d{13}")
 
 
 def strict(version: str, written: list[bytes]) -> Callable[[Request], Reply]:

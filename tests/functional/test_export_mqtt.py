@@ -17,7 +17,7 @@ import pytest
 from sungather.exporters.mqtt import Mqtt, MqttOptions
 from sungather.outbox import Limits, Outbox
 from sungather.reading import Reading, State
-from tests.outbox_parts import Time, reading
+from tests.outbox_parts import Time, behind, reading
 from tests.real_parts import Server, mosquitto, running, tool
 
 OPTIONS = MqttOptions(
@@ -38,6 +38,7 @@ OPTIONS = MqttOptions(
     compatibility="",
 )
 DISCOVERY = "homeassistant/device/sungather_A223098765/config"
+BATTERY = "homeassistant/device/sungather_S2310160987/config"
 
 
 class Audience:
@@ -160,6 +161,50 @@ async def test_state_availability_and_discovery_are_retained_and_history_is_not(
                 assert late.on("sungather/roof/history") == []
             assert b.mqtt.health().state == "ok"
             assert b.mqtt.health().delivered == 1
+
+
+async def test_a_battery_behind_an_inverter_is_a_device_behind_its_device(
+    tmp_path: Path,
+) -> None:
+    server = mosquitto(tmp_path)
+    with running(server):
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
+            b.take(behind(b.time.now))
+            b.take_powers(4821)
+            await all_.hears(lambda: all_.on(BATTERY))
+            announced = [topic for topic, _, _ in all_.heard if topic.endswith("/config")]
+            assert announced[:2] == [DISCOVERY, BATTERY], "Home Assistant wants the inverter first"
+            assert json.loads(all_.on(BATTERY)[0])["device"]["via_device"] == (
+                "sungather_A223098765"
+            )
+            await all_.hears(lambda: all_.on("sungather/roof-battery-1/availability"))
+            assert all_.on("sungather/roof-battery-1/availability")[-1] == "online"
+            state = json.loads(all_.on("sungather/roof-battery-1/state")[0])
+            assert state["soc"] == 64.5
+            await b.drained()
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
+            topic = "sungather/roof-battery-1/availability"
+            await all_.hears(lambda: all_.on(topic)[-1:] == ["offline"])
+
+
+async def test_entities_are_announced_to_an_empty_broker_while_the_inverter_sleeps(
+    tmp_path: Path,
+) -> None:
+    server = mosquitto(tmp_path)
+    with running(server):
+        async with bench(tmp_path, at(server)) as b:
+            b.take_powers(1)
+            await b.drained()
+            b.take(reading(b.time.now, state=State.ASLEEP))
+            server.kill()
+            await b.is_in_state("waiting")
+            await asyncio.to_thread(server.start)
+            async with audience(server.port) as all_:
+                await all_.hears(lambda: all_.on("sungather/roof/connection") == ["asleep"])
+                (config,) = all_.on(DISCOVERY)
+                assert json.loads(config)["components"]["pv_power"]["unit_of_measurement"] == "W"
+                assert all_.on("sungather/roof/availability") == ["offline"]
+                assert all_.on("sungather/roof/state") == []
 
 
 async def test_an_inverter_that_sleeps_is_unavailable_and_says_why(tmp_path: Path) -> None:
@@ -327,6 +372,9 @@ async def test_the_topic_payload_and_serial_of_sungather_0_5_are_kept_on_request
             assert message["timestamp"] == "2026-6-21 9:05:09"
             assert (message["level"], message["host"], message["port"]) == (1, "192.0.2.1", 502)
             assert "strings" not in message
+            b.take(replace(behind(b.time.now), serial="A223098765ABC"))
+            await all_.hears(lambda: all_.on("sungather/roof-battery-1/state"))
+            assert len(all_.on("SunGather/A223098765")) == 1, "it knew no batteries"
             assert list(message)[:2] == ["model", "serial_number"]
 
 

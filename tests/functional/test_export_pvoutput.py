@@ -14,7 +14,7 @@ import pytest
 from sungather.exporters.pvoutput import Pvoutput, PvoutputOptions
 from sungather.outbox import Limits, Outbox
 from sungather.reading import Value
-from tests.outbox_parts import NOON, Time, reading
+from tests.outbox_parts import NOON, Time, behind, reading
 from tests.stand_ins import Reply, Request, site
 
 KEY = "k3y-that-nobody-may-see"
@@ -165,6 +165,16 @@ async def test_each_interval_is_uploaded_once_when_it_is_over_with_mean_and_last
         assert len(b.org.batches) == 1
         health = b.exporter.health()
         assert (health.state, health.delivered, health.queue) == ("ok", 1, 0)
+
+
+async def test_what_is_behind_an_inverter_is_not_counted_twice(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.read(2.5, power=100)
+        b.outbox.take(behind(b.time.now, pv_power=9000, house_power=9000))
+        await b.read(3, power=100)
+        await b.round()
+        assert b.org.kept == {"20260621 14:00": ["1500", "100", "", "50"]}
+        assert b.exporter._feed.figures().queue == 0  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sungather.exporters.console import Console, table
 from sungather.reading import Problem, State
-from tests.outbox_parts import reading
+from tests.outbox_parts import behind, reading
 
 
 class Terminal(io.StringIO):
@@ -47,6 +47,12 @@ async def test_on_a_terminal_it_is_a_table() -> None:
     lines = (await printed(console, stream, 3)).splitlines()
     assert lines[0].startswith("roof · SH10RT · A223098765 · ok · ")
     assert lines[1:3] == ["pv_power   4821 W", "run_state   Run"]
+
+
+def test_a_device_behind_an_inverter_is_shown_as_such() -> None:
+    assert table(behind()).startswith(
+        "roof-battery-1 · SBR096 · S2310160987 · battery behind roof · ok · "
+    )
 
 
 def test_a_reading_without_values_says_why() -> None:

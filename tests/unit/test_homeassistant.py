@@ -1,13 +1,21 @@
 """Home Assistant's discovery: each name becomes the entity that a person expects."""
 
 import json
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
-from sungather.exporters.homeassistant import HOUSEHOLD, Topics, discovery, entity, title
+from sungather.exporters.homeassistant import (
+    HOUSEHOLD,
+    Topics,
+    device_id,
+    discovery,
+    entity,
+    title,
+)
 from sungather.reading import Value
-from tests.outbox_parts import reading
+from tests.outbox_parts import behind, reading
 
 TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
 
@@ -100,9 +108,41 @@ def test_an_entity_of_an_earlier_run_that_is_no_more_is_removed() -> None:
     assert len(components["pv_power"]) > 1
 
 
-def test_a_device_carries_model_serial_and_firmware() -> None:
-    from dataclasses import replace
+def test_a_device_behind_an_inverter_is_a_device_of_its_own_that_says_so() -> None:
+    one = behind()
+    message = discovery(one, one.values, TOPICS, inverter=reading())
+    assert message["device"] == {
+        "identifiers": ["sungather_S2310160987"],
+        "manufacturer": "Sungrow",
+        "model": "SBR096",
+        "name": "roof battery 1",
+        "serial_number": "S2310160987",
+        "via_device": "sungather_A223098765",
+    }
+    components = cast(dict[str, dict[str, object]], message["components"])
+    assert components["soc"]["unique_id"] == "sungather_S2310160987_soc"
 
+
+@pytest.mark.parametrize("serial", ["", "A223098765"])
+def test_a_device_without_a_serial_number_of_its_own_is_known_by_its_inverter(
+    serial: str,
+) -> None:
+    one = replace(behind(), serial=serial)
+    assert device_id(one, reading()) == "sungather_A223098765_battery-1"
+    assert device_id(replace(one, serial="")) == "", "nobody knows it"
+
+
+def test_the_short_form_gives_names_for_people() -> None:
+    inverter = replace(reading(), name="inverter")
+    one = behind(via="inverter")
+    names = [
+        cast(dict[str, object], discovery(each, each.values, TOPICS)["device"])["name"]
+        for each in (inverter, one)
+    ]
+    assert names == ["Sungrow SH10RT", "Sungrow battery 1"]
+
+
+def test_a_device_carries_model_serial_and_firmware() -> None:
     one = replace(reading(), firmware={"arm": "SAPPHIRE-H_B001.V000.P005"})
     device = discovery(one, one.values, TOPICS)["device"]
     assert device == {

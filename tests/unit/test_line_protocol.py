@@ -1,6 +1,7 @@
 """Line protocol: what InfluxDB reads back is what was written."""
 
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ def test_a_reading_becomes_one_line_with_tags_fields_and_a_time_in_milliseconds(
     assert line(
         record(pv_power=4821, power_factor=0.98, run_state="Run", on=True), "sungather", {}
     ) == (
-        "sungather,model=SH10RT,name=roof,serial=A22 "
+        "sungather,kind=inverter,model=SH10RT,name=roof,serial=A22 "
         'pv_power=4821.0,power_factor=0.98,run_state="Run",on=true 1782043200000'
     )
 
@@ -31,7 +32,12 @@ def test_lists_become_numbered_fields_without_the_absent_ones() -> None:
 
 def test_empty_tags_are_left_out_and_further_tags_added() -> None:
     text = line(record(model="", a=1), "s", {"site": "Büro 1"})
-    assert text.startswith("s,name=roof,serial=A22,site=Büro\\ 1 ")
+    assert text.startswith("s,kind=inverter,name=roof,serial=A22,site=Büro\\ 1 ")
+
+
+def test_a_device_behind_an_inverter_is_told_apart_by_its_kind_and_its_inverter() -> None:
+    text = line(replace(record(soc=64), kind="battery", via="roof"), "s", {})
+    assert text.startswith("s,kind=battery,model=SH10RT,name=roof,serial=A22,via=roof ")
 
 
 def test_a_reading_without_fields_gives_no_line() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sungather.outbox import Feed, Limits, Outbox, Record
 from sungather.outbox.ledger import MEMORY_ROWS
 from sungather.reading import State
-from tests.outbox_parts import NOON, Time, reading
+from tests.outbox_parts import NOON, Time, behind, reading
 
 
 @asynccontextmanager
@@ -70,6 +70,18 @@ async def test_a_reading_arrives_at_every_exporter_once_with_model_serial_and_ti
             assert record.time == NOON
             assert record.values == {"pv_power": 4821, "mppt": [1.5, None], "run": "Run"}
             assert await outbox.feed(name).batch_now(10) == []
+
+
+async def test_a_device_behind_an_inverter_is_known_as_such_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as outbox:
+        outbox.take(behind())
+        outbox.take(reading())
+    async with opened(tmp_path) as outbox:
+        battery, inverter = await deliver_all(outbox.feed("influxdb"))
+    assert (battery.kind, battery.via, battery.values) == ("battery", "roof", {"soc": 64.5})
+    assert (inverter.kind, inverter.via) == ("inverter", "")
 
 
 async def test_only_what_the_scan_read_is_stored_and_a_state_without_values_is_not(
