@@ -109,9 +109,13 @@ class SungatherCharm(ops.CharmBase):
             event.fail(f"no Sungrow device answers in {' '.join(answer['networks'])}")
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent):
+        remarks: list[str] = []
         for status in self._statuses:
-            event.add_status(status)
-        event.add_status(ops.ActiveStatus())
+            if isinstance(status, ops.ActiveStatus):
+                remarks.append(status.message)
+            else:
+                event.add_status(status)
+        event.add_status(ops.ActiveStatus("; ".join(filter(None, remarks))))
 
     def _ask_inverters(
         self,

@@ -51,13 +51,11 @@ def alert_rules(us: Mapping[str, str]) -> dict[str, Any]:
 
     about = JujuTopology.from_dict(dict(us))
     found = Rules(query_type="promql", topology=about)
-    for file in sorted((SOURCE / RULES).glob("*.yaml")):
-        found.add(_about(yaml.safe_load(file.read_text()), about.alert_expression_str))
-    # Without the cos-tool program cosl puts no labels into expressions, so that is done here.
-    found.add(
-        _about(dict(generic_alert_groups.application_rules), about.alert_expression_str),
-        group_name_prefix=about.identifier,
-    )
+    ours = [yaml.safe_load(file.read_text()) for file in sorted((SOURCE / RULES).glob("*.yaml"))]
+    for rules in (*ours, dict(generic_alert_groups.application_rules)):
+        # Without the cos-tool program cosl puts no labels into expressions, so that is done here.
+        labelled = _about(rules, about.alert_expression_str)
+        found.add(labelled, group_name_prefix=about.identifier)
     return found.as_dict()
 
 
