@@ -45,7 +45,7 @@ async def _address(lines: asyncio.StreamReader) -> str:
 async def _take(url: str) -> None:
     async with chromium() as browser:
         for name, dark in (("page-light", False), ("page-dark", True)):
-            page = await browser.page(1000, 760, dark=dark, scale=1.5)
+            page = await browser.page(1000, 596, dark=dark, scale=1.5)
             await page.open(url)
             await page.until("document.querySelector('svg') !== null")
             file = PICTURES / f"{name}.png"

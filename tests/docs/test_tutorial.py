@@ -3,13 +3,17 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import yaml
 from real_parts import free_port, mosquitto, running, tool
 
 from sungather.configuration import load
+from sungather.exporters.delivery import Destination, Unavailable
+from sungather.outbox import Record
 from tests.docs import generate
 from tests.docs.pages import ROOT, Block, blocks, pages
 from tests.docs.session import Session, matcher, surroundings, typed
@@ -93,3 +97,29 @@ def test_options_on_a_page_are_options_of_the_program(block: Block, tmp_path: Pa
     file.write_text(block.text, encoding="utf-8")
     extra = () if "host: " in block.text and "inverter" in block.text else ("inverter.host=h",)
     assert load(file, extra).inverters
+
+
+async def test_the_exporter_of_contributing_delivers_and_waits(tmp_path: Path) -> None:
+    (block,) = (one for one in blocks(ROOT / "CONTRIBUTING.md") if one.language == "python")
+    names: dict[str, Callable[[str], Destination]] = {}
+    exec(compile(block.text, str(block), "exec"), names)
+    record = Record(1, "roof", "SH10RT", "A2310715068", 0, 0, {"pv_power": 1})
+    file = tmp_path / "lines"
+    assert await names["Lines"](str(file)).deliver([record]) == {}
+    assert "roof {'pv_power': 1}" in file.read_text()
+    with pytest.raises(Unavailable, match="cannot be written"):
+        await names["Lines"](str(tmp_path)).deliver([record])
+
+
+def test_the_tasks_for_real_machines_are_whole_and_say_that_they_never_ran() -> None:
+    suites = loaded(ROOT / "spread.yaml")["suites"]
+    tasks = [task for suite in suites for task in (ROOT / suite).glob("*/task.yaml")]
+    assert tasks
+    for file in (ROOT / "spread.yaml", *tasks):
+        assert "never run so far" in file.read_text("utf-8").lower()
+        assert {"summary", "execute"} <= loaded(file).keys() or file not in tasks
+
+
+def loaded(file: Path) -> dict[str, Any]:
+    content: object = yaml.safe_load(file.read_text("utf-8"))
+    return cast(dict[str, Any], content)
