@@ -1,0 +1,52 @@
+"""What stands around the charm: the Terraform module and the workflows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("side", ["provides", "requires"])
+def test_the_terraform_module_knows_every_endpoint(charmcraft: dict[str, Any], side: str) -> None:
+    text = (ROOT / "terraform/outputs.tf").read_text()
+    block = re.search(rf'output "{side}" {{(.*?)\n}}', text, re.DOTALL)
+    assert block is not None
+    named = dict(re.findall(r"(\w+) += \"([\w-]+)\"", block[1].partition("value =")[2]))
+    assert set(named.values()) == set(charmcraft[side])
+    assert all(key == name.replace("-", "_") for key, name in named.items())
+
+
+def test_the_terraform_module_deploys_this_charm(charmcraft: dict[str, Any]) -> None:
+    text = (ROOT / "terraform/main.tf").read_text()
+    assert f'name     = "{charmcraft["name"]}"' in text
+    variables = (ROOT / "terraform/variables.tf").read_text()
+    assert f'default     = "{charmcraft["base"]}"' in variables
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_actions_of_workflows_are_pinned_to_a_commit(file: Path) -> None:
+    uses = re.findall(r"uses: (\S+)(.*)", file.read_text())
+    for what, comment in uses:
+        local = what.startswith("./")
+        assert local or re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", what), what
+        assert local or re.search(r"# v\d", comment), what
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_workflows_get_no_more_rights_than_they_need(file: Path) -> None:
+    workflow = yaml.safe_load(file.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert "uses" in job or "timeout-minutes" in job
+
+
+def test_every_environment_of_tox_that_a_workflow_runs_exists() -> None:
+    known = set(re.findall(r"^\[testenv:([^]]+)\]", (ROOT / "tox.ini").read_text(), re.MULTILINE))
+    run = {name for f in WORKFLOWS for name in re.findall(r"tox run -e (\S+)", f.read_text())}
+    assert run
+    assert run <= known
