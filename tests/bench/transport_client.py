@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 from sungather.configuration import load
@@ -28,7 +29,7 @@ async def main(connection: str, port: str, cycles: int) -> None:
     """Read all blocks `cycles` times over one transport."""
     texts = ["inverter.host=127.0.0.1", f"inverter.port={port}"]
     (options,) = load(None, [*texts, f"inverter.connection={connection}"]).inverters
-    transport = open_transport(options, {})
+    transport = open_transport(options, {}, date.today)
     for block in BLOCKS:
         await transport.read(block, 1)
     open_before, used_before = descriptors(), time.process_time()
