@@ -115,7 +115,7 @@ class Influxdb:
             _path(self._version, self._options),
             _headers(self._version, self._options)
             | {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"},
-            gzip.compress("\n".join(lines).encode(), 5, mtime=0),
+            gzip.compress("\n".join(lines).encode(), 3, mtime=0),
         )
         status = answer.status
         if status < 300 or status in (400, 413, 422):

@@ -6,6 +6,7 @@ then refuses "21.0" for a field that began as the integer 21.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 
 from sungather.outbox import Record
 from sungather.reading import Value
@@ -15,6 +16,7 @@ _MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ ", "\n": "\\ ", "\r": "\\ "})
 _TEXT = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": " ", "\r": " "})
 
 
+@lru_cache(maxsize=2048)  # the same few hundred names in every line
 def escaped(text: str) -> str:
     """A tag key, tag value or field key."""
     # A backslash at the end would escape the separator behind it.

@@ -106,7 +106,9 @@ class Mqtt:
         self._described: dict[str, Reading] = {}
         """The newest reading with values of each: what the entities are made from."""
         self._announced: dict[str, tuple[str, frozenset[str]]] = {}
-        """Identity and entities that Home Assistant was told since the connection began."""
+        """Identity and entities that Home Assistant was told since the connection began …"""
+        self._said: dict[str, str] = {}
+        """… and what was said on topics that seldom change."""
 
     # -- service --------------------------------------------------------------------------
 
@@ -204,6 +206,7 @@ class Mqtt:
     def _say_everything_again(self) -> None:
         """A broker without persistence, or a new Home Assistant, knows nothing of us."""
         self._announced.clear()
+        self._said.clear()
         self._unpublished.update(self._latest)
         self._feed.wake()
 
@@ -256,13 +259,13 @@ class Mqtt:
                 client, self._state_topic(reading), _json(self._message(reading)), retain=True
             )
             self._as_state.append((reading.name, milliseconds(reading.time)))
-        name = reading.name
-        await self._publish(
-            client, self._topic(name, "availability"), "online" if up else "offline", retain=True
-        )
-        await self._publish(
-            client, self._topic(name, "connection"), str(reading.state), retain=True
-        )
+        for topic, text in (
+            (self._topic(reading.name, "availability"), "online" if up else "offline"),
+            (self._topic(reading.name, "connection"), str(reading.state)),
+        ):
+            if self._said.get(topic) != text:
+                await self._publish(client, topic, text, retain=True)
+                self._said[topic] = text
 
     async def _publish_history(self, client: aiomqtt.Client, records: Sequence[Record]) -> None:
         known = set(self._as_state)

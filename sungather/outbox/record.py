@@ -4,10 +4,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from sungather.reading import Reading, State, Value
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Row:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Unix milliseconds."""
-    return round(moment.timestamp() * 1000)
+    """Unix milliseconds, the begun one left out as `rfc3339` does: both name the same moment."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def worth_keeping(reading: Reading) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import collector, page, transports
+from tests.bench import collector, exporters, page, transports
 from tests.bench.figures import Figure
 
 PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "fifty": collector.fifty,
     "transports": transports.transports,
     "page": page.page,
+    "exporters": exporters.exporters,
 }
 
 
@@ -36,7 +37,7 @@ async def main(parts: list[str]) -> int:
     for part in parts or PARTS:
         with console.status(f"measuring {part} …"):
             for figure in await PARTS[part]():
-                verdict = "" if figure.holds else "[red]over[/red]"
+                verdict = "" if figure.holds else "[red]missed[/red]"
                 table.add_row(figure.name, figure.shown, figure.bound_shown, verdict)
     console.print(table)
     return 0

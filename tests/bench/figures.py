@@ -16,11 +16,15 @@ class Figure:
     bound: float | None
     """None for a figure that is told for completeness."""
     unit: str = ""
+    at_least: bool = False
+    """The bound is a lower one."""
 
     @property
     def holds(self) -> bool:
         """Whether the figure is within its bound."""
-        return self.bound is None or self.measured <= self.bound
+        if self.bound is None:
+            return True
+        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
     @property
     def shown(self) -> str:
@@ -30,7 +34,9 @@ class Figure:
     @property
     def bound_shown(self) -> str:
         """The bound with its unit."""
-        return "" if self.bound is None else f"≤ {self.bound:g} {self.unit}".strip()
+        if self.bound is None:
+            return ""
+        return f"{'≥' if self.at_least else '≤'} {self.bound:g} {self.unit}".strip()
 
 
 def cpu_seconds(pid: int) -> float:

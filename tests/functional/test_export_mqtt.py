@@ -201,6 +201,8 @@ async def test_entities_are_announced_to_an_empty_broker_while_the_inverter_slee
             await asyncio.to_thread(server.start)
             async with audience(server.port) as all_:
                 await all_.hears(lambda: all_.on("sungather/roof/connection") == ["asleep"])
+                await all_.hears(lambda: all_.on(DISCOVERY))
+                await all_.hears(lambda: all_.on("sungather/roof/availability"))
                 (config,) = all_.on(DISCOVERY)
                 assert json.loads(config)["components"]["pv_power"]["unit_of_measurement"] == "W"
                 assert all_.on("sungather/roof/availability") == ["offline"]
@@ -216,6 +218,11 @@ async def test_an_inverter_that_sleeps_is_unavailable_and_says_why(tmp_path: Pat
             await all_.hears(lambda: all_.on("sungather/roof/connection")[-1:] == ["asleep"])
             assert all_.on("sungather/roof/availability")[-1] == "offline"
             assert len(all_.on("sungather/roof/state")) == 1
+            b.take_powers(2, 3)
+            await all_.hears(lambda: all_.on("sungather/roof/availability")[-1] == "online")
+            await b.drained()
+            assert all_.on("sungather/roof/connection")[:2] == ["ok", "asleep"]
+            assert len(all_.on("sungather/roof/availability")) == 3, "said when it changes"
 
 
 async def test_a_broker_killed_and_restarted_empty_gets_discovery_state_and_the_history(

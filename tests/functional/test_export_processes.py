@@ -1,7 +1,10 @@
 """Exporters in the real program: how it stops, and what moves in from SunGather 0.5."""
 
 import asyncio
+import gzip
+import json
 import os
+import random
 import re
 import signal
 import socket
@@ -9,16 +12,19 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from sungather.simulator import device_named, serve
+from tests.stand_ins import Reply, Request, site
 
 STOPS_WITHIN = 2.0
 """Seconds from the signal to the end of the process, without what Python needs to end."""
 ON_A_BUSY_MACHINE = 2.0
+KILLS = 6
 
 Place = Callable[[], AbstractContextManager[int]]
 OLD = """\
@@ -98,6 +104,58 @@ async def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
                 _, err = await daemon.communicate()
     assert daemon.returncode == 0
     assert b"Traceback" not in err
+
+
+async def test_a_daemon_killed_again_and_again_loses_at_most_the_scan_in_flight(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(5)
+    arrived: set[tuple[str, str]] = set()
+    delivering = False
+
+    def answer(request: Request) -> Reply:
+        if not delivering:
+            return Reply(503)
+        for text in gzip.decompress(request.body).decode().splitlines():
+            name = re.search(r",name=([^, ]+)", text)
+            assert name is not None
+            arrived.add((name[1], text.rpartition(" ")[2]))
+        return Reply(204)
+
+    with site(answer) as database:
+        async with await serve(device_named("SH10RT")) as inverter:
+            settings = [
+                "--set=inverter.host=127.0.0.1", f"--set=inverter.port={inverter.port}",
+                "--set=inverter.scan-interval=1", "--set=web.enabled=false",
+                "--set=influxdb.enabled=true", f"--set=influxdb.url={database.url}",
+                "--set=influxdb.bucket=solar", "--set=influxdb.version=1",
+            ]  # fmt: skip
+            read: list[list[tuple[str, str]]] = []
+            for _ in range(KILLS):
+                daemon = await start(tmp_path, "run", *settings, "--set=console.enabled=true")
+                assert daemon.stdout is not None
+                seen = [json.loads(await daemon.stdout.readline())]
+                while not seen[-1]["values"]:
+                    seen.append(json.loads(await daemon.stdout.readline()))
+                await asyncio.sleep(chance.uniform(0, 1.2))
+                daemon.kill()
+                out, _ = await daemon.communicate()
+                seen += [json.loads(line) for line in out.splitlines(keepends=True)
+                         if line.endswith(b"\n")]  # fmt: skip
+                read.append([(one["name"], _unix(one["time"])) for one in seen if one["values"]])
+            delivering = True
+            code, _, err = await run(tmp_path, "run-once", *settings)
+            assert code == 0, err
+    lost = [[one for one in run if one not in arrived] for run in read]
+    assert sum(map(len, read)) > KILLS
+    for run_, gone in zip(read, lost, strict=True):
+        assert gone == run_[len(run_) - len(gone) :], "only the newest"
+        assert len({name for name, _ in gone}) == len(gone), "at most one of each device"
+
+
+def _unix(stamp: str) -> str:
+    """Milliseconds."""
+    return str(round(datetime.fromisoformat(stamp).timestamp() * 1000))
 
 
 async def test_a_file_of_sungather_0_5_becomes_options_that_are_right(tmp_path: Path) -> None:

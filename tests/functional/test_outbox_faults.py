@@ -39,7 +39,7 @@ async def main(path, delivered, number, each):
         task = asyncio.create_task(deliver(outbox.feed("a"), file))
         while True:
             outbox.take(reading(datetime.now(UTC), pv_power=number))
-            await outbox.flush()
+            await outbox.feed("b").notes()  # comes behind the reading, and commits nothing
             print(number, flush=True)
             number += 1
 
@@ -155,6 +155,38 @@ async def test_a_full_disk_means_memory_says_so_and_recovers_by_itself(tmp_path:
         )
         assert await _owed(outbox, "influxdb") == list(range(20, 50))
         await outbox.close()
+
+
+async def test_a_disk_that_is_read_only_means_memory_says_so_and_recovers_by_itself(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    with _small_disk(tmp_path) as disk:
+        outbox = await Outbox.open(
+            disk / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
+        )
+        outbox.take(reading(time.now, pv_power=0))
+        await outbox.close()
+        await _remount(disk, "ro")
+        outbox = await Outbox.open(
+            disk / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
+        )
+        for number in range(1, 5):
+            time.pass_by(seconds=30)
+            outbox.take(reading(time.now, pv_power=number))
+        await outbox.flush()
+        assert outbox.health().state == "waiting"
+        assert outbox.feed("influxdb").figures().queue == 4
+        await _remount(disk, "rw")
+        await outbox.tick()
+        assert outbox.health().state == "ok"
+        assert await _owed(outbox, "influxdb") == list(range(5))
+        await outbox.close()
+
+
+async def _remount(disk: Path, how: str) -> None:
+    words = [tool("mount", "mount"), "-o", f"remount,{how}", str(disk)]
+    await asyncio.to_thread(subprocess.run, words, check=True)
 
 
 def _fill(file: Path) -> None:

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import random
+import shutil
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from sungather.outbox import Feed, Limits, Outbox, Record
 from sungather.outbox.ledger import MEMORY_ROWS
-from sungather.reading import State
+from sungather.outbox.record import milliseconds
+from sungather.reading import State, rfc3339
 from tests.outbox_parts import NOON, Time, behind, reading
 
 
@@ -82,6 +84,12 @@ async def test_a_device_behind_an_inverter_is_known_as_such_after_a_restart(
         battery, inverter = await deliver_all(outbox.feed("influxdb"))
     assert (battery.kind, battery.via, battery.values) == ("battery", "roof", {"soc": 64.5})
     assert (inverter.kind, inverter.via) == ("inverter", "")
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_every_destination_is_told_the_same_millisecond(moment: datetime) -> None:
+    stamp = datetime.fromtimestamp(milliseconds(moment) / 1000, UTC)
+    assert rfc3339(stamp + timedelta(microseconds=100)) == rfc3339(moment)
 
 
 async def test_only_what_the_scan_read_is_stored_and_a_state_without_values_is_not(
@@ -326,6 +334,32 @@ async def test_memory_is_bounded_when_there_is_no_disk_for_days(tmp_path: Path) 
         assert figures.queue <= MEMORY_ROWS
         assert figures.dropped == 3 * MEMORY_ROWS - figures.queue
         assert powers(await deliver_all(outbox.feed("influxdb")))[-1] == 3 * MEMORY_ROWS - 1
+
+
+async def test_minute_mode_loses_at_most_the_minute_that_a_power_cut_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sungather.outbox._TICK", 0.01)
+    monkeypatch.setattr("sungather.outbox._MINUTE", 0.03)
+    time = Time()
+    async with opened(tmp_path, time=time, limits=Limits(each_reading=False)) as outbox:
+        log = tmp_path / "outbox.sqlite3-wal"
+        await outbox.flush()
+        before = log.stat().st_size
+        take(outbox, time, 1, 2)
+        task = asyncio.create_task(outbox.run())
+        async with asyncio.timeout(10):
+            while log.stat().st_size == before:  # noqa: ASYNC110 (a file has no event)
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        take(outbox, time, 3)
+        after = tmp_path / "after"
+        after.mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copy(tmp_path / f"outbox.sqlite3{suffix}", after)
+    async with opened(after, time=time) as found:
+        assert powers(await deliver_all(found.feed("influxdb"))) == [1, 2]
 
 
 async def test_minute_mode_writes_nothing_for_readings_delivered_within_the_minute(
