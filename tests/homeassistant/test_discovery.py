@@ -23,7 +23,7 @@ from sungather.reading import Value
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import UNITS
 from sungather.registers.device import Device
-from tests.outbox_parts import reading
+from tests.outbox_parts import behind, reading
 
 TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
 FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL")
@@ -53,6 +53,12 @@ def message(family: str) -> dict[str, Any]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_device_message_is_valid(family: str) -> None:
     DEVICE_DISCOVERY_SCHEMA(message(family))
+
+
+def test_the_device_message_of_a_battery_behind_an_inverter_is_valid() -> None:
+    one = behind()
+    whole = discovery(one, one.values, TOPICS, inverter=reading())
+    assert DEVICE_DISCOVERY_SCHEMA(whole)["device"]["via_device"] == "sungather_A223098765"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -17,13 +17,13 @@ import pytest
 pytest.importorskip("homeassistant", reason="tox -e homeassistant installs Home Assistant")
 
 from homeassistant import auth, bootstrap, config_entries, core, loader, setup
-from homeassistant.helpers import entity_registry
+from homeassistant.helpers import device_registry, entity_registry
 
 from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt, MqttOptions
 from sungather.outbox import Limits, Outbox
 from sungather.reading import State
-from tests.outbox_parts import reading
+from tests.outbox_parts import behind, reading
 from tests.real_parts import Server, free_port, mosquitto, running
 
 OPTIONS = MqttOptions(
@@ -116,6 +116,17 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
         assert attributes.attributes["device_class"] == "energy"
         assert attributes.attributes["state_class"] == "total_increasing"
         assert attributes.attributes["unit_of_measurement"] == "kWh"
+
+        battery = behind(now)
+        for service in (outbox, mqtt):
+            service.take(battery)
+
+        def device(serial: str) -> Any:
+            known = {("mqtt", f"sungather_{serial}")}
+            return device_registry.async_get(hass).async_get_device(identifiers=known)
+
+        await until(lambda: device(battery.serial))
+        assert device(battery.serial).via_device_id == device(one.serial).id
 
         less = replace(one, values={"pv_power": 5}, fresh=frozenset({"pv_power"}))
         mqtt.take(less)
