@@ -39,6 +39,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "charm options": of_packages.charm_options,
     "charm actions": of_packages.charm_actions,
     "charm resources": of_packages.charm_resources,
+    "charm alerts": of_packages.charm_alerts,
+    "charm dashboards": of_packages.charm_dashboards,
     "charm relations": of_packages.charm_relations,
 }
 """Name of a part -> what makes its text."""

@@ -1,5 +1,7 @@
 """Tables about the snap and the charm, from snapcraft.yaml and charmcraft.yaml."""
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -75,3 +77,29 @@ def charm_relations() -> str:
     if not rows:
         return "The charm has no relations yet.\n"
     return table(["Endpoint", "Interface", "Side", "Meaning"], rows)
+
+
+def charm_alerts() -> str:
+    """The alert rules that go with the charm; labels in their words become NAMEs."""
+    rows = [
+        [code(rule["alert"]), rule["labels"]["severity"], rule.get("for", "at once"),
+         re.sub(r"{{ \$labels\.(\w+) }}", lambda label: label[1].upper(), _words(rule))]
+        for file in sorted((_ROOT / "charm/src/prometheus_alert_rules").iterdir())
+        for group in _read(str(file.relative_to(_ROOT)))["groups"]
+        for rule in group["rules"]
+    ]  # fmt: skip
+    return table(["Alert", "Severity", "After", "What it says"], rows)
+
+
+def _words(rule: Mapping[str, Any]) -> str:
+    return re.sub(r"{{ \$value.*?}}|{{ printf.*?}}", "…", rule["annotations"]["summary"])
+
+
+def charm_dashboards() -> str:
+    """The dashboards that go with the charm."""
+    rows: list[list[str]] = []
+    for file in sorted((_ROOT / "charm/src/grafana_dashboards").glob("*.json")):
+        board = cast(Mapping[str, Any], json.loads(file.read_text(encoding="utf-8")))
+        panels = [one["title"] for one in board["panels"] if one["type"] != "row"]
+        rows.append([board["title"], board["description"], ", ".join(panels)])
+    return table(["Dashboard", "What it is about", "Panels"], rows)

@@ -16,8 +16,9 @@ _MARK = re.compile(r"<!-- (not run|terminal|file): ([^>]+?) -->\n+\Z")
 
 def pages() -> list[Path]:
     """Every Markdown file that belongs to the project."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")]
-    return sorted(found)
+    folders = ("docs", ".github", "terraform")
+    below = (page for folder in folders for page in (ROOT / folder).rglob("*.md"))
+    return sorted([*ROOT.glob("*.md"), *below])
 
 
 def prose(text: str) -> str:
