@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from sungather.simulator import device_named, serve
+from tests.real_parts import mosquitto, running
 from tests.stand_ins import Reply, Request, site
 
 STOPS_WITHIN = 2.0
@@ -99,6 +100,25 @@ async def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
             )  # fmt: skip
             daemon = await start(tmp_path, "run", *(f"--set={one}" for one in own))
             await told(daemon, b" is ok")
+            daemon.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(STOPS_WITHIN + ON_A_BUSY_MACHINE):
+                _, err = await daemon.communicate()
+    assert daemon.returncode == 0
+    assert b"Traceback" not in err
+
+
+async def test_a_stop_does_not_wait_for_a_broker_that_has_stopped_answering(
+    tmp_path: Path,
+) -> None:
+    with running(mosquitto(tmp_path)) as broker:
+        async with await serve(device_named("SH10RT")) as inverter:
+            own = (
+                "inverter.host=127.0.0.1", f"inverter.port={inverter.port}", "web.enabled=false",
+                "mqtt.enabled=true", "mqtt.host=127.0.0.1", f"mqtt.port={broker.port}",
+            )  # fmt: skip
+            daemon = await start(tmp_path, "run", *(f"--set={one}" for one in own))
+            await told(daemon, b"mqtt: delivering")
+            broker.freeze()
             daemon.send_signal(signal.SIGTERM)
             async with asyncio.timeout(STOPS_WITHIN + ON_A_BUSY_MACHINE):
                 _, err = await daemon.communicate()
