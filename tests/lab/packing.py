@@ -19,6 +19,7 @@ _APT_MODULES = ("apt", "aptsources", "apt_pkg*.so", "apt_inst*.so")
 DEBIAN_PACKAGES = (
     *("mmdebstrap", "arch-test", "uidmap", "squashfs-tools", "e2fsprogs", "iproute2"),
     *("openssh-client", "snapd", "python3-apt", "python3-venv", "debian-archive-keyring"),
+    *("mosquitto", "mosquitto-clients", "openssl"),
 )
 """What the lab needs of the machine that it runs on."""
 
@@ -67,15 +68,16 @@ def tools() -> Path:
 def pack_snap(out: Path, python: Path) -> Path:
     """Build the snap; `python` is a CPython 3.12."""
     program = Path(__file__).with_name("snap_build.py")
-    project = _staged(out)
-    _run([_interpreter(), program, project, out, python], out, python)
+    project = staged(out)
+    root = vm.image(python) / "root"
+    _run([_interpreter(), program, project, out, python, root], out, python)
     (snap,) = out.glob("*.snap")
     return snap
 
 
 def pack_charm(out: Path, python: Path) -> Path:
     """Pack the charm with charmcraft, which takes this machine for an Ubuntu 24.04 meanwhile."""
-    project = _staged(out)
+    project = staged(out)
     (out / "os-release").write_text(_UBUNTU)
     script = (
         'mount --bind "$1/os-release" /usr/lib/os-release && cd "$2" && '
@@ -101,7 +103,7 @@ def _interpreter() -> Path:
     return tools() / "bin/python"
 
 
-def _staged(out: Path) -> Path:
+def staged(out: Path) -> Path:
     """A copy of the project, without what git ignores."""
     project = out / "project"
     known = subprocess.run(

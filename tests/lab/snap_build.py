@@ -3,8 +3,8 @@
 The parts go through craft-parts, the library that snapcraft itself runs them with; meta/snap.yaml
 is made from the same file; `snap pack` makes the snap.
 
-Run by `packing.py` with the tools' Python: snap_build.py PROJECT OUT PYTHON, where PYTHON is a
-CPython of the base's version.
+Run by `packing.py` with the tools' Python: snap_build.py PROJECT OUT PYTHON ROOT, where PYTHON is
+a CPython of the base's version and ROOT the userland of the lab's machine.
 """
 
 import os
@@ -59,10 +59,19 @@ def build(project: Path, out: Path) -> None:
     _point_to_base_python(prime)
     _write_meta(prime, project, plan, str(info.get_project_var("version")))
     shutil.copytree(project / "snap/hooks", prime / "meta/hooks")
+    (prime / "meta/gui").mkdir()
+    shutil.copy(project / plan["icon"], prime / "meta/gui/icon.svg")
     prime.chmod(0o755)
-    compression = f"--compression={plan['compression']}"
-    subprocess.run(["snap", "pack", compression, prime, out], check=True)
+    _pack(prime, out, plan["compression"])
     shutil.rmtree(work)
+
+
+def _pack(prime: Path, out: Path, compression: str) -> None:
+    """Pack with the snapd of the lab's machine: this host's may be too old for the snap."""
+    root = sys.argv[4]
+    script = 'mount --bind "$1" "$2/mnt" && exec chroot "$2" snap pack "$3" "/mnt/$4" /mnt'
+    inside = [out, root, f"--compression={compression}", prime.relative_to(out)]
+    subprocess.run(["unshare", "--mount", "sh", "-euc", script, "sh", *inside], check=True)
 
 
 def _point_to_base_python(prime: Path) -> None:
