@@ -39,12 +39,16 @@ def newest_readings(answer: Answer) -> dict[str, Any]:
 
 
 def discovered(answer: Answer) -> dict[str, Any]:
-    """Of `discover`: how many, each as one JSON text, and what to set."""
+    """Of `discover`: how many, each as JSON, and what to hand to `juju config` for each."""
+    settings = [
+        f"inverter-host={one['host']} connection-type={one['connection']}"
+        for one in answer["found"]
+    ]
     return {
         "networks": " ".join(answer["networks"]),
         "count": len(answer["found"]),
         "found": json.dumps(answer["found"]),
-        "options": answer["options"],
+        "settings": "\n".join(settings),
     }
 
 

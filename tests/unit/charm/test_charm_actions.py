@@ -128,7 +128,7 @@ def test_on_a_standby_the_action_says_where_to_run_it(context: Context) -> None:
 FOUND = {
     "networks": ["10.0.0.0/24"],
     "found": [{"host": "10.0.0.9", "connection": "modbus", "model": "SH10RT"}],
-    "options": "inverter.host=10.0.0.9",
+    "options": "inverter:\n  host: 10.0.0.9\n",
 }
 
 
@@ -137,7 +137,8 @@ def test_discover_works_before_any_inverter_is_named(context: Context, snapd: Fa
     context.run(context.on.action("discover", params={"network": "10.0.0.0/24"}), state())
     assert snapd.commands[-1][-2:] == ("--network", "10.0.0.0/24")
     assert context.action_results is not None
-    assert context.action_results["options"] == "inverter.host=10.0.0.9"
+    settings = "inverter-host=10.0.0.9 connection-type=modbus"
+    assert context.action_results["settings"] == settings
     assert json.loads(context.action_results["found"]) == FOUND["found"]
 
 
