@@ -1,5 +1,6 @@
 """The sungather snap on this machine: install it, set its options, let it run. Knows no Juju."""
 
+import contextlib
 import filecmp
 import json
 import logging
@@ -115,8 +116,10 @@ def ensure_running() -> snapd_state.State:
 
 def ensure_stopped() -> None:
     """Stop the daemon, until somebody wants it to run."""
-    if is_installed():
-        snap.stop(NAME, SERVICE, disable=True)
+    # Without snapd there is no snap.
+    with contextlib.suppress(snap.SocketNotFoundError):
+        if is_installed():
+            snap.stop(NAME, SERVICE, disable=True)
 
 
 def ensure_proxy(proxy: Mapping[str, str]) -> bool:
@@ -138,7 +141,8 @@ def ensure_proxy(proxy: Mapping[str, str]) -> bool:
 
 def ensure_removed() -> None:
     """Remove the snap with all that it stored."""
-    snap.remove(NAME, purge=True)
+    with contextlib.suppress(snap.SocketNotFoundError):
+        snap.remove(NAME, purge=True)
     ensure_proxy({})
     SET_KEYS.unlink(missing_ok=True)
 

@@ -116,6 +116,8 @@ class FakeSnapd:
             case "hold":
                 self.held = True
             case "remove":
+                if not self.revision:
+                    return "error", NOT_INSTALLED
                 assert body["purge"]
                 self.revision, self.channel, self.options, self.running = "", "", {}, False
             case _:

@@ -322,3 +322,21 @@ def test_the_snap_is_removed_with_the_unit(context: Context, snapd: FakeSnapd) -
     after_config_changed(context, state(HOST))
     context.run(context.on.remove(), state(HOST))
     assert (snapd.revision, snapd.changes[-1]) == ("", "remove")
+
+
+def test_a_unit_without_snapd_can_be_removed(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", "/nowhere/snapd.socket")
+    after_config_changed(context, state(HOST))
+    context.run(context.on.stop(), state(HOST))
+    out = context.run(context.on.remove(), state(HOST))
+    assert out.unit_status == testing.MaintenanceStatus("removed")
+
+
+def test_a_unit_that_never_had_the_snap_can_be_removed(context: Context, snapd: FakeSnapd) -> None:
+    snapd.store.clear()
+    after_config_changed(context, state(HOST))
+    context.run(context.on.stop(), state(HOST))
+    context.run(context.on.remove(), state(HOST))
+    assert snapd.revision == ""
