@@ -75,13 +75,18 @@ async def _answer(
     Without any inverter in the options, the daemon's inverters are meant.
     """
     leave_threads_behind()
-    configuration = _configuration(chosen, need_inverter=False)
+    trouble: errors.OptionsError | None = None
+    try:
+        configuration = _configuration(chosen)
+    except errors.OptionsError as error:
+        # Now, because the file may not be readable a second time: root is given up after this.
+        trouble, configuration = error, _configuration(chosen, need_inverter=False)
     socket = configuration.storage / control.SOCKET
     targets = control.targets_of(configuration.inverters)
     answer = await control.ask_daemon(socket, chosen.command, targets)
     if answer is None:
-        if not configuration.inverters:
-            configuration = _configuration(chosen)
+        if trouble is not None:
+            raise trouble
         answer = await alone(configuration)
     return answer
 
