@@ -194,11 +194,10 @@ def test_undocumented_registers_wait_for_level_3() -> None:
         assert name in names(inverter, 3)
 
 
-def test_settings_that_cost_requests_of_their_own_wait_for_level_3() -> None:
-    inverter = device("SH10RT")
+def test_settings_that_cost_requests_of_their_own_are_read_hourly() -> None:
+    rows = {register.name: register for register in registers_for(device("SH10RT"), 2)}
     for name in ("forced_charging", "forced_charging_2_target_soc", "load_rated_power"):
-        assert name not in names(inverter, 2)
-        assert name in names(inverter, 3)
+        assert rows[name].tier is Tier.HOURLY
 
 
 def test_history_is_there_over_a_cable_and_the_web_api_of_a_dongle_only() -> None:
