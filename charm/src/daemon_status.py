@@ -4,6 +4,9 @@ import ops
 
 import snapd_state
 
+NO_INVERTER = "no-inverter"
+"""What the snap said before it was told of an inverter; the daemon has not spoken since."""
+
 
 def status(state: snapd_state.State, unit: str) -> ops.StatusBase:
     """How the daemon is doing, since when and why.

@@ -253,6 +253,13 @@ def test_what_a_person_must_repair_blocks_the_unit_such_as_a_taken_port(
     assert blocked(status(context, state(HOST))).startswith(words)
 
 
+def test_what_the_snap_said_before_it_had_an_inverter_blocks_nobody(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    snapd.health = HEALTH | {"status": "blocked", "message": "no inverter", "code": "no-inverter"}
+    assert status(context, state(HOST)) == testing.WaitingStatus("the daemon is starting")
+
+
 def test_the_opened_port_follows_the_page(context: Context) -> None:
     def ports(config: Config) -> list[int | None]:
         return [p.port for p in after_config_changed(context, state(config)).opened_ports]
