@@ -21,6 +21,8 @@ def status(state: snapd_state.State, unit: str) -> ops.StatusBase:
         )
     if state.health not in ("waiting", "blocked", "error"):
         return ops.ActiveStatus()
+    if state.code == NO_INVERTER:
+        return ops.WaitingStatus("the daemon is starting")
     message = state.message.replace(
         "sungather.test-connection", f"juju run {unit} test-connection"
     )
