@@ -106,6 +106,8 @@ class FakeSnapd:
     def _act(self, action: str, body: Answer) -> tuple[str, Any]:
         match action:
             case "install" | "refresh":
+                if self.revision.startswith("x"):
+                    return "error", {"message": "unknown to the store, use --amend", "kind": ""}
                 channel = body.get("channel", self.channel or "latest/stable")
                 if channel not in self.store:
                     return "error", {"message": "snap not found", "kind": "snap-not-found"}

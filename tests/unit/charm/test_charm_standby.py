@@ -91,6 +91,7 @@ def test_a_new_leader_polls_and_its_word_stops_the_former_one(fleet: Fleet) -> N
     for number in range(3):
         fleet.on(number, "config_changed", leader=0)
     fleet.on(1, "leader_elected", leader=1)
+    assert fleet.said == {"polling-unit": "sungather/1"}
     for number in (0, 2):
         fleet.on(number, "relation_changed", leader=1)
     assert fleet.polling == [1]
