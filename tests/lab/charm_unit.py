@@ -4,17 +4,29 @@ import json
 import shlex
 import uuid
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from vm import VirtualMachine
+from vm import ADDRESS, VirtualMachine
 
-_TOOLS = "/root/juju"
-_CHARM = "/var/lib/juju/agents/unit-sungather-0/charm"
 _NAMES = (
     *("config-get", "action-get", "action-set", "action-fail", "is-leader", "resource-get"),
-    *("secret-get", "status-set", "juju-log", "application-version-set"),
+    *("secret-get", "status-set", "juju-log", "application-version-set", "network-get"),
+    *("relation-ids", "relation-list", "relation-get", "relation-set"),
+    *("opened-ports", "open-port", "close-port"),
 )
+UUID = "00000000-0000-4000-8000-000000000001"
+
+
+@dataclass
+class Relation:
+    """One relation of the unit; the other side is played by the test."""
+
+    endpoint: str
+    app: str
+    units: list[str]
+    data: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """Application or unit -> its databag."""
 
 
 @dataclass
@@ -22,6 +34,12 @@ class Model:
     """What Juju's controller would know."""
 
     config: dict[str, object]
+    leader: bool = True
+    relations: dict[str, Relation] = field(default_factory=dict[str, Relation])
+    """Number -> relation."""
+    ports: list[str] = field(default_factory=list[str])
+    params: dict[str, object] = field(default_factory=dict[str, object])
+    """Parameters of the next action."""
     resources: dict[str, str] = field(default_factory=dict[str, str])
     """Name -> path on the machine."""
     secrets: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
@@ -63,57 +81,85 @@ class Dispatch:
 
 
 class Unit:
-    """sungather/0, on the machine where Juju would have put it."""
+    """A unit of an application, on the machine where Juju would have put it."""
 
-    def __init__(self, machine: VirtualMachine, charm: Path, model: Model) -> None:
+    def __init__(
+        self, machine: VirtualMachine, charm: Path, model: Model, name: str = "sungather/0"
+    ) -> None:
         self._machine = machine
         self.model = model
-        content = charm.with_suffix("")
+        self.name = name
+        dashed = name.replace("/", "-")
+        self._tools = f"/root/juju/{dashed}"
+        self._charm = f"/var/lib/juju/agents/unit-{dashed}/charm"
+        content = charm.with_name(f"{charm.stem}-{dashed}")
         with zipfile.ZipFile(charm) as archive:
             archive.extractall(content)
         (content / "dispatch").chmod(0o755)
-        machine.run(f"mkdir -p {_TOOLS} {Path(_CHARM).parent}")
-        machine.put(content, to=_CHARM)
-        machine.put(Path(__file__).with_name("hook_tools.py"), to=f"{_TOOLS}/")
+        machine.run(f"mkdir -p {self._tools} {Path(self._charm).parent}")
+        machine.put(content, to=self._charm)
+        machine.put(Path(__file__).with_name("hook_tools.py"), to=f"{self._tools}/")
         names = " ".join(_NAMES)
         machine.run(
-            f"cd {_TOOLS} && chmod 755 hook_tools.py && "
+            f"cd {self._tools} && chmod 755 hook_tools.py && "
             f"for name in {names}; do ln -s hook_tools.py $name; done && "
             # As on Ubuntu 24.04, where python3 is 3.12.
             "ln -s /usr/bin/python3.12 python3"
         )
 
-    def event(self, name: str) -> Dispatch:
+    def event(self, name: str, **variables: str) -> Dispatch:
         """Dispatch a hook: "install", "config-changed", …"""
-        return self._dispatch(f"hooks/{name}", {"JUJU_HOOK_NAME": name})
+        return self._dispatch(f"hooks/{name}", {"JUJU_HOOK_NAME": name, **variables})
 
-    def action(self, name: str) -> Dispatch:
-        """Run an action that takes no parameters."""
+    def relation_event(self, number: str, what: str) -> Dispatch:
+        """Dispatch a hook of a relation: "created", "joined", "changed", "broken"."""
+        relation = self.model.relations[number]
+        variables = {
+            "JUJU_RELATION": relation.endpoint,
+            "JUJU_RELATION_ID": f"{relation.endpoint}:{number}",
+            "JUJU_REMOTE_APP": relation.app,
+        }
+        if what in ("joined", "departed") or (what == "changed" and relation.units):
+            variables["JUJU_REMOTE_UNIT"] = relation.units[0]
+        return self.event(f"{relation.endpoint}-relation-{what}", **variables)
+
+    def action(self, name: str, **params: object) -> Dispatch:
+        """Run an action."""
+        self.model.params = params
         variables = {"JUJU_ACTION_NAME": name, "JUJU_ACTION_UUID": str(uuid.uuid4())}
         return self._dispatch(f"actions/{name}", variables)
+
+    def goes(self) -> Dispatch:
+        """Stop and remove, as at the end of its life; its directory goes too."""
+        self.event("stop")
+        last = self.event("remove")
+        self._machine.run(f"rm -r {Path(self._charm).parent}")
+        return last
 
     def _dispatch(self, path: str, variables: dict[str, str]) -> Dispatch:
         variables |= {
             "JUJU_DISPATCH_PATH": path,
-            "JUJU_CHARM_DIR": _CHARM,
+            "JUJU_CHARM_DIR": self._charm,
             "JUJU_MODEL_NAME": "lab",
-            "JUJU_MODEL_UUID": "00000000-0000-4000-8000-000000000001",
-            "JUJU_UNIT_NAME": "sungather/0",
+            "JUJU_MODEL_UUID": UUID,
+            "JUJU_UNIT_NAME": self.name,
             "JUJU_VERSION": "3.6.0",
-            "PATH": f"{_TOOLS}:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+            "PATH": f"{self._tools}:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
         }
-        model = json.dumps(
-            {
-                "config-get": self.model.config,
-                "action-get": {},
-                "resources": self.model.resources,
-                "secrets": self.model.secrets,
-                "granted": self.model.granted,
-            }
-        )
-        self._machine.write(f"{_TOOLS}/model.json", model)
-        self._machine.run(f"rm -f {_TOOLS}/calls.jsonl")
+        given = asdict(self.model)
+        given |= {
+            "config-get": given.pop("config"),
+            "action-get": given.pop("params"),
+            "unit": self.name,
+            "address": ADDRESS,
+        }
+        self._machine.write(f"{self._tools}/model.json", json.dumps(given))
+        self._machine.run(f"rm -f {self._tools}/calls.jsonl")
         environment = shlex.join(f"{name}={value}" for name, value in variables.items())
-        self._machine.run(f"cd {_CHARM} && env -i {environment} ./dispatch")
-        lines = self._machine.run(f"cat {_TOOLS}/calls.jsonl").stdout.splitlines()
+        self._machine.run(f"cd {self._charm} && env -i {environment} ./dispatch")
+        written = json.loads(self._machine.run(f"cat {self._tools}/model.json").stdout)
+        self.model.ports = written["ports"]
+        for number, relation in self.model.relations.items():
+            relation.data = written["relations"][number]["data"]
+        lines = self._machine.run(f"cat {self._tools}/calls.jsonl").stdout.splitlines()
         return Dispatch([json.loads(line) for line in lines])
