@@ -191,7 +191,8 @@ class _Families:
 
 
 def _identity(reading: Reading) -> Labels:
-    return (("name", reading.name), ("serial", reading.serial), ("model", reading.model))
+    own = (("name", reading.name), ("serial", reading.serial), ("model", reading.model))
+    return (*own, ("kind", reading.kind), ("via", reading.via)) if reading.via else own
 
 
 def _values(families: _Families, reading: Reading) -> None:

@@ -94,6 +94,13 @@ def test_a_lifetime_energy_is_a_counter_and_a_days_energy_is_not() -> None:
     assert "# TYPE sungather_pv_energy_today_kwh gauge" in text
 
 
+def test_a_device_behind_an_inverter_says_what_it_is_and_behind_which() -> None:
+    battery = replace(reading(), name="house-battery-1", kind="battery", via="house")
+    found = samples(text_families(exposed(battery)[0]))
+    labels = "{name=house-battery-1,kind=battery,via=house}"
+    assert f"sungather_internal_temperature_celsius{labels}" in found
+
+
 def test_arrays_and_times_are_left_out() -> None:
     text, _ = exposed(reading(last_reset="2026-11-23 14:26:21"))
     assert "daily_pv_energy_yields" not in text
