@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import charm, collector, exporters, page, transports
+from tests.bench import charm, collector, exporters, page, snap, transports
 from tests.bench.figures import Figure
 
 PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "transports": transports.transports,
     "page": page.page,
     "exporters": exporters.exporters,
+    "snap": snap.snap,
     "charm": charm.charm,
 }
 

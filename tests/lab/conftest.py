@@ -1,11 +1,8 @@
 """The lab: one virtual machine, the packed snap and the packed charm for the whole run."""
 
-import contextlib
 import os
 import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +10,9 @@ from pathlib import Path
 import packing
 import pytest
 import python312
-from vm import HOST_ADDRESS, VirtualMachine, image
+from neighbours import Broker, simulated_inverter
+from snap_machine import VISITOR
+from vm import VirtualMachine, image
 
 
 @pytest.fixture(scope="session")
@@ -47,16 +46,23 @@ def machine(python: Path, packed: packing.Packed) -> Generator[VirtualMachine]:
         yield running
 
 
-@contextlib.contextmanager
-def simulated_inverter(machine: VirtualMachine) -> Generator[None]:
-    """A simulated SH10RT on port 502 of the machine's only neighbour, with a single session."""
-    command = [sys.executable, "-m", "sungather", "simulate", "--model", "SH10RT"]
-    address = ["--host", HOST_ADDRESS, "--port", "502", "--fault", "sessions=1"]
-    inside = machine.inside(*command, *address)
-    with subprocess.Popen(inside, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        first = process.stderr.readline()
-        if "answers on" not in first:
-            raise AssertionError(f"no simulated inverter: {first}{process.stderr.read()}")
-        yield
-        process.terminate()
+@pytest.fixture(scope="session")
+def snapd(machine: VirtualMachine, packed: packing.Packed) -> VirtualMachine:
+    """The machine with the packed snap freshly installed, and an ordinary user."""
+    snap = packed.snap.result()
+    machine.put(snap)
+    machine.run(
+        f"snap remove --purge sungather; useradd --create-home --shell /bin/sh {VISITOR} && "
+        f"cp -r /root/.ssh /home/{VISITOR}/ && chown -R {VISITOR}: /home/{VISITOR}/.ssh"
+    )
+    machine.run(f"mv {snap.name} sungather.snap && snap install --dangerous sungather.snap")
+    return machine
+
+
+@pytest.fixture(scope="session")
+def broker(machine: VirtualMachine, tmp_path_factory: pytest.TempPathFactory) -> Generator[Broker]:
+    """A broker beside the machine."""
+    broker = Broker(machine, tmp_path_factory.mktemp("broker"))
+    broker.start()
+    yield broker
+    broker.stop()

@@ -1,64 +1,88 @@
-"""The packed snap on a real snapd that enforces AppArmor: options, daemon, app, confinement."""
+"""The packed snap on a real snapd that enforces AppArmor: options, daemon, apps, health."""
 
 import json
-import time
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import audit_log
+import option_texts
 import pytest
+from neighbours import Broker
 from packing import Packed
+from snap_machine import (
+    COMMON,
+    DATA,
+    SERVICE,
+    becomes_healthy,
+    eventually,
+    exporter,
+    health,
+    options,
+    readings,
+    set_texts,
+)
 from vm import HOST_ADDRESS, VirtualMachine
 
+from sungather.option_values import text_of
 from sungather.options import OPTIONS
 
 SECRET = "hunter2-of-the-dongle"
-SERVICE = "snap.sungather.daemon.service"
+SECRETS = tuple(row.key for row in OPTIONS if row.secret)
+LARGEST = 12_000_000
+"""Bytes of the packed snap."""
+INVERTER = {"inverter.host": HOST_ADDRESS, "inverter.scan-interval": "2"}
 
 
-@pytest.fixture(scope="module")
-def snapd(machine: VirtualMachine, packed: Packed) -> VirtualMachine:
-    """The machine with the snap freshly installed."""
-    snap = packed.snap.result()
-    machine.put(snap)
-    machine.run(f"snap install --dangerous {snap.name}")
-    return machine
-
-
-def options(machine: VirtualMachine) -> dict[str, Any]:
-    return json.loads(machine.run("snap get -d sungather").stdout)
-
-
-def eventually(machine: VirtualMachine, command: str, wanted: Callable[[Any], bool]) -> Any:
-    """The JSON that an app answers, as soon as it is as wanted."""
-    deadline = time.monotonic() + 60
-    while True:
-        answer = machine.run(command, check=False)
-        found = json.loads(answer.stdout) if answer.stdout else None
-        if found is not None and wanted(found):
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{command} still says {answer.stdout}{answer.stderr}")
-        time.sleep(0.5)
+def test_the_snap_is_small(packed: Packed) -> None:
+    assert packed.snap.result().stat().st_size <= LARGEST
 
 
 def test_after_installation_every_option_is_listed_and_the_daemon_waits_for_a_host(
     snapd: VirtualMachine,
 ) -> None:
-    listed = options(snapd)
-    for row in OPTIONS:
-        place = listed
-        for part in row.key.split("."):
-            place = place[part]
+    assert options(snapd).keys() == {row.key for row in OPTIONS}
     assert snapd.run(f"systemctl is-enabled {SERVICE}", check=False).stdout == "disabled\n"
+    status, message = health(snapd)
+    assert status == "blocked"
+    assert "sudo snap set sungather inverter.host=" in message
 
 
-def test_wrong_options_are_refused_with_the_hooks_text_and_nothing_is_stored(
+def test_every_app_says_what_is_missing_before_there_is_a_host(snapd: VirtualMachine) -> None:
+    for app in ("run-once", "readings", "test-connection", "get-inverter-info", "daemon"):
+        answer = snapd.run(f"snap run sungather.{app} --format json", check=False)
+        assert answer.returncode == 2, app
+        assert answer.stdout == "", app
+        assert "inverter.host is missing" in answer.stderr, app
+
+
+def test_discover_finds_the_inverter(snapd: VirtualMachine) -> None:
+    answer = snapd.run("sungather.discover --format json")
+    assert [one["host"] for one in json.loads(answer.stdout)["found"]] == [HOST_ADDRESS]
+    assert snapd.run("sungather.discover --network 1.2.3.0/24", check=False).returncode == 2
+    nobody = snapd.run("sungather.discover --network 10.77.0.128/29", check=False)
+    assert nobody.returncode == 3
+
+
+def test_every_wrong_value_is_named_at_once_and_nothing_is_stored(snapd: VirtualMachine) -> None:
+    before = options(snapd)
+    answer = set_texts(snapd, option_texts.wrong(), check=False)
+    assert answer.returncode != 0
+    said = " ".join(answer.stderr.split())
+    assert [row.key for row in OPTIONS if f"{row.key} must be" not in said] == []
+    assert option_texts.SECRET not in said
+    assert options(snapd) == before
+
+
+def test_a_mistyped_key_is_told_the_nearest_one_and_no_secret_is_echoed(
     snapd: VirtualMachine,
 ) -> None:
     before = options(snapd)
-    wrong = f"inverter.prot=502 inverter.level=7 inverter.password={SECRET} extra=1"
-    answer = snapd.run(f"snap set sungather {wrong}", check=False)
+    wrong = {
+        "inverter.prot": "502",
+        "inverter.password": SECRET,
+        "extra": "1",
+        "inverter.level": "7",
+    }
+    answer = set_texts(snapd, wrong | {"mqtt.tls": SECRET}, check=False)
     assert answer.returncode != 0
     assert "option inverter.prot: did you mean inverter.port?" in answer.stderr
     assert "inverter.level must be a whole number from 1 to 3, not 7." in answer.stderr
@@ -68,53 +92,132 @@ def test_wrong_options_are_refused_with_the_hooks_text_and_nothing_is_stored(
     assert snapd.run(f"grep {SECRET} /var/snap/sungather -r", check=False).returncode == 1
 
 
-def test_a_password_like_a_number_stays_what_was_typed(snapd: VirtualMachine) -> None:
-    snapd.run("snap set sungather inverter.password=1e5")
-    file = "/var/snap/sungather/current/sungather.yaml"
-    assert '  password: "1e5"\n' in snapd.run(f"cat {file}").stdout
-    assert snapd.run(f"stat -c '%a %U' {file}").stdout == "600 root\n"
-    snapd.run("snap unset sungather inverter.password")
+def test_an_export_that_lacks_something_is_refused_with_what_it_lacks(
+    snapd: VirtualMachine,
+) -> None:
+    wanted = {f"{name}.enabled": "true" for name in ("mqtt", "influxdb", "pvoutput")}
+    answer = set_texts(snapd, wanted, check=False)
+    assert answer.returncode != 0
+    for key in ("mqtt.host", "influxdb.url", "influxdb.bucket", "pvoutput.api-key"):
+        assert f"{key} is missing" in answer.stderr
+    assert options(snapd)["mqtt.enabled"] == "false"
+
+
+def test_what_the_confinement_would_let_fail_is_refused_at_once(snapd: VirtualMachine) -> None:
+    wrong = {"web.port": "80", "storage.directory": "/home", "mqtt.tls.ca": "/home/visitor/ca.pem"}
+    answer = set_texts(snapd, wrong, check=False)
+    assert answer.returncode != 0
+    for key in wrong:
+        assert key in answer.stderr
+    assert f"{COMMON}/" in answer.stderr
+
+
+def test_every_option_can_be_set_and_reaches_the_program(
+    snapd: VirtualMachine, tmp_path: Path
+) -> None:
+    texts = option_texts.right(tmp_path, COMMON)
+    assert texts.keys() == {row.key for row in OPTIONS}
+    set_texts(snapd, texts)
+    stored = options(snapd)
+    assert {key: as_typed(stored[key]) for key in texts} == texts
+    answer = json.loads(snapd.run("sungather check-config --format json").stdout)
+    in_force = {key: text_of(value) for key, value in answer["options"].items()}
+    assert in_force == {k: "(secret)" if k in SECRETS else text for k, text in texts.items()}
+    snapd.run(f"snap unset sungather {' '.join(texts)}")
+    assert options(snapd) == {row.key: text_of(row.unset) for row in OPTIONS}
+
+
+def as_typed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@pytest.mark.parametrize("typed", ["12345", "1e5", "true"])
+def test_a_password_like_something_else_stays_what_was_typed(
+    snapd: VirtualMachine, typed: str
+) -> None:
+    set_texts(snapd, {"inverter.password": typed})
+    assert f'  password: "{typed}"\n' in snapd.run(f"cat {DATA}/sungather.yaml").stdout
 
 
 def test_the_daemon_reads_the_inverter_once_it_has_a_host(snapd: VirtualMachine) -> None:
-    snapd.run(f"snap set sungather inverter.host={HOST_ADDRESS} inverter.scan-interval=2")
-    answer = eventually(
-        snapd, "sungather readings --format json", lambda a: a["inverters"][0]["state"] == "ok"
-    )
-    (inverter,) = answer["inverters"]
+    snapd.run("snap unset sungather inverter.password")
+    set_texts(snapd, INVERTER)
+    (inverter,) = readings(snapd)["inverters"]
     assert inverter["model"] == "SH10RT"
     assert 0 <= inverter["values"]["battery_level"] <= 100
+    becomes_healthy(snapd, "okay")
 
 
-def test_the_app_answers_through_the_daemons_only_session(snapd: VirtualMachine) -> None:
-    """The simulated inverter has a single session, and the daemon holds it."""
-    answer = snapd.run("sungather.test-connection --format json")
-    (inverter,) = json.loads(answer.stdout)["inverters"]
-    assert inverter["success"], inverter
-    assert inverter["latency_ms"]["median"] > 0
+def test_the_daemon_publishes_to_a_broker_with_a_password_from_set_secret(
+    snapd: VirtualMachine, broker: Broker
+) -> None:
+    account = {"mqtt.host": HOST_ADDRESS, "mqtt.username": broker.USER}
+    set_texts(snapd, account | {"mqtt.enabled": "true"})
+    assert becomes_healthy(snapd, "blocked").startswith("mqtt: ")
+    snapd.run("sungather.set-secret mqtt.password", given=f"{broker.PASSWORD}\n")
+    with broker.heard() as wait:
+        wait(lambda topic, values: topic == "sungather/inverter/state" and "pv_power" in values)
+    becomes_healthy(snapd, "okay")
 
 
-def test_apparmor_is_enforced_on_the_daemon(snapd: VirtualMachine) -> None:
-    pid = snapd.run(f"systemctl show --property MainPID --value {SERVICE}").stdout.strip()
-    profile = snapd.run(f"cat /proc/{pid}/attr/current").stdout
-    assert profile == "snap.sungather.daemon (enforce)\n"
+def test_set_secret_asks_on_the_terminal_and_shows_nothing(
+    snapd: VirtualMachine, broker: Broker
+) -> None:
+    terminal = "script --quiet --return --command 'sungather.set-secret mqtt.password' /dev/null"
+    wrong = snapd.run(f"(sleep 8; echo {SECRET}) | {terminal}")
+    assert "mqtt.password:" in wrong.stdout
+    assert SECRET not in wrong.stdout + wrong.stderr
+    assert options(snapd)["mqtt.password"] == SECRET
+    snapd.run("sungather.set-secret mqtt.password", given=broker.PASSWORD)
 
 
-def test_what_is_not_the_snaps_is_refused_to_the_daemons_profile(snapd: VirtualMachine) -> None:
-    with audit_log.recorded(snapd):
-        for file in ("/root/.ssh/authorized_keys", "/proc/1/environ"):
-            answer = snapd.run(f"snap run --shell sungather.daemon -c 'cat {file}'", check=False)
-            assert answer.returncode != 0
-            assert "Permission denied" in answer.stderr
-            profile = 'profile="snap.sungather.daemon"'
-            denials = audit_log.denials(snapd)
-            assert [x for x in denials if profile in x and f'name="{file}"' in x], denials
-
-
-def test_without_a_host_the_daemon_stops(snapd: VirtualMachine) -> None:
-    snapd.run("snap unset sungather inverter.host")
-    assert snapd.run(f"systemctl is-active {SERVICE}", check=False).stdout == "inactive\n"
-    assert snapd.run(f"systemctl is-enabled {SERVICE}", check=False).stdout == "disabled\n"
-    answer = snapd.run("sungather.test-connection --format json", check=False)
+def test_a_wrong_secret_is_refused_and_not_shown(snapd: VirtualMachine) -> None:
+    answer = snapd.run("sungather.set-secret mqtt.password", given=f"{SECRET}\a\n", check=False)
     assert answer.returncode == 2
-    assert "inverter.host is missing" in answer.stderr
+    assert "mqtt.password must be" in answer.stderr
+    assert SECRET not in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("app", ["run-once", "readings", "test-connection", "get-inverter-info"])
+def test_the_app_answers_through_the_daemons_only_session(snapd: VirtualMachine, app: str) -> None:
+    """The simulated inverter has a single session, and the daemon holds it."""
+    answer = eventually(snapd, f"sungather.{app} --format json", bool)
+    assert [one["model"] for one in answer["inverters"]] == ["SH10RT"]
+    assert snapd.run(f"sungather.{app}").stdout
+
+
+def test_the_support_bundle_has_what_a_bug_report_needs_and_no_secret(
+    snapd: VirtualMachine, broker: Broker
+) -> None:
+    file = snapd.run("sungather.support-bundle").stdout.strip()
+    assert file.startswith(f"{COMMON}/support/")
+    text = snapd.run(f"cat {file}").stdout
+    for part in (
+        "SNAP_REVISION",
+        '"mqtt.host": "10.77.0.1"',
+        "pv_power",
+        "inverter is ok",
+        "sqlite",
+    ):
+        assert part in text, part
+    assert broker.PASSWORD not in text
+    serial = readings(snapd)["inverters"][0]["serial"]
+    assert serial
+    assert serial not in text
+
+
+def test_an_unreachable_inverter_waits_and_says_where_to_look(snapd: VirtualMachine) -> None:
+    set_texts(snapd, {"inverter.port": "503", "inverter.timeout": "1", "inverter.retries": "0"})
+    assert "test-connection" in becomes_healthy(snapd, "waiting")
+    for app in ("run-once", "readings", "test-connection"):
+        assert snapd.run(f"sungather.{app} --format json", check=False).returncode == 3, app
+    snapd.run("snap unset sungather inverter.port inverter.timeout inverter.retries")
+    becomes_healthy(snapd, "okay")
+
+
+def test_only_what_matters_restarts_the_daemon(snapd: VirtualMachine) -> None:
+    started = snapd.run(f"systemctl show --property ExecMainStartTimestampMonotonic {SERVICE}")
+    set_texts(snapd, {"influxdb.url": "http://192.0.2.7:8086", "inverter.level": "1"})
+    again = snapd.run(f"systemctl show --property ExecMainStartTimestampMonotonic {SERVICE}")
+    assert again.stdout == started.stdout
+    assert exporter(readings(snapd), "mqtt")["state"] == "ok"

@@ -81,7 +81,7 @@ class VirtualMachine:
         self._ssh = [
             *("-i", str(directory / "id"), "-o", "StrictHostKeyChecking=no"),
             *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
-            *("-o", "ConnectTimeout=5", "-o", f"ControlPath=/tmp/{self._name}.ssh"),
+            *("-o", "ConnectTimeout=5", "-o", f"ControlPath=/tmp/{self._name}.%r.ssh"),
         ]
 
     def __enter__(self) -> "VirtualMachine":
@@ -107,11 +107,17 @@ class VirtualMachine:
             leftover.unlink()
 
     def run(
-        self, command: str, *, check: bool = True, timeout: float = 300, given: str = ""
+        self,
+        command: str,
+        *,
+        check: bool = True,
+        timeout: float = 300,
+        given: str = "",
+        user: str = "root",
     ) -> Answer:
-        """Run a shell command as root in the machine, in /root; `given` is its standard input."""
+        """Run a shell command in the machine, in the user's home; `given` is standard input."""
         answer = subprocess.run(
-            self.inside("ssh", *self._ssh, f"root@{ADDRESS}", command),
+            self.inside("ssh", *self._ssh, f"{user}@{ADDRESS}", command),
             input=given,
             capture_output=True,
             text=True,

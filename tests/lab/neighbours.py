@@ -1,0 +1,100 @@
+"""What stands beside the machine, at its only neighbour's address: an inverter and a broker."""
+
+import contextlib
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+from vm import HOST_ADDRESS, VirtualMachine
+
+_PATIENCE = 90
+
+
+@contextlib.contextmanager
+def simulated_inverter(machine: VirtualMachine) -> Generator[None]:
+    """A simulated SH10RT on port 502 of the machine's only neighbour, with a single session."""
+    command = [sys.executable, "-m", "sungather", "simulate", "--model", "SH10RT"]
+    address = ["--host", HOST_ADDRESS, "--port", "502", "--fault", "sessions=1"]
+    inside = machine.inside(*command, *address)
+    with subprocess.Popen(inside, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        if "answers on" not in first:
+            raise AssertionError(f"no simulated inverter: {first}{process.stderr.read()}")
+        yield
+        process.terminate()
+
+
+class Broker:
+    """A real mosquitto beside the machine, which wants a password, and somebody who listens."""
+
+    USER, PASSWORD = "collector", "hunter2-of-the-broker"
+
+    def __init__(self, machine: VirtualMachine, directory: Path) -> None:
+        self._machine = machine
+        self._directory = directory
+        directory.chmod(0o755)
+        accounts = directory / "accounts"
+        subprocess.run(
+            [_program("mosquitto_passwd"), "-b", "-c", accounts, self.USER, self.PASSWORD],
+            check=True,
+        )
+        self._settings = directory / "mosquitto.conf"
+        self._settings.write_text(
+            f"listener 1883 {HOST_ADDRESS}\nuser root\npassword_file {accounts}\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; clients come back by themselves."""
+        self._process = subprocess.Popen(
+            self._machine.inside(_program("mosquitto"), "-c", str(self._settings)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> None:
+        """Take it away without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @contextlib.contextmanager
+    def heard(self) -> Generator[Callable[[Callable[[str, Any], bool]], None]]:
+        """Listen to all that is published; gives a function that waits for a message."""
+        account = ["-h", HOST_ADDRESS, "-u", self.USER, "-P", self.PASSWORD]
+        command = ["mosquitto_sub", *account, "-t", "sungather/#", "-F", "%t %p", "-q", "1"]
+        script = f'until {shlex.join([*command, "-W", "1", "-E"])}; do sleep 0.2; done; exec "$@"'
+        words = self._machine.inside("sh", "-c", script, "sh", *command)
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            lines = process.stdout
+            assert lines is not None
+
+            def wait(wanted: Callable[[str, Any], bool]) -> None:
+                deadline = time.monotonic() + _PATIENCE
+                for line in lines:
+                    topic, _, payload = line.partition(" ")
+                    with contextlib.suppress(ValueError):
+                        if wanted(topic, json.loads(payload)):
+                            return
+                    if time.monotonic() > deadline:
+                        break
+                raise AssertionError("the broker did not hear what was awaited")
+
+            yield wait
+            process.kill()
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path="/usr/sbin:/usr/bin")
+    assert found is not None, name
+    return found
