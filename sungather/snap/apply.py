@@ -12,7 +12,8 @@ from sungather.option_values import text_of
 from sungather.options import Value
 from sungather.privileges import prepare
 from sungather.snap import confined
-from sungather.snap.snapctl import set_texts, snapctl
+from sungather.snap.snapctl import snapctl
+from sungather.snap.snapd_socket import set_texts
 from sungather.snap.typed import Typed
 
 FILE = "sungather.yaml"

@@ -11,7 +11,7 @@ from fake_snapctl import Snapd
 
 from sungather import cli
 from sungather.configuration import load
-from sungather.snap import snapctl
+from sungather.snap import snapd_socket
 
 HOST = "inverter.host=192.168.1.10"
 SECRET = "hunter2 with spaces"
@@ -23,7 +23,7 @@ def _root_with_a_socket(
 ) -> Generator[None]:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     path = tmp_path / "snap.socket"
-    monkeypatch.setattr(snapctl, "SOCKET", path)
+    monkeypatch.setattr(snapd_socket, "SOCKET", path)
     with fake.listening(path):
         yield
 
@@ -106,7 +106,7 @@ def test_a_refusal_of_snapd_is_told_without_the_secret(
     fake: Snapd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake.set(HOST)
-    monkeypatch.setattr(snapctl, "SOCKET", Path("/nowhere/snap.socket"))
+    monkeypatch.setattr(snapd_socket, "SOCKET", Path("/nowhere/snap.socket"))
     given(monkeypatch, SECRET)
     assert cli.main(["set-secret", "inverter.password"]) == 1
     said = capsys.readouterr().err
