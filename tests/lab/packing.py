@@ -32,11 +32,16 @@ class Packed:
     charm: Future[Path]
 
 
-def install_debian_packages() -> None:
-    """Install what is missing of `DEBIAN_PACKAGES`."""
+def debian_packages_are_there() -> bool:
+    """Whether all of `DEBIAN_PACKAGES` are installed."""
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}\n", *DEBIAN_PACKAGES]
     states = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
-    if states.count("installed") == len(DEBIAN_PACKAGES):
+    return states.count("installed") == len(DEBIAN_PACKAGES)
+
+
+def install_debian_packages() -> None:
+    """Install what is missing of `DEBIAN_PACKAGES`."""
+    if debian_packages_are_there():
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-qq", "--no-install-recommends", *DEBIAN_PACKAGES]
