@@ -8,7 +8,7 @@ from sungather.clock import Clock
 from sungather.identify import Identity
 from sungather.reading import Refusal, Value
 from sungather.registers.catalogue import Register, Tier
-from sungather.registers.decode import decode
+from sungather.registers.decode import Decoder
 
 PERIODS = {Tier.FAST: 0.0, Tier.SLOW: 60.0, Tier.HOURLY: 3600.0, Tier.HISTORY: 3600.0}
 """Seconds after which a tier is read again; the fast one at every scan."""
@@ -35,6 +35,7 @@ class Session:
     ) -> None:
         self.identity = identity
         self._registers = tuple(registers)
+        self._decoder = Decoder(self._registers, identity.device)
         self._tiers_of: dict[str, set[Tier]] = {}
         for register in self._registers:
             self._tiers_of.setdefault(register.name, set()).add(register.tier)
@@ -68,7 +69,7 @@ class Session:
         if not gathered.words:
             raise gathered.failure or errors.Refused("every register that the model should have")
         now = self._clock.monotonic()
-        decoded = decode(self._registers, gathered.words, self.identity.device)
+        decoded = self._decoder.decode(gathered.words)
         # A name is absent when all its registers are; some may not have been due this time.
         absent = [name for name in decoded.absent if self._tiers_of[name] <= tiers]
         self._absent.difference_update(decoded.values)

@@ -121,10 +121,10 @@ class Today:
 
         `total`: its lifetime counter, if that was believed in the same reading.
         """
-        moved = total.today() if total is not None else None
-        whole = moved is not None and total is not None and total.whole
+        whole = total is not None and total.whole
         if self.last is not None and self.date != day.date:
-            self.stale = self._stale(self.last, value, at, moved if whole else None)
+            moved = total.today() if total is not None and whole else None
+            self.stale = self._stale(self.last, value, at, moved)
         elif value < self.stale:
             self.stale = 0.0
         self.last, self.at, self.date = value, at, day.date
@@ -132,6 +132,7 @@ class Today:
         if energy > 0:
             self.stuck = False
             return energy
+        moved = total.today() if total is not None else None
         self.stuck = self.stuck or (moved is not None and moved > _MOVED)
         if not self.stuck:
             return energy

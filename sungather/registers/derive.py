@@ -13,10 +13,11 @@ Its `timestamp` is the time of the reading itself.
 Some values of the inverter are corrected or withheld on the way, see `counters.py`.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
+from math import isfinite
+from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from sungather.reading import Value
@@ -102,6 +103,8 @@ class Derivation:
         self._stopwatch = Stopwatch()
         self._before: dict[str, float] = {}
         self._meter = MeterWatch()
+        self._day_of = Day("", 0.0)
+        self._day_ends = 0.0
 
     @classmethod
     def from_json(cls, content: object, timezone: ZoneInfo) -> "Derivation":
@@ -126,7 +129,7 @@ class Derivation:
         """
         at, day = now.timestamp(), self._day(now)
         derived = Derived()
-        said = {name: value for name in values if (value := _number(values, name)) is not None}
+        said = {name: value for name, value in values.items() if _is_number(value)}
         derived.rejected |= self._meter.frozen(said, device, monotonic)
         self._judge_totals(said, at, day, derived)
         self._correct_todays(said, at, day, derived)
@@ -142,16 +145,24 @@ class Derivation:
         return derived
 
     def _day(self, now: datetime) -> Day:
-        today = now.astimezone(self._timezone).date()
-        midnight = datetime.combine(today, time(), self._timezone)
-        return Day(today.isoformat(), midnight.timestamp())
+        """The local day of `now`; most readings are of the same one as the reading before."""
+        if not self._day_of.began <= now.timestamp() < self._day_ends:
+            today = now.astimezone(self._timezone).date()
+            begin = datetime.combine(today, time(), self._timezone)
+            end = datetime.combine(today + timedelta(days=1), time(), self._timezone)
+            self._day_of = Day(today.isoformat(), begin.timestamp())
+            self._day_ends = end.timestamp()
+        return self._day_of
 
     def _judge_totals(
         self, said: Mapping[str, float], at: float, day: Day, derived: Derived
     ) -> None:
-        for name in sorted(_TOTALS & said.keys()):
-            total = self._memory.totals.setdefault(name, Total())
-            last, value = total.last, said[name]
+        for name in _TOTALS:
+            if (value := said.get(name)) is None:
+                continue
+            totals = self._memory.totals
+            total = totals.get(name) or totals.setdefault(name, Total())
+            last = total.last
             verdict = total.enter(value, at, day)
             if verdict in (Verdict.DOUBTED, Verdict.STILL_DOUBTED):
                 derived.rejected.add(name)
@@ -166,9 +177,11 @@ class Derivation:
     def _correct_todays(
         self, said: dict[str, float], at: float, day: Day, derived: Derived
     ) -> None:
-        for name in sorted(TOTAL_OF.keys() & said.keys()):
-            today = self._memory.todays.setdefault(name, Today())
-            total_name = TOTAL_OF[name]
+        todays = self._memory.todays
+        for name, total_name in TOTAL_OF.items():
+            if name not in said:
+                continue
+            today = todays.get(name) or todays.setdefault(name, Today())
             total_read = total_name in said and total_name not in derived.rejected
             total = self._memory.totals[total_name] if total_read else None
             was_stuck = today.stuck
@@ -258,7 +271,7 @@ class Derivation:
         return round(integral.kwh, 6), integral.since
 
 
-_TOTALS = frozenset(TOTAL_OF.values())
+_TOTALS = tuple(sorted(TOTAL_OF.values()))
 
 _TO_AND_FROM_GRID = (
     ("export_to_grid", "grid_export", "daily_export_energy"),
@@ -319,8 +332,6 @@ def run_state(values: Mapping[str, Value]) -> str | None:
     return "ON" if switch == "Start" else None
 
 
-def _number(values: Mapping[str, Value], name: str) -> float | None:
-    value = values[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if math.isfinite(value) else None
+def _is_number(value: Value) -> TypeGuard[float]:
+    """Whether the value counts something; a bool does not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

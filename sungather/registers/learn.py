@@ -155,6 +155,8 @@ class Strikes:
 
     def answered(self, block: Block) -> tuple[Block, ...]:
         """An answer, whatever it says. Returns the blocks that are thereby proved guilty."""
+        if not self._needed:
+            return ()
         for forget in (self._needed, self._counted):
             forget.pop(block, None)
         self._open.discard(block)
@@ -171,6 +173,8 @@ class Strikes:
 
         So that one of them cannot keep the others from being read.
         """
+        if not self._needed:
+            return list(blocks)
         return sorted(blocks, key=lambda block: block in self._needed)
 
 

@@ -62,10 +62,16 @@ class _Board:
 class Live:
     """Tells open pages about new readings."""
 
-    def __init__(self, render: Render, now: Callable[[], str]) -> None:
-        """`render(inverter)` gives a page's parts, `now` the time in RFC 3339."""
+    def __init__(
+        self, render: Render, now: Callable[[], str], several: Callable[[], bool]
+    ) -> None:
+        """`render(inverter)` gives a page's parts, `now` the time in RFC 3339.
+
+        `several`: whether more readings may follow at once; a lone one is shown without delay.
+        """
         self._render = render
         self._now = now
+        self._several = several
         self._boards: dict[str, _Board] = {}
         self._news = asyncio.Event()
         self._shown = asyncio.Condition()
@@ -83,7 +89,8 @@ class Live:
         """Render and tell, until cancelled. Without open pages nothing is rendered."""
         while True:
             await self._news.wait()
-            await asyncio.sleep(_GAP)
+            if self._several():
+                await asyncio.sleep(_GAP)
             self._news.clear()
             now = self._now()
             for inverter, board in self._boards.items():

@@ -76,7 +76,11 @@ class WebServer:
         self._patience = round(scan_interval * _LATE_SCAN)
         self._http = HttpServer(self._answer, limits)
         self._metrics = Metrics()
-        self._live = Live(self._parts, lambda: rfc3339(self._clock.now()))
+        self._live = Live(
+            self._parts,
+            lambda: rfc3339(self._clock.now()),
+            several=lambda: len(self._readings) > 1,
+        )
         self._readings: dict[str, Reading] = {}
         self._batteries: set[str] = set()
         self._files = _Files()

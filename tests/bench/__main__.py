@@ -4,6 +4,8 @@ Machines are noisy: counts and CPU time say more than wall time. Nothing here is
 """
 
 import asyncio
+import os
+import platform
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -35,6 +37,7 @@ async def main(parts: list[str]) -> int:
         print(f"There is no part {unknown[0]}. Known are: {', '.join(PARTS)}.", file=sys.stderr)
         return 2
     console = Console()
+    console.print(f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
     table = Table("figure", "measured", "bound", "", box=None)
     for part in parts or PARTS:
         with console.status(f"measuring {part} …"):

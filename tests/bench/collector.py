@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sungather.registers.plan import Holes, plan
 from sungather.simulator import Server, device_named, serve
 from sungather.storage import Storage
 from sungather.transports.modbus import ModbusTransport
+from tests.bench.device import device_apart
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.incumbent import FIELDS
 
@@ -102,7 +103,7 @@ async def start() -> list[Figure]:
     async with _simulated() as server:
         for _ in range(5):
             begun = time.monotonic()
-            async with _daemon([server], level=1) as daemon:
+            async with _daemon([_where(server)], level=1) as daemon:
                 await _first_reading(daemon)
                 seconds.append(time.monotonic() - begun)
     return [Figure("process start → first complete reading", min(seconds), 0.6, "s")]
@@ -120,24 +121,34 @@ async def latency() -> list[Figure]:
 
 
 async def cycles() -> list[Figure]:
-    """CPU, memory and connects of a daemon that scans every second, level 1 and 2."""
-    results = await asyncio.gather(_cycles(1, 2.0), _cycles(2, 5.0))
-    return [figure for figures in results for figure in figures]
+    """CPU and memory of a daemon that scans every second, level 1 and 2; and its connects."""
+    return [*await _cycles(1, 2.0), *await _cycles(2, 5.0), await _connects()]
 
 
 async def _cycles(level: int, cpu_bound: float) -> list[Figure]:
-    async with _simulated() as server, _daemon([server], level=level, scan_interval=1) as daemon:
-        await _first_reading(daemon)
-        connects, used = server.connections, cpu_seconds(daemon.pid)
-        await asyncio.sleep(CYCLES)
-        spent = (cpu_seconds(daemon.pid) - used) / CYCLES * 1000
-        return [
-            Figure(f"CPU a cycle, SH10RT level {level}, whole process", spent, cpu_bound, "ms"),
-            Figure(
-                f"RSS after {CYCLES} cycles, level {level}", rss_megabytes(daemon.pid), 32, "MB"
-            ),
-            Figure(f"TCP connects in {CYCLES} cycles", server.connections - connects, 0),
-        ]
+    async with device_apart() as port:
+        where = {"host": "127.0.0.1", "port": port}
+        async with _daemon([where], level=level, scan_interval=1) as daemon:
+            await _first_reading(daemon)
+            used = cpu_seconds(daemon.pid)
+            await asyncio.sleep(CYCLES)
+            spent = (cpu_seconds(daemon.pid) - used) / CYCLES * 1000
+            memory = rss_megabytes(daemon.pid)
+    return [
+        Figure(f"CPU a cycle, SH10RT level {level}, whole process", spent, cpu_bound, "ms"),
+        Figure(f"RSS after {CYCLES} cycles, level {level}", memory, 32, "MB"),
+    ]
+
+
+async def _connects() -> Figure:
+    async with _simulated() as server:
+        inverter = _inverter(server, level=2)
+        await inverter.scan()
+        connects = server.connections
+        for _ in range(CYCLES):
+            await inverter.scan()
+        await inverter.close()
+        return Figure(f"TCP connects in {CYCLES} cycles", server.connections - connects, 0)
 
 
 class _Times(list[Any]):
@@ -164,7 +175,9 @@ async def fifty() -> list[Figure]:
             server = await stack.enter_async_context(_simulated())
             server.requests = _Times()
             servers.append(server)
-        daemon = await stack.enter_async_context(_daemon(servers, level=1, scan_interval=10))
+        daemon = await stack.enter_async_context(
+            _daemon([*map(_where, servers)], level=1, scan_interval=10)
+        )
         await _first_reading(daemon)
         await asyncio.sleep(5)
         used, begun = cpu_seconds(daemon.pid), time.monotonic()
@@ -187,6 +200,10 @@ async def _simulated(latency: float = 0.0) -> AsyncGenerator[Server]:
         yield server
 
 
+def _where(server: Server) -> dict[str, object]:
+    return {"host": server.host, "port": server.port}
+
+
 def _inverter(server: Server, level: int) -> Inverter:
     settings = [
         f"inverter.host={server.host}",
@@ -200,12 +217,14 @@ def _inverter(server: Server, level: int) -> Inverter:
 
 
 @contextlib.asynccontextmanager
-async def _daemon(servers: list[Server], **options: float) -> AsyncGenerator[Process]:
+async def _daemon(
+    inverters: Sequence[Mapping[str, object]], **options: float
+) -> AsyncGenerator[Process]:
     with tempfile.TemporaryDirectory(prefix="sungather-bench-") as directory:
         words = [
             f"--set=inverters.number-{n}.{key.replace('_', '-')}={value}"
-            for n, server in enumerate(servers)
-            for key, value in {"host": server.host, "port": server.port, **options}.items()
+            for n, inverter in enumerate(inverters)
+            for key, value in {**inverter, **options}.items()
         ]
         daemon = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-m", "sungather", "run"),

@@ -9,7 +9,7 @@ import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator
 
-from sungather.simulator import device_named, serve
+from tests.bench.device import device_apart
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.browser import CHROMIUM, chromium
 
@@ -105,11 +105,11 @@ async def _daemon(scan_interval: float) -> AsyncGenerator[tuple[int, int]]:
     """A daemon on a simulated inverter that has a reading: its process and the page's port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
-    async with await serve(device_named("SH10RT")) as server:
+    async with device_apart() as device:
         with tempfile.TemporaryDirectory(prefix="sungather-bench-") as directory:
             settings = {
-                "inverter.host": server.host,
-                "inverter.port": server.port,
+                "inverter.host": "127.0.0.1",
+                "inverter.port": device,
                 "inverter.scan-interval": scan_interval,
                 "storage.directory": directory,
                 "web.address": "127.0.0.1",

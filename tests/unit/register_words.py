@@ -6,7 +6,7 @@ from dataclasses import replace
 from sungather.reading import Path
 from sungather.registers import Space
 from sungather.registers.catalogue import registers_for
-from sungather.registers.decode import Decoded, decode
+from sungather.registers.decode import Decoded, Decoder
 from sungather.registers.device import Device
 from sungather.registers.models import model_named
 
@@ -25,4 +25,4 @@ def read(
     blocks: Words, of: Device = CABLE, level: int = 2, holding: Words | None = None
 ) -> Decoded:
     spaces = {Space.INPUT: words(blocks), Space.HOLDING: words(holding or {})}
-    return decode(registers_for(of, level), spaces, of)
+    return Decoder(registers_for(of, level), of).decode(spaces)

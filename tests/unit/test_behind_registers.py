@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sungather.reading import Path
 from sungather.registers import Space, kinds
 from sungather.registers.catalogue import registers_for
-from sungather.registers.decode import Decoded, decode
+from sungather.registers.decode import Decoded, Decoder
 from sungather.registers.models import device_for
 
 SBR096, AC22E = 0x20E7, 0x3F80
@@ -29,7 +29,7 @@ WALL_BOX_SETTINGS = {21203: 151, 21204: 1, 21211: 1, 21212: 1, 21232: 50, 21233:
 def decoded(code: int, input_words: dict[int, int], holding: dict[int, int]) -> Decoded:
     device = replace(device_for(code), path=Path.DONGLE)
     words = {Space.INPUT: input_words, Space.HOLDING: holding}
-    return decode(registers_for(device, 3), words, device)
+    return Decoder(registers_for(device, 3), device).decode(words)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from register_words import CABLE, DONGLE, STRING, read, words
 from sungather.reading import Value
 from sungather.registers import Space
 from sungather.registers.catalogue import Register, Tier, registers_for
-from sungather.registers.decode import Decoded, decode
+from sungather.registers.decode import Decoded, Decoder
 from sungather.registers.device import Device
 from sungather.registers.kinds import kind
 from sungather.registers.models import device_for, model_named
@@ -41,7 +41,7 @@ def register(decode_name: str, scale: float = 1) -> Register:
 
 
 def one(of: Register, block: Sequence[int], device: Device = CABLE) -> Value | None:
-    return decode([of], {Space.INPUT: words({100: block})}, device).values.get("value")
+    return Decoder([of], device).decode({Space.INPUT: words({100: block})}).values.get("value")
 
 
 def text_words(text: str, count: int) -> list[int]:
@@ -124,7 +124,7 @@ def test_mark_for_not_available_is_absent_and_never_zero(
     decode_name: str, block: list[int]
 ) -> None:
     spaces = {Space.INPUT: words({100: block})}
-    assert decode([register(decode_name)], spaces, CABLE) == Decoded({}, {}, ("value",))
+    assert Decoder([register(decode_name)], CABLE).decode(spaces) == Decoded({}, {}, ("value",))
 
 
 def test_text_ends_at_the_first_nul_and_what_is_stale_behind_it_is_gone() -> None:
@@ -202,7 +202,7 @@ def test_no_words_make_decoding_fail(data: st.DataObject) -> None:
     for part in data.draw(st.lists(st.sampled_from(registers), max_size=40)):
         for at in range(part.address, part.address + part.count):
             seen[part.space][at] = data.draw(EDGES | st.integers(0, 0xFFFF))
-    found = decode(registers, seen, of)
+    found = Decoder(registers, of).decode(seen)
     assert not found.values.keys() & set(found.absent)
     assert found.units.keys() <= found.values.keys()
     names = {register.name for register in registers}

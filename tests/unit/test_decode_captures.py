@@ -8,7 +8,7 @@ from register_words import Words, read, words
 from sungather.reading import Path, Value
 from sungather.registers import Space
 from sungather.registers.catalogue import registers_for
-from sungather.registers.decode import decode
+from sungather.registers.decode import Decoder
 from sungather.registers.device import Device
 from sungather.registers.models import device_for, model_named
 
@@ -346,4 +346,4 @@ def test_what_a_dongle_masks_is_absent_at_every_level(level: int) -> None:
 def test_registers_of_other_families_are_not_read_from_the_words_between() -> None:
     of: Device = SH8_V112
     spaces = {Space.INPUT: words({5006: [7, 0], 5038: [0], 5083: [5, 0]})}
-    assert decode(registers_for(of, 3), spaces, of).values == {}
+    assert Decoder(registers_for(of, 3), of).decode(spaces).values == {}
