@@ -1,18 +1,20 @@
 """HTTP requests that can hang as long as they like without anybody waiting for them.
 
 The standard library's client on a thread of its own: it is in memory anyway (2 MB; the asyncio
-clients cost 5 to 16), and keeps its connection. The deadline covers the whole exchange, so that
-a server that answers a byte a second is no better than one that does not answer.
+clients cost 5 to 16), and keeps its connection. Proxies that the environment names are used. The
+deadline covers the whole exchange, so that a server that answers a byte a second is no better
+than one that does not answer.
 """
 
 import asyncio
 import http.client
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from sungather.exporters.delivery import Blocked, Unavailable
 from sungather.worker import Worker
@@ -43,8 +45,13 @@ class HttpServer:
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._secure else 80)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._authority = f"{host}:{self._port}"
         self._base = parts.path.rstrip("/")
-        self._what = f"{what} at {self._host}:{self._port}"
+        self._proxy = _proxy_of(parts.scheme, self._authority)
+        self._what = f"{what} at {self._authority}"
+        if self._proxy is not None:
+            self._what += f" through the proxy {self._proxy.hostname}:{self._proxy.port or 80}"
         self._deadline = deadline
         self._worker: Worker | None = None
         self._connection: http.client.HTTPConnection | None = None
@@ -121,12 +128,24 @@ class HttpServer:
         # The server has closed a connection that was idle: that is no trouble.
         return self._try(method, path, headers, body)
 
+    def _connect(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        proxy = self._proxy
+        if proxy is None:
+            return kind(self._host, self._port, timeout=self._deadline)
+        connection = kind(proxy.hostname or "", proxy.port or 80, timeout=self._deadline)
+        if self._secure:
+            connection.set_tunnel(self._host, self._port, _authorization(proxy))
+        return connection
+
     def _try(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         connection = self._connection
         if connection is None:
-            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-            connection = kind(self._host, self._port, timeout=self._deadline)
-            self._connection = connection
+            connection = self._connection = self._connect()
+        if self._proxy is not None and not self._secure:
+            # Plain HTTP asks the proxy for the whole address (RFC 9112 §3.2.2).
+            path = f"http://{self._authority}{path}"
+            headers = headers | _authorization(self._proxy)
         connection.request(method, path, body, headers)
         with connection.getresponse() as response:
             answer = Answer(
@@ -139,6 +158,23 @@ class HttpServer:
             connection.close()
             self._connection = None
         return answer
+
+
+def _proxy_of(scheme: str, authority: str) -> SplitResult | None:
+    """The proxy that the environment names (HTTPS_PROXY, NO_PROXY and so on), as curl does."""
+    from urllib.request import getproxies, proxy_bypass
+
+    url = getproxies().get(scheme, "")
+    if not url or proxy_bypass(authority):
+        return None
+    return urlsplit(url if "://" in url else f"http://{url}")
+
+
+def _authorization(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    who = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(who.encode()).decode()}"}
 
 
 def in_words(error: BaseException) -> str:
