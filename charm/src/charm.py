@@ -165,7 +165,7 @@ class SungatherCharm(ops.CharmBase):
             remedy = credentials.remedy(str(error), self.app.name)
             self._blocked(f"{error} {remedy}")
         except sungather_snap.NotInstallable as error:
-            self._blocked(
+            self._trouble(
                 f"the snap cannot be installed: {error} (without internet: juju attach-resource "
                 f"{self.app.name} sungather-snap=FILE)"
             )
@@ -176,7 +176,7 @@ class SungatherCharm(ops.CharmBase):
         except (snap.ConnectionError, snap.TimeoutError, snapd_state.SnapdSilent) as error:
             self._statuses.append(ops.WaitingStatus(f"snapd does not answer: {error}"))
         except snap.Error as error:
-            self._blocked(f"snapd: {error.message}")
+            self._trouble(f"snapd: {error.message}")
 
     def _ensure_snap(self, settings: config.Config, *, update: bool):
         try:
@@ -187,7 +187,7 @@ class SungatherCharm(ops.CharmBase):
         except sungather_snap.NotInstallable as error:
             if not sungather_snap.is_installed():
                 raise
-            self._blocked(f"the snap stays as it is, for it cannot be refreshed: {error}")
+            self._trouble(f"the snap stays as it is, for it cannot be refreshed: {error}")
         self.unit.set_workload_version(sungather_snap.get_version())
 
     def _ensure_options(self, settings: config.Config):
@@ -242,6 +242,13 @@ class SungatherCharm(ops.CharmBase):
     def _tell_standby(self):
         who = standby.polling_unit(self) or "the leader"
         self._statuses.append(ops.ActiveStatus(f"standby: {who} reads the inverter"))
+
+    def _trouble(self, message: str):
+        """What snapd says. A change that is under way passes: the next event tries again."""
+        if sungather_snap.is_busy(message):
+            self._statuses.append(ops.WaitingStatus(" ".join(message.split())))
+        else:
+            self._blocked(message)
 
     def _blocked(self, message: str):
         self._statuses.append(ops.BlockedStatus(" ".join(message.split())))

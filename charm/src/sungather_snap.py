@@ -122,6 +122,11 @@ def ensure_stopped() -> None:
             snap.stop(NAME, SERVICE, disable=True)
 
 
+def is_busy(message: str) -> bool:
+    """Whether snapd refuses because another change of the snap is under way: that passes."""
+    return "change in progress" in message
+
+
 def ensure_proxy(proxy: Mapping[str, str]) -> bool:
     """Give the daemon these environment variables. True if they were others before."""
     lines = [f'Environment="{name}={_unit_text(value)}"' for name, value in sorted(proxy.items())]

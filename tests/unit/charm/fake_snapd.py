@@ -37,6 +37,8 @@ class FakeSnapd:
         self.running = False
         self.starts = True
         """Whether the service stays up when it is started."""
+        self.under_way = ""
+        """A change of somebody else's, such as "refresh-snap": snapd takes no other meanwhile."""
         self.health: Answer = {}
         self.changes: list[str] = []
         self.commands: list[tuple[str, ...]] = []
@@ -47,6 +49,9 @@ class FakeSnapd:
 
     def answer(self, method: str, path: str, body: Answer) -> tuple[str, Any]:
         """The kind of response ("sync", "async" or "error") and its content."""
+        if self.under_way and method != "GET":
+            message = f'snap "sungather" has "{self.under_way}" change in progress'
+            return "error", {"message": message, "kind": "snap-change-conflict"}
         match method, path.strip("/").split("/")[1:]:
             case "GET", ["snaps", "sungather"]:
                 return ("sync", self._info()) if self.revision else ("error", NOT_INSTALLED)

@@ -126,6 +126,21 @@ def test_while_snapd_restarts_the_unit_waits(
     assert found.message.startswith("snapd does not answer")
 
 
+def test_while_snapd_is_busy_with_the_snap_the_unit_waits(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    after_config_changed(context, state(HOST))
+    snapd.under_way = "refresh-snap"
+    wanted = [HOST | {"level": 2}, HOST | {"snap-channel": "latest/edge"}]
+    for config in wanted:
+        found = status(context, state(config))
+        assert isinstance(found, testing.WaitingStatus)
+        assert "change in progress" in found.message
+    snapd.under_way = ""
+    assert status(context, state(wanted[0])) == testing.ActiveStatus()
+    assert snapd.options["inverter.level"] == "2"
+
+
 def test_without_a_host_the_unit_says_which_command_to_give(context: Context) -> None:
     message = blocked(status(context, state()))
     assert message == "say where the inverter is: juju config sungather inverter-host=ADDRESS"
