@@ -10,6 +10,10 @@ from rich.text import Text
 
 from sungather import answers
 from sungather.answers import Answer
+from sungather.configuration_file import parse
+from sungather.option_values import text_of
+from sungather.options import Value
+from sungather.privileges import in_snap
 from sungather.reading import Reading
 
 Row = Mapping[str, object]
@@ -178,6 +182,7 @@ def _discovered(answer: Answer) -> list[RenderableType]:
         return [
             Text(
                 f"No Sungrow device was found ({where}). Is the inverter on and on this network? "
+                "Is Modbus switched on in it? If you know its address, test-connection says more. "
                 "Another network is searched with --network, such as --network 192.168.1.0/24."
             )
         ]
@@ -186,13 +191,18 @@ def _discovered(answer: Answer) -> list[RenderableType]:
         table.add_row(
             *(str(one[key]) for key in ("host", "what", "model", "serial", "connection"))
         )
+    if in_snap():
+        settings = parse(str(answer["options"]).encode()).texts
+        typed = " ".join(f"{key}={text}" for key, text in settings.items())
+        command = Text(f"sudo snap set sungather {typed}")
+        return [table, Text("\nTake them over with:\n", style="bold"), command]
     return [table, Text("\nOptions to paste:\n", style="bold"), Text(str(answer["options"]))]
 
 
 def _configuration(answer: Answer) -> list[RenderableType]:
     table = Table("option", "value", box=None, pad_edge=False)
     for key, value in cast(Mapping[str, object], answer["options"]).items():
-        table.add_row(key, "" if value is None else str(value))
+        table.add_row(key, "" if value is None else text_of(cast(Value, value)))
     return [table, Text("The options are right.", style="green")]
 
 
@@ -207,16 +217,18 @@ def _map(answer: Answer) -> list[RenderableType]:
         box=None,
         pad_edge=False,
     )
-    for row in cast(Sequence[Row], answer["registers"]):
-        table.add_row(
-            str(row["space"]),
-            _span(row),
-            *(str(row[key]) for key in ("name", "unit", "tier", "source")),
-        )
+    rows = cast(Sequence[Row], answer["registers"])
+    sources = list(dict.fromkeys(str(row["source"]) for row in rows))
+    for row in rows:
+        words = (str(row[key]) for key in ("name", "unit", "tier"))
+        source = f"[{sources.index(str(row['source'])) + 1}]"
+        table.add_row(str(row["space"]), _span(row), *words, Text(source))
     requests = cast(Sequence[Row], answer["requests"])
     proof = ", ".join(_span(field) for field in cast(Sequence[Row], answer["certificate"]))
     return [
         table,
+        Text(),
+        *(Text(f"[{number}] {source}") for number, source in enumerate(sources, 1)),
         Text(f"\n{len(requests)} requests read all of it:", style="bold"),
         Text(", ".join(f"{block['space']} {_span(block)}" for block in requests)),
         Text(f"Fewer cannot: no two of these fit in one request: {proof}", style="dim"),

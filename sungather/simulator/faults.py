@@ -35,7 +35,7 @@ class Faults:
     cannot_contain: Addresses = field(default_factory=dict[str, Container[int]])
     """No block may contain these."""
     refusal: ExceptionCode = ExceptionCode.ILLEGAL_ADDRESS
-    """How the two above and `widest` refuse."""
+    """How `cannot-start`, `cannot-contain` and `widest` refuse."""
     widest: int = 125
     """Most registers a request may ask for."""
     busy: int = 0
