@@ -122,8 +122,11 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
             service.take(battery)
 
         def device(serial: str) -> Any:
-            known = {("mqtt", f"sungather_{serial}")}
-            return device_registry.async_get(hass).async_get_device(identifiers=known)
+            # Later versions refuse to look one up by its identifiers alone.
+            known = ("mqtt", f"sungather_{serial}")
+            registry = device_registry.async_get(hass)
+            devices = device_registry.async_entries_for_config_entry(registry, "mqtt")
+            return next((found for found in devices if known in found.identifiers), None)
 
         await until(lambda: device(battery.serial))
         assert device(battery.serial).via_device_id == device(one.serial).id
