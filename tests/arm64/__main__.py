@@ -37,8 +37,8 @@ FORMAT = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
 _MOUNT = """
 mount -t proc proc "$1/proc"; mount --rbind /dev "$1/dev"; mount -t tmpfs tmpfs "$1/tmp"
 mount --bind "$2" "$1/mnt"; root=$1; shift 2
-exec chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/mnt/venv/bin:/usr/sbin:/usr/bin \
-    --chdir=/mnt/project "$@"
+exec chroot "$root" env --chdir=/mnt/project -i \
+    HOME=/root LC_ALL=C.UTF-8 PATH=/mnt/venv/bin:/usr/sbin:/usr/bin "$@"
 """
 _ENTER = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", _MOUNT, "sh")
 
