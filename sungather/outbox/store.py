@@ -160,9 +160,9 @@ class Store:
                 )
             for exporter in {entry[0] for entry in changes.rejected}:
                 db.execute(
-                    "DELETE FROM rejected WHERE exporter = ?1 AND id <= (SELECT id FROM rejected"
-                    " WHERE exporter = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-                    (exporter, _REJECTED_KEPT),
+                    "DELETE FROM rejected WHERE exporter = ? AND id <= (SELECT id FROM rejected"
+                    " WHERE exporter = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                    (exporter, exporter, _REJECTED_KEPT),
                 )
             for (exporter, key), text in changes.notes.items():
                 if text is None:
@@ -182,9 +182,9 @@ class Store:
     def restamp(self, boot: str, offset_ms: int, tolerance_ms: int) -> None:
         """Correct the readings of this boot to a clock that was set."""
         self._db.execute(
-            "UPDATE readings SET time_ms = mono_ms + ?1"
-            " WHERE boot = ?2 AND abs(time_ms - mono_ms - ?1) > ?3",
-            (offset_ms, boot, tolerance_ms),
+            "UPDATE readings SET time_ms = mono_ms + ?"
+            " WHERE boot = ? AND abs(time_ms - mono_ms - ?) > ?",
+            (offset_ms, boot, offset_ms, tolerance_ms),
         )
 
     def bytes_used(self) -> int:
