@@ -2,6 +2,6 @@
 
 import sys
 
-from sungather.cli import main
+from sungather.cli.command_line import main
 
 sys.exit(main())

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sungather.clock import Clock
-from sungather.history import History
+from sungather.history.service import History
 from sungather.reading import Path as Way
 from sungather.reading import Problem, Reading, State, Value
 from sungather.service import Health

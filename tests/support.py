@@ -7,8 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sungather.clock import Clock
-from sungather.configuration import load
-from sungather.inverter import Inverter
+from sungather.device.inverter import Inverter
+from sungather.options.configuration import load
 from sungather.storage import Storage
 from sungather.transports.modbus import ModbusTransport
 

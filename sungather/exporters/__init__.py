@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from sungather.clock import Clock
-from sungather.configuration import Configuration, group
 from sungather.errors import OptionsError
+from sungather.options.configuration import Configuration, group
 from sungather.outbox import Feed, Limits, Outbox
 from sungather.reading import Reading
 from sungather.service import Service

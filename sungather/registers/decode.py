@@ -12,10 +12,10 @@ from typing import Any
 
 from sungather.reading import Value
 from sungather.registers import Space, codes, kinds
+from sungather.registers.availability import Truth
 from sungather.registers.device import Device
 from sungather.registers.kinds import Kind, Shape
 from sungather.registers.tables import Register
-from sungather.registers.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from sungather.reading import Value
+from sungather.registers.counter_state import Memory
 from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
 from sungather.registers.device import Device
-from sungather.registers.memory import Memory
-from sungather.registers.meter_watch import MeterWatch
+from sungather.registers.stuck_meter import MeterWatch
 
 FLOWS = ("pv", "house", "grid_import", "grid_export", "battery_charge", "battery_discharge")
 

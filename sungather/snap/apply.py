@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sungather import errors
-from sungather.configuration import configured
-from sungather.configuration_file import parse, render
-from sungather.option_check import Checked, check
-from sungather.option_values import text_of
-from sungather.options import Value
+from sungather.options.check import Checked, check
+from sungather.options.configuration import configured
+from sungather.options.file import parse, render
+from sungather.options.table import Value
+from sungather.options.values import text_of
 from sungather.privileges import prepare
 from sungather.snap import confined
 from sungather.snap.snapctl import snapctl

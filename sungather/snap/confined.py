@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-from sungather.configuration import Configuration
+from sungather.options.configuration import Configuration
 from sungather.privileges import STATE
 
 _UNPRIVILEGED_PORTS = 1024

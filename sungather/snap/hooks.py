@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sungather import control, errors
-from sungather.configuration import load
-from sungather.options import option
+from sungather.options.configuration import load
+from sungather.options.table import option
 from sungather.privileges import SUPPORT, drop_root, prepare
 from sungather.snap.apply import FILE, apply
 from sungather.snap.snapctl import snapctl

@@ -9,8 +9,8 @@ import os
 import sys
 
 from sungather import errors
-from sungather.option_values import listed
-from sungather.options import OPTIONS, Kind, option
+from sungather.options.table import OPTIONS, Kind, option
+from sungather.options.values import listed
 from sungather.privileges import in_snap
 from sungather.snap.apply import apply
 from sungather.snap.typed import typed

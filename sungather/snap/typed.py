@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from sungather.option_values import text_of
-from sungather.options import option
+from sungather.options.table import option
+from sungather.options.values import text_of
 from sungather.snap.snapctl import snapctl
 
 

@@ -22,7 +22,7 @@ from pymodbus.pdu.register_message import (
 from sungather import errors
 from sungather.registers import Block, Space
 from sungather.transports import wire_address
-from sungather.transports.opening import Streams, address, open_streams
+from sungather.transports.connect import Streams, address, open_streams
 
 # Every dropped foreign answer would be an ERROR line; they are counted instead.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)

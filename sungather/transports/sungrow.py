@@ -15,8 +15,8 @@ from Cryptodome.Cipher import AES
 from pymodbus.pdu import ModbusPDU
 
 from sungather.registers import Block
+from sungather.transports.connect import Streams
 from sungather.transports.modbus import ModbusTransport
-from sungather.transports.opening import Streams
 
 ENCRYPTED_WIDEST = 100
 """Registers in one read: a frame's length is one byte here, so 125 do not fit."""

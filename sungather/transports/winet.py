@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 
 from sungather import errors
 from sungather.registers import Block, Space
-from sungather.transports.opening import Streams, address, open_streams
+from sungather.transports.connect import Streams, address, open_streams
 from sungather.transports.trust import Trust
+from sungather.transports.winet_endpoints import WAY, Way, ways, words_of
 from sungather.transports.winet_session import (
     DEFAULT_USER,
     LANGUAGE,
@@ -33,7 +34,6 @@ from sungather.transports.winet_session import (
     data_of,
     result_of,
 )
-from sungather.transports.winet_ways import WAY, Way, ways, words_of
 from sungather.transports.winet_wire import HttpConnection, WebSocket
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from wsproto import events
 from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from sungather.transports.opening import Streams
+from sungather.transports.connect import Streams
 
 _CHUNK = 16384
 _FAREWELL = 0.5  # seconds that a polite close may take

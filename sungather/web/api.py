@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sungather.history import Day
+from sungather.history.service import Day
 from sungather.household import is_inverter
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health

@@ -12,10 +12,10 @@ from math import ceil, floor, log10
 from typing import Final
 
 from sungather import household
-from sungather.history import Day
-from sungather.history_store import Sample
+from sungather.history.service import Day
+from sungather.history.store import Sample
 from sungather.reading import State
-from sungather.web import words
+from sungather.web import formats
 
 _HEIGHT: Final = 230
 _TOP: Final = 14
@@ -110,7 +110,7 @@ def _choice(day: date, today: date, inverter: str) -> str:
     return (
         '<div class="days">'
         f'<a class="step" rel="prev" href="?day={before}{kept}#day" aria-label="Day before">‹</a>'
-        f'<h2 id="day-title">{words.day_title(day, today)}</h2>{following}'
+        f'<h2 id="day-title">{formats.day_title(day, today)}</h2>{following}'
         f'<form class="pick" action="#day">{hidden}<label>'
         f'<span class="quiet">Go to day</span>'
         f'<input type="date" name="day" value="{day}" max="{today}" required></label>'
@@ -172,7 +172,7 @@ class _Scale:
 
 
 def _tick(watts: float) -> str:
-    return "0" if abs(watts) < 0.5 else f"{watts / 1000:g}{words.SPACE}kW".replace("-", "−")
+    return "0" if abs(watts) < 0.5 else f"{watts / 1000:g}{formats.SPACE}kW".replace("-", "−")
 
 
 def _runs(
@@ -258,11 +258,11 @@ def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
     items: list[str] = []
     for series in shown:
         told = ", ".join(
-            f"{word} {words.kwh(energies[flow])}".strip()
+            f"{word} {formats.kwh(energies[flow])}".strip()
             for word, flow in series.energies
             if flow in energies
         )
-        energy = f' <span class="quiet">{told}{words.SPACE}kWh</span>' if told else ""
+        energy = f' <span class="quiet">{told}{formats.SPACE}kWh</span>' if told else ""
         items.append(
             f'<label class="key"><input type="checkbox" checked id="s-{series.key}">'
             f'<span class="swatch s-{series.key}"></span>{series.title}{energy}</label>'
@@ -297,9 +297,9 @@ def _table(day: Day, timezone: tzinfo) -> str:
     for at, sample in day.samples.items():
         hours.setdefault((at - day.start) // 3600, []).append(sample)
     columns: list[tuple[str, Mean, Callable[[float | None], str]]] = [
-        (series.title, series.mean, words.power) for series in _SERIES
+        (series.title, series.mean, formats.power) for series in _SERIES
     ]
-    columns.append(("Battery level", _LEVEL, words.percent))
+    columns.append(("Battery level", _LEVEL, formats.percent))
     columns = [c for c in columns if any(c[1](s) is not None for s in day.samples.values())]
     head = "".join(f'<th scope="col">{title}</th>' for title, _, _ in columns)
     rows = "".join(

@@ -6,7 +6,7 @@ from typing import Final
 
 from sungather import household
 from sungather.reading import Reading
-from sungather.web import words
+from sungather.web import formats
 
 _MPPT: Final = re.compile(r"mppt_(\d+)_voltage")
 _STRING: Final = re.compile(r"string_(\d+)_current")
@@ -36,7 +36,7 @@ def table(reading: Reading) -> str:
     if not names:
         return '<p class="empty">No values while there is no reading.</p>'
     rows = "".join(
-        f'<tr><th scope="row">{escape(words.label(name))}<code>{escape(name)}</code></th>'
+        f'<tr><th scope="row">{escape(formats.label(name))}<code>{escape(name)}</code></th>'
         f'<td id="{escape(cell_id(name))}">{cell(reading, name)}</td></tr>'
         for name in names
     )
@@ -60,7 +60,7 @@ def cell_id(name: str) -> str:
 
 def cell(reading: Reading, name: str) -> str:
     """The inside of a value's cell."""
-    return escape(words.value(reading.values.get(name), reading.units.get(name, "")))
+    return escape(formats.value(reading.values.get(name), reading.units.get(name, "")))
 
 
 def _strings(reading: Reading) -> str:
@@ -71,7 +71,9 @@ def _strings(reading: Reading) -> str:
         volts = household.number(values, f"mppt_{index}_voltage")
         amperes = household.number(values, f"mppt_{index}_current")
         power = None if volts is None or amperes is None else volts * amperes
-        rows.append((f"MPPT {index}", _unit(volts, "V"), _unit(amperes, "A"), words.power(power)))
+        rows.append(
+            (f"MPPT {index}", _unit(volts, "V"), _unit(amperes, "A"), formats.power(power))
+        )
     strings = sorted(int(match[1]) for name in values if (match := _STRING.fullmatch(name)))
     rows += [
         (
@@ -101,7 +103,7 @@ def _phases(reading: Reading) -> str:
                 f"Phase {phase.upper()}",
                 _unit(volts, "V"),
                 _unit(amperes, "A"),
-                words.power(meter),
+                formats.power(meter),
             )
         )
     return _block("Phases", ("", "Voltage", "Current", "Meter"), rows)
@@ -109,7 +111,10 @@ def _phases(reading: Reading) -> str:
 
 def _temperatures(reading: Reading) -> str:
     rows = [
-        (words.label(name).replace(" temperature", "").replace(" temp", ""), _unit(figure, "°C"))
+        (
+            formats.label(name).replace(" temperature", "").replace(" temp", ""),
+            _unit(figure, "°C"),
+        )
         for name in reading.values
         if reading.units.get(name) == "°C"
         and (figure := household.number(reading.values, name)) is not None
@@ -119,12 +124,12 @@ def _temperatures(reading: Reading) -> str:
 
 def _more(reading: Reading) -> str:
     rows = [
-        (title, words.value(reading.values[name], reading.units.get(name, "")))
+        (title, formats.value(reading.values[name], reading.units.get(name, "")))
         for name, title in _HEALTH_FIGURES
         if name in reading.values
     ]
     rows += [
-        (f"Firmware {words.label(part)}", version) for part, version in reading.firmware.items()
+        (f"Firmware {formats.label(part)}", version) for part, version in reading.firmware.items()
     ]
     return _block("More", ("", "Value"), rows)
 
@@ -133,7 +138,9 @@ def _block(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> s
     if not rows:
         return ""
     used = [
-        i for i in range(len(heads)) if i == 0 or any(r[i] not in ("", words.ABSENT) for r in rows)
+        i
+        for i in range(len(heads))
+        if i == 0 or any(r[i] not in ("", formats.ABSENT) for r in rows)
     ]
     head = "".join(f'<th scope="col">{heads[i]}</th>' if i else "<td></td>" for i in used)
     body = "".join(
@@ -150,4 +157,4 @@ def _block(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> s
 
 
 def _unit(figure: float | None, unit: str) -> str:
-    return words.value(figure, unit)
+    return formats.value(figure, unit)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from sungather.totals import Energy, Totals
-from sungather.web import words
+from sungather.history.totals import Energy, Totals
+from sungather.web import formats
 
 _FLOW_NAMES: Final = {
     "pv": "Solar",
@@ -50,7 +50,7 @@ def _earliest(column: Sequence[Energy | None]) -> date | None:
 
 
 def _since(since: date | None, today: date) -> str:
-    return f"<small>since {words.day(since, today)}</small>" if since else ""
+    return f"<small>since {formats.day(since, today)}</small>" if since else ""
 
 
 def _energy(energy: Energy | None, since: date | None, today: date) -> str:
@@ -58,7 +58,7 @@ def _energy(energy: Energy | None, since: date | None, today: date) -> str:
     note = ""
     if energy is not None and energy.since != since:
         note = _since(energy.since, today) or "<small>whole</small>"
-    return f"<td>{words.kwh(None if energy is None else energy.kwh)}{note}</td>"
+    return f"<td>{formats.kwh(None if energy is None else energy.kwh)}{note}</td>"
 
 
 def _meters(rows: Mapping[str, Totals]) -> str:
@@ -68,14 +68,14 @@ def _meters(rows: Mapping[str, Totals]) -> str:
         totals = rows.get(name)
         return totals.today.kwh if totals and totals.today else None
 
-    bought = words.share(today("grid_import"), today("house"))
-    sold = words.share(today("grid_export"), today("pv"))
+    bought = formats.share(today("grid_import"), today("house"))
+    sold = formats.share(today("grid_export"), today("pv"))
     found = [
         ("Self-sufficiency today", "of what the house used came from sun and battery", bought),
         ("Self-consumption today", "of the solar energy stayed in the house", sold),
     ]
     return "".join(
-        f'<div class="meter"><p><b>{words.percent(100 - lost)}</b> <span>{title}</span></p>'
+        f'<div class="meter"><p><b>{formats.percent(100 - lost)}</b> <span>{title}</span></p>'
         f'<svg height="8" width="100%" aria-hidden="true"><rect class="track" width="100%"'
         f' height="8" rx="4"/><rect class="fill" width="{100 - lost:.1f}%" height="8" rx="4"/>'
         f'</svg><p class="quiet">{meaning}</p></div>'

@@ -8,7 +8,7 @@ from typing import Final
 
 from sungather import household
 from sungather.reading import Value
-from sungather.web import words
+from sungather.web import formats
 
 _RADIUS: Final = 50
 _ROUND: Final = tau * _RADIUS
@@ -85,26 +85,26 @@ def sentence(flow: Flow) -> str:
     parts: list[str] = []
     if flow.pv is not None:
         parts.append(
-            f"The sun gives {words.power(flow.pv)}"
+            f"The sun gives {formats.power(flow.pv)}"
             if flow.pv >= _IDLE
             else "The sun gives nothing now"
         )
     if flow.house is not None:
-        parts.append(f"the house uses {words.power(flow.house)}")
+        parts.append(f"the house uses {formats.power(flow.house)}")
     battery = flow.battery
     if battery is not None:
         if battery > _IDLE:
-            parts.append(f"the battery gives {words.power(battery)}")
+            parts.append(f"the battery gives {formats.power(battery)}")
         elif battery < -_IDLE:
-            parts.append(f"the battery takes {words.power(-battery)}")
+            parts.append(f"the battery takes {formats.power(-battery)}")
         else:
             parts.append("the battery rests")
     grid = flow.grid
     if grid is not None:
         if grid > _IDLE:
-            parts.append(f"{words.power(grid)} come from the grid")
+            parts.append(f"{formats.power(grid)} come from the grid")
         elif grid < -_IDLE:
-            parts.append(f"{words.power(-grid)} go to the grid")
+            parts.append(f"{formats.power(-grid)} go to the grid")
         else:
             parts.append("nothing comes from the grid")
     if not parts:
@@ -120,9 +120,9 @@ def drawing(flow: Flow, battery: bool) -> str:
         _link("pv", "M200 106V180", flow.pv),
         _link("grid", "M106 190H190", grid),
         _link("house", "M210 190H294", flow.house),
-        _node("pv", 200, 56, words.power(flow.pv), "Solar", ""),
-        _node("grid", 56, 190, words.power(_size(grid)), _grid_label(grid), ""),
-        _node("house", 344, 190, words.power(flow.house), "House", _shares(flow)),
+        _node("pv", 200, 56, formats.power(flow.pv), "Solar", ""),
+        _node("grid", 56, 190, formats.power(_size(grid)), _grid_label(grid), ""),
+        _node("house", 344, 190, formats.power(flow.house), "House", _shares(flow)),
     ]
     height = 250
     if battery:
@@ -130,7 +130,7 @@ def drawing(flow: Flow, battery: bool) -> str:
         level = _arc("level", 0.0, (flow.battery_level or 0.0) / 100)
         nodes.insert(3, _link("battery", "M200 274V200", stored))
         nodes.append(
-            _node("battery", 200, 324, words.power(_size(stored)), _battery_label(flow), level)
+            _node("battery", 200, 324, formats.power(_size(stored)), _battery_label(flow), level)
         )
     name = escape(sentence(flow) or "No values at the moment.")
     return (
@@ -150,7 +150,7 @@ def _grid_label(power: float | None) -> str:
 
 
 def _battery_label(flow: Flow) -> str:
-    return "Battery" if flow.battery_level is None else words.percent(flow.battery_level)
+    return "Battery" if flow.battery_level is None else formats.percent(flow.battery_level)
 
 
 def _link(kind: str, path: str, power: float | None) -> str:
@@ -172,7 +172,7 @@ def _link(kind: str, path: str, power: float | None) -> str:
 
 
 def _node(kind: str, x: int, y: int, value: str, label: str, ring: str) -> str:
-    figure, _, unit = value.partition(words.SPACE)
+    figure, _, unit = value.partition(formats.SPACE)
     return (
         f'<g class="node {kind}" transform="translate({x} {y})">'
         f'<circle class="disc" r="{_RADIUS}"/>{ring}'

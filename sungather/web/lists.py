@@ -5,10 +5,10 @@ from html import escape
 from typing import Final
 
 from sungather import household
-from sungather.history_store import Fault
+from sungather.history.store import Fault
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
-from sungather.web import words
+from sungather.web import formats
 from sungather.web.flow import Flow
 from sungather.web.scene import Scene
 
@@ -29,8 +29,8 @@ def pill(reading: Reading, scene: Scene) -> str:
     if reading.state is State.OK:
         fresh = ago(reading.time, scene.now)
     else:
-        fresh = escape(words.freshness(reading, scene.now, scene.timezone))
-    said = f"<b>{words.state(reading, stale)}</b>{f' <span>{fresh}</span>' if fresh else ''}"
+        fresh = escape(formats.freshness(reading, scene.now, scene.timezone))
+    said = f"<b>{formats.state(reading, stale)}</b>{f' <span>{fresh}</span>' if fresh else ''}"
     return f'<span class="dot {kind}"></span>{said}'
 
 
@@ -43,7 +43,7 @@ def problem(reading: Reading) -> str:
 
 def ago(moment: datetime, now: datetime) -> str:
     """An age that counts on by itself in a live page."""
-    text = words.ago(max(0.0, (now - moment).total_seconds()))
+    text = formats.ago(max(0.0, (now - moment).total_seconds()))
     return f'<time class="ago" datetime="{rfc3339(moment)}">{text}</time>'
 
 
@@ -81,12 +81,12 @@ def faults(scene: Scene) -> str:
 
 
 def _fault(fault: Fault, scene: Scene, active: bool) -> str:
-    first = words.clock(fault.first, scene.now, scene.timezone)
-    last = "still there" if active else words.clock(fault.last, scene.now, scene.timezone)
+    first = formats.clock(fault.first, scene.now, scene.timezone)
+    last = "still there" if active else formats.clock(fault.last, scene.now, scene.timezone)
     whose = f"{escape(fault.inverter)} · " if scene.one is None else ""
     return (
         f'<li><svg aria-hidden="true"><use href="#i-warn"/></svg><div><b>{escape(fault.text)}</b>'
-        f'<p class="quiet">{whose}{escape(words.label(fault.register))} · first seen {first} · '
+        f'<p class="quiet">{whose}{escape(formats.label(fault.register))} · first seen {first} · '
         f"{'' if active else 'last seen '}{last}</p></div></li>"
     )
 
@@ -107,7 +107,7 @@ def inverters(scene: Scene) -> str:
 def _watts(reading: Reading) -> str:
     if not household.is_inverter(reading):
         return ""
-    return f'<span class="watts">{words.power(Flow.of(reading.values).pv)}</span>'
+    return f'<span class="watts">{formats.power(Flow.of(reading.values).pv)}</span>'
 
 
 def services(scene: Scene) -> str:
@@ -130,7 +130,9 @@ def _service(health: Health, scene: Scene) -> str:
         if count
     ]
     if health.last_success is not None:
-        facts.append(f"last success {words.clock(health.last_success, scene.now, scene.timezone)}")
+        facts.append(
+            f"last success {formats.clock(health.last_success, scene.now, scene.timezone)}"
+        )
     said = f'<p class="quiet">{" · ".join(facts)}</p>' if facts else ""
     message = f'<p class="problem">{escape(health.message)}</p>' if health.message else ""
     name = escape(_SERVICE_NAMES.get(health.name, health.name))

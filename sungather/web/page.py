@@ -11,9 +11,9 @@ from html import escape
 from typing import Final, NamedTuple
 
 from sungather import household
+from sungather.history.totals import Energy, Totals, add
 from sungather.reading import State, rfc3339
-from sungather.totals import Energy, Totals, add
-from sungather.web import details, energy, flow, lists, words
+from sungather.web import details, energy, flow, formats, lists
 from sungather.web.flow import Flow
 from sungather.web.scene import Scene
 
@@ -153,7 +153,7 @@ def _status(scene: Scene) -> str:
     kind = "ok" if len(good) == count else "busy" if good else "unreachable"
     fresh = f" · {lists.ago(newest, scene.now)}" if newest else ""
     others = [
-        f"{escape(r.name)}: {words.state(r, r.name in scene.stale).lower()}"
+        f"{escape(r.name)}: {formats.state(r, r.name in scene.stale).lower()}"
         for r in scene.inverters
         if r not in good
     ]
@@ -231,7 +231,7 @@ def _as_of(scene: Scene) -> str:
         return ""
     said = ", ".join(
         (f"{escape(name)}: " if scene.one is None else "")
-        + f"as of {words.clock(moment, scene.now, scene.timezone)}"
+        + f"as of {formats.clock(moment, scene.now, scene.timezone)}"
         for name, moment in times
     )
     return f'<p class="quiet">{said}</p>'

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from sungather import household
-from sungather.history_store import Fault
+from sungather.history.store import Fault
+from sungather.history.totals import Totals
 from sungather.reading import Reading
 from sungather.service import Health
-from sungather.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)

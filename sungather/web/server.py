@@ -13,14 +13,14 @@ from typing import Final
 import sungather
 from sungather import household
 from sungather.clock import Clock
-from sungather.history import History
-from sungather.metrics import Metrics
+from sungather.history.service import History
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import api, curve, page
 from sungather.web.flow import Flow
 from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
 from sungather.web.live import Live
+from sungather.web.metrics import Metrics
 from sungather.web.scene import Scene
 
 log = logging.getLogger(__name__)

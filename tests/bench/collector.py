@@ -15,13 +15,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sungather.clock import Clock
-from sungather.configuration import load
-from sungather.inverter import Inverter
-from sungather.map_answer import plan_for
+from sungather.device.inverter import Inverter
+from sungather.options.configuration import load
 from sungather.reading import Path as DevicePath
 from sungather.registers.catalogue import Tier, registers_for
 from sungather.registers.models import model_named
 from sungather.registers.plan import Holes, plan
+from sungather.registers.report import plan_for
 from sungather.simulator import Server, device_named, serve
 from sungather.storage import Storage
 from sungather.transports.modbus import ModbusTransport

@@ -8,9 +8,9 @@ import time
 from datetime import date
 from pathlib import Path
 
-from sungather.configuration import load
+from sungather.options.configuration import load
 from sungather.registers import Block, Space
-from sungather.transports.choice import open_transport
+from sungather.transports.factory import open_transport
 from tests.bench.figures import rss_megabytes
 
 BLOCKS = (

@@ -12,10 +12,13 @@ from typing import Any, cast, get_args, get_type_hints
 
 import sungather
 import sungather.web
-from sungather import answers, cli, errors, option_schema, service
+from sungather import errors, service
+from sungather.cli import command_line
+from sungather.daemon import answers
+from sungather.device.states import state_of
+from sungather.options import schema as option_schema
 from sungather.reading import State
 from sungather.simulator import Faults
-from sungather.states import state_of
 from tests.docs.markdown import code, table
 
 _STATES = {
@@ -52,7 +55,7 @@ def commands() -> str:
 
 def _subparsers() -> Mapping[str, argparse.ArgumentParser]:
     # argparse has no public way to its own arguments.
-    actions = cli.parser()._actions  # pyright: ignore[reportPrivateUsage]
+    actions = command_line.parser()._actions  # pyright: ignore[reportPrivateUsage]
     found = next(one for one in actions if isinstance(one.choices, dict))
     return cast(Mapping[str, argparse.ArgumentParser], found.choices)
 
@@ -72,7 +75,7 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[list[str]]:
 
 def exit_codes() -> str:
     """What a command ends with."""
-    lines = cli.EXIT_CODES.partition("exit codes:\n")[2].partition("\n\n")[0].splitlines()
+    lines = command_line.EXIT_CODES.partition("exit codes:\n")[2].partition("\n\n")[0].splitlines()
     return table(["Exit code", "Meaning"], (line.strip().split("  ", 1) for line in lines))
 
 

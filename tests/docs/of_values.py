@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
-from sungather.metrics import Metrics
 from sungather.reading import Reading, State, Value
 from sungather.registers import derive
 from sungather.registers.catalogue import registers_for
@@ -16,6 +15,7 @@ from sungather.registers.kinds import Shape, kind
 from sungather.registers.models import model_named
 from sungather.registers.tables import DATA, Register, Row, read_rows
 from sungather.service import Health
+from sungather.web.metrics import Metrics
 from tests.docs.markdown import code, table
 
 _FILES = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sungather import errors
-from sungather.configuration import load
+from sungather.options.configuration import load
 from tests.docs.messages import pattern
 from tests.docs.pages import ROOT, section
 

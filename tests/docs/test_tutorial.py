@@ -11,8 +11,8 @@ import pytest
 import yaml
 from real_parts import free_port, mosquitto, running, tool
 
-from sungather.configuration import load
 from sungather.exporters.delivery import Destination, Unavailable
+from sungather.options.configuration import load
 from sungather.outbox import Record
 from tests.docs import generate
 from tests.docs.pages import ROOT, Block, blocks, pages

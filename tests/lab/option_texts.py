@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from sungather.options import OPTIONS, Kind, Option
+from sungather.options.table import OPTIONS, Kind, Option
 
 _RIGHT = {
     Kind.TEXT: "a text",

@@ -22,8 +22,8 @@ from snap_machine import (
 )
 from vm import HOST_ADDRESS, VirtualMachine
 
-from sungather.option_values import text_of
-from sungather.options import OPTIONS
+from sungather.options.table import OPTIONS
+from sungather.options.values import text_of
 
 SECRET = "hunter2-of-the-dongle"
 SECRETS = tuple(row.key for row in OPTIONS if row.secret)

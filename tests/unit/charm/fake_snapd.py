@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from sungather.option_check import check
-from sungather.option_values import text_of
+from sungather.options.check import check
+from sungather.options.values import text_of
 
 Answer = dict[str, Any]
 NOT_INSTALLED = {"message": "snap not installed", "kind": "snap-not-found", "value": "sungather"}

@@ -15,8 +15,8 @@ from households import SERVICES, reading, silent
 
 import observability
 from sungather.household import FAULT_REGISTERS
-from sungather.metrics import Metrics
 from sungather.reading import State, Value
+from sungather.web.metrics import Metrics
 
 US = {
     "model": "home",

@@ -15,9 +15,9 @@ import extra_options
 import programs
 import snap_apps
 import wanted
-from sungather.cli import COMMANDS
-from sungather.option_check import check
-from sungather.options import OPTIONS, option
+from sungather.cli.command_line import COMMANDS
+from sungather.options.check import check
+from sungather.options.table import OPTIONS, option
 
 
 def test_every_config_option_of_the_charm_is_a_field_and_has_one_place(

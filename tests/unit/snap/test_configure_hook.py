@@ -10,8 +10,8 @@ from fake_snapctl import Snapd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sungather.configuration import load
-from sungather.options import OPTIONS
+from sungather.options.configuration import load
+from sungather.options.table import OPTIONS
 
 HOST = "inverter.host=192.168.1.10"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sungather.configuration import load
+from sungather.options.configuration import load
 from sungather.snap.confined import problems
 
 COMMON = Path("/var/snap/sungather/common")

@@ -13,7 +13,8 @@ import pytest
 from fake_snapctl import STATE, Snapd
 
 from sungather import privileges
-from sungather.control import SOCKET, ControlServer, Handler
+from sungather.control import SOCKET
+from sungather.daemon.control_server import ControlServer, Handler
 from sungather.snap import hooks
 
 ROOT = Path(__file__).parents[3]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fake_snapctl import Snapd
 
-from sungather import cli
-from sungather.configuration import load
+from sungather.cli import command_line
+from sungather.options.configuration import load
 from sungather.snap import snapd_socket
 
 HOST = "inverter.host=192.168.1.10"
@@ -37,7 +37,7 @@ def test_a_secret_is_stored_rendered_and_in_force(
 ) -> None:
     fake.set(HOST)
     given(monkeypatch, f"{SECRET}\n")
-    assert cli.main(["set-secret", "inverter.password"]) == 0
+    assert command_line.main(["set-secret", "inverter.password"]) == 0
     assert json.loads(fake.state.options["inverter.password"]) == SECRET
     assert load(data / "sungather.yaml").inverters[0].password == SECRET
     assert fake.state.queued == ["restart"]
@@ -48,7 +48,7 @@ def test_no_program_gets_the_secret_as_an_argument_and_nothing_shows_it(
 ) -> None:
     fake.set(HOST)
     given(monkeypatch, SECRET)
-    assert cli.main(["set-secret", "inverter.password"]) == 0
+    assert command_line.main(["set-secret", "inverter.password"]) == 0
     assert SECRET not in json.dumps(fake.state.calls)
     said = capfd.readouterr()
     assert SECRET not in said.out + said.err
@@ -60,7 +60,7 @@ def test_a_wrong_secret_is_refused_without_being_shown_and_nothing_changes(
     fake.set(HOST)
     before, file = fake.state.options, (data / "sungather.yaml").read_bytes()
     given(monkeypatch, f"{SECRET}\x07\n")
-    assert cli.main(["set-secret", "inverter.password"]) == 2
+    assert command_line.main(["set-secret", "inverter.password"]) == 2
     said = capsys.readouterr().err
     assert "inverter.password must be" in said
     assert SECRET not in said
@@ -78,7 +78,7 @@ def test_a_wrong_secret_is_refused_without_being_shown_and_nothing_changes(
 def test_a_key_that_is_no_secret_is_told_which_are(
     key: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["set-secret", key]) == 2
+    assert command_line.main(["set-secret", key]) == 2
     said = capsys.readouterr().err
     assert says in said
     assert "mqtt.password" in said
@@ -89,7 +89,7 @@ def test_an_ordinary_user_is_told_the_command_that_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert cli.main(["set-secret", "mqtt.password"]) == 2
+    assert command_line.main(["set-secret", "mqtt.password"]) == 2
     assert "sudo sungather.set-secret mqtt.password" in capsys.readouterr().err
 
 
@@ -97,7 +97,7 @@ def test_nothing_typed_changes_nothing(
     fake: Snapd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given(monkeypatch, "\n")
-    assert cli.main(["set-secret", "mqtt.password"]) == 2
+    assert command_line.main(["set-secret", "mqtt.password"]) == 2
     assert "snap unset sungather mqtt.password" in capsys.readouterr().err
     assert fake.state.options == {}
 
@@ -108,7 +108,7 @@ def test_a_refusal_of_snapd_is_told_without_the_secret(
     fake.set(HOST)
     monkeypatch.setattr(snapd_socket, "SOCKET", Path("/nowhere/snap.socket"))
     given(monkeypatch, SECRET)
-    assert cli.main(["set-secret", "inverter.password"]) == 1
+    assert command_line.main(["set-secret", "inverter.password"]) == 1
     said = capsys.readouterr().err
     assert "snapd did not store inverter.password" in said
     assert SECRET not in said
@@ -118,5 +118,5 @@ def test_outside_of_the_snap_it_says_where_secrets_belong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SNAP_NAME", "a-terminal")
-    assert cli.main(["set-secret", "mqtt.password"]) == 2
+    assert command_line.main(["set-secret", "mqtt.password"]) == 2
     assert "--config" in capsys.readouterr().err

@@ -1,0 +1,286 @@
+"""What each command does. Results are JSON objects; `tables.py` shows them to people."""
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+
+from sungather import control, errors, privileges
+from sungather.daemon import answers
+from sungather.daemon.answers import Answer
+from sungather.options.configuration import Configuration, load
+from sungather.reading import Path as DevicePath
+from sungather.worker import leave_threads_behind
+
+log = logging.getLogger(__name__)
+
+_DELIVER_WITHIN = 15.0
+"""Seconds that `run-once` waits for exporters to acknowledge."""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Carry out the chosen command; the value is the exit code."""
+    return _COMMANDS[chosen.command](chosen)
+
+
+def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Configuration:
+    configuration = load(chosen.config, chosen.settings, need_inverter=need_inverter)
+    privileges.drop_root()  # the file of options was the last thing that root was needed for
+    logging.basicConfig(
+        level=configuration.log_level, format="%(levelname)s %(message)s", stream=sys.stderr
+    )
+    if chosen.command in ("run", "check-config"):
+        for warning in configuration.warnings:
+            log.warning("%s", warning)
+    else:
+        # The answer says what came of every inverter; the log need not say it twice.
+        logging.getLogger("sungather.daemon.collector").setLevel(logging.ERROR)
+    return configuration
+
+
+def _show(chosen: argparse.Namespace, answer: Answer) -> None:
+    if chosen.format == "json":
+        print(json.dumps(answer, ensure_ascii=False, indent=None, separators=(", ", ": ")))
+        return
+    from sungather.cli import tables
+
+    tables.show(chosen.command, answer)
+
+
+def _daemon(chosen: argparse.Namespace) -> int:
+    from sungather.daemon import assembly
+
+    configuration = _configuration(chosen)
+    if (directory := privileges.logs_directory()) is not None:
+        from sungather.daemon.log_files import log_to_files
+
+        log_to_files(directory, configuration.log_level)
+    asyncio.run(assembly.run(configuration))
+    return 0
+
+
+async def _answer(
+    chosen: argparse.Namespace, alone: Callable[[Configuration], Awaitable[Answer]]
+) -> Answer:
+    """The running daemon's answer, else the one that `alone` makes with a connection of its own.
+
+    Without any inverter in the options, the daemon's inverters are meant.
+    """
+    leave_threads_behind()
+    trouble: errors.OptionsError | None = None
+    try:
+        configuration = _configuration(chosen)
+    except errors.OptionsError as error:
+        # Now, because the file may not be readable a second time: root is given up after this.
+        trouble, configuration = error, _configuration(chosen, need_inverter=False)
+    socket = configuration.storage / control.SOCKET
+    answer = await control.ask_daemon(socket, chosen.command, configuration.targets)
+    if answer is None:
+        if trouble is not None:
+            raise trouble
+        answer = await alone(configuration)
+    return answer
+
+
+async def _read_all(configuration: Configuration) -> Answer:
+    from sungather.daemon.assembly import pollers
+    from sungather.exporters import open_exporters
+
+    exporters = await open_exporters(configuration, console=False)
+    found = pollers(configuration)
+    try:
+        scans = await asyncio.gather(*(poller.scan(complete=True) for poller in found))
+        readings = list(chain.from_iterable(scans))
+        if not await exporters.deliver(readings, _DELIVER_WITHIN):
+            log.warning(
+                "Not every exporter has acknowledged the reading within %g s. It is kept, and "
+                "delivered by the next run.",
+                _DELIVER_WITHIN,
+            )
+        return answers.readings(readings)
+    finally:
+        for poller in found:
+            await poller.inverter.close()
+        await exporters.close()
+
+
+async def _no_daemon(configuration: Configuration) -> Answer:
+    raise errors.DaemonError(
+        "No daemon is running, so there are no newest readings. Start it with 'sungather run', "
+        f"or use 'sungather run-once'. (Looked in {configuration.storage}.)"
+    )
+
+
+async def _test_all(configuration: Configuration) -> Answer:
+    from sungather.daemon.assembly import pollers
+
+    found = pollers(configuration)
+    try:
+        return {"inverters": list(await asyncio.gather(*(poller.test() for poller in found)))}
+    finally:
+        for poller in found:
+            await poller.inverter.close()
+
+
+async def _info_all(configuration: Configuration) -> Answer:
+    from sungather.daemon.assembly import pollers
+
+    found = pollers(configuration)
+    try:
+        await asyncio.gather(*(poller.scan(complete=True) for poller in found))
+        return {"inverters": [poller.inverter.info() for poller in found]}
+    finally:
+        for poller in found:
+            await poller.inverter.close()
+
+
+def _read_command(
+    alone: Callable[[Configuration], Awaitable[Answer]],
+    exit_code: Callable[[Answer], int] = answers.exit_code,
+) -> Command:
+    def command(chosen: argparse.Namespace) -> int:
+        with _progress(chosen):
+            answer = asyncio.run(_answer(chosen, alone))
+        _show(chosen, answer)
+        return exit_code(answer)
+
+    return command
+
+
+@contextlib.contextmanager
+def _progress(chosen: argparse.Namespace) -> Generator[None]:
+    """A sign of life on a terminal for whatever takes longer than a moment."""
+    if not sys.stderr.isatty() or chosen.format == "json":
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("Asking the inverter …"):
+        yield
+
+
+def _discover(chosen: argparse.Namespace) -> int:
+    from sungather.device import discover
+
+    networks = discover.networks_of(chosen.network) if chosen.network else discover.own_networks()
+    report = _count_hosts if sys.stderr.isatty() else None
+    found = asyncio.run(discover.discover(networks, report))
+    where = [str(network) for network in networks]
+    answer: Answer = {
+        "networks": where,
+        "found": [{**dataclasses.asdict(one), "path": str(one.path)} for one in found],
+        "options": discover.options_text(found),
+    }
+    _show(chosen, answer)
+    return 0 if found else errors.Unreachable.exit_code
+
+
+def _count_hosts(done: int, hosts: int) -> None:
+    end = "\n" if done == hosts else ""
+    print(f"\rlooked at {done} of {hosts} addresses", end=end, file=sys.stderr, flush=True)
+
+
+def _check_config(chosen: argparse.Namespace) -> int:
+    _show(chosen, _configuration(chosen).as_json())
+    return 0
+
+
+def _registers(chosen: argparse.Namespace) -> int:
+    from sungather.registers.report import map_answer
+
+    path = DevicePath(chosen.path)
+    _show(chosen, map_answer(chosen.model, chosen.level, chosen.max_registers, path))
+    return 0
+
+
+def _options(chosen: argparse.Namespace) -> int:
+    from sungather.options import schema as option_schema
+
+    if chosen.format == "json":
+        print(json.dumps(option_schema.schema(), ensure_ascii=False, indent=2))
+    else:
+        _show(chosen, {"options": option_schema.rows()})
+    return 0
+
+
+def _import_config(chosen: argparse.Namespace) -> int:
+    from sungather.options.migrate import import_config
+
+    try:
+        with contextlib.ExitStack() as stack:
+            standard = chosen.file == "-"
+            old = (
+                sys.stdin.buffer if standard else stack.enter_context(Path(chosen.file).open("rb"))
+            )
+            imported = import_config(old.read())
+    except OSError as error:
+        raise errors.OptionsError([f"{chosen.file}: {error.strerror}."]) from None
+    if chosen.format == "json":
+        notes = [{**dataclasses.asdict(one), "fate": str(one.fate)} for one in imported.notes]
+        print(json.dumps({"text": imported.text, "notes": notes}, ensure_ascii=False))
+        return 0
+    print(imported.text, end="")
+    for note in imported.notes:
+        print(f"{note.fate}: {note.key}: {note.text}", file=sys.stderr)
+    return 0
+
+
+def _set_secret(chosen: argparse.Namespace) -> int:
+    from sungather.snap.set_secret import set_secret
+
+    set_secret(chosen.key)
+    print(f"{chosen.key} is set.", file=sys.stderr)
+    return 0
+
+
+def _support_bundle(chosen: argparse.Namespace) -> int:
+    from sungather.cli import support_bundle
+
+    now = datetime.now().astimezone()
+    text = asyncio.run(support_bundle.bundle(_configuration(chosen, need_inverter=False), now))
+    file = chosen.output or support_bundle.place(now)
+    try:
+        support_bundle.write(text, file)
+    except OSError as error:
+        raise errors.OptionsError([f"{file} cannot be written: {error.strerror}."]) from None
+    print(json.dumps({"file": str(file)}) if chosen.format == "json" else file)
+    return 0
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    from sungather.cli.simulate import simulate
+
+    return asyncio.run(simulate(chosen))
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from sungather.cli import demo
+
+    return asyncio.run(demo.demo(chosen))
+
+
+_COMMANDS: dict[str, Command] = {
+    "run": _daemon,
+    "run-once": _read_command(_read_all),
+    "readings": _read_command(_no_daemon),
+    "test-connection": _read_command(_test_all, answers.exit_code_of_test),
+    "get-inverter-info": _read_command(_info_all),
+    "discover": _discover,
+    "check-config": _check_config,
+    "registers": _registers,
+    "options": _options,
+    "import-config": _import_config,
+    "set-secret": _set_secret,
+    "support-bundle": _support_bundle,
+    "simulate": _simulate,
+    "demo": _demo,
+}

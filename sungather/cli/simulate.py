@@ -1,0 +1,97 @@
+"""`simulate`: an inverter that exists in software only, behind any of the three connections."""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Mapping
+
+from sungather import errors
+from sungather.daemon.assembly import until_stopped
+from sungather.simulator import (
+    Faults,
+    LivingDevice,
+    SimulatedDevice,
+    device_named,
+    from_capture,
+    serve,
+)
+from sungather.simulator.behind import WallBox, battery
+from sungather.simulator.certificate import throwaway_context
+from sungather.simulator.encrypted import EncryptedServer
+from sungather.simulator.frontend import FrontEnd, reads_from
+from sungather.simulator.server import Server
+from sungather.simulator.switches import fault_list, faults_named
+from sungather.simulator.winet import Dongle, Firmware, WinetPort
+
+_BATTERY_BY_CABLE, _BATTERY_BY_DONGLE, _WALL_BOX = 200, 2, 3
+"""Units of the devices behind an inverter."""
+
+
+async def simulate(chosen: argparse.Namespace) -> int:
+    """Serve one simulated inverter until stopped."""
+    if "list" in chosen.fault:
+        print(fault_list())
+        return 0
+    device: SimulatedDevice = (
+        from_capture(chosen.capture, dump=chosen.dump)
+        if chosen.capture
+        else device_named(chosen.model, speed=chosen.speed, path=chosen.path)
+    )
+    faults = faults_named(chosen.fault)
+    if chosen.connection != "modbus" and (chosen.fault or chosen.latency):
+        raise errors.OptionsError(["--fault and --latency go with --connection modbus only."])
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            listening = await _listen(with_what_is_behind(device), chosen, faults)
+            server = await stack.enter_async_context(listening)
+        except OSError as error:
+            raise errors.OptionsError(
+                [f"The port {chosen.port} of {chosen.host} cannot be opened: {error.strerror}."]
+            ) from None
+        connection = chosen.connection.removesuffix("-without-login")
+        way = "" if connection == "modbus" else f" --set inverter.connection={connection}"
+        print(
+            f"A simulated {device.name} answers on {server.host}:{server.port}. Read it with\n"
+            f"  sungather run-once --set inverter.host={server.host} "
+            f"--set inverter.port={server.port}{way}\nStop it with Ctrl-C.",
+            file=sys.stderr,
+            flush=True,
+        )
+        await until_stopped(asyncio.Event().wait())
+    return 0
+
+
+async def _listen(
+    devices: Mapping[int, SimulatedDevice], chosen: argparse.Namespace, faults: Faults
+) -> Server | FrontEnd:
+    """Open the port with the front end that `--connection` names."""
+    match chosen.connection:
+        case "modbus":
+            return await serve(
+                devices,
+                host=chosen.host,
+                port=chosen.port,
+                faults=faults,
+                latency=chosen.latency / 1000,
+            )
+        case "sungrow":
+            return EncryptedServer(reads_from(devices), chosen.host, chosen.port)
+        case "http":
+            dongle = Dongle(reads_from(devices), Firmware.WITH_LOGIN)
+            return WinetPort(dongle, chosen.host, chosen.port, throwaway_context())
+        case _:
+            dongle = Dongle(reads_from(devices), Firmware.WINET_S)
+            return WinetPort(dongle, chosen.host, chosen.port)
+
+
+def with_what_is_behind(device: SimulatedDevice) -> dict[int, SimulatedDevice]:
+    """The device on unit 1, and a battery and a wall box on their units where it can have them."""
+    devices = {1: device}
+    if isinstance(device, LivingDevice) and device.model.hybrid:
+        dongle = device.path == "dongle"
+        unit = _BATTERY_BY_DONGLE if dongle else _BATTERY_BY_CABLE
+        devices[unit] = battery(device, path=device.path)
+        if dongle:
+            devices[_WALL_BOX] = WallBox()
+    return devices

@@ -1,0 +1,1 @@
+"""Puts a collector together from the options, and keeps it running."""

@@ -1,0 +1,151 @@
+"""The loop: one task an inverter, one task a service, nobody waits for anybody.
+
+The only place that knows both ends: inverters in front, exporters and page behind.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+from sungather.device.inverter import Inverter
+from sungather.device.requester import Sleep
+from sungather.device.sub_devices import Behind
+from sungather.reading import Reading, State
+from sungather.service import Service
+
+log = logging.getLogger(__name__)
+
+BACK_OFF = (5.0, 20.0, 45.0, 90.0)
+"""Seconds of quiet after each further scan that ran out of sessions: a device whose few sessions
+are exhausted needs about 90 s without any request (transports.md, §1)."""
+_EXHAUSTED = frozenset({"busy", "connection-lost", "silent"})
+"""Problems that a quiet while can cure; the others cost one connect and are tried every scan."""
+_RESTART_SERVICE_AFTER = 30.0
+
+
+class Poller:
+    """Polls one inverter at its scan interval, for as long as the process lives."""
+
+    def __init__(
+        self,
+        inverter: Inverter,
+        behind: Behind | None,
+        services: Sequence[Service],
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.inverter = inverter
+        self._behind = behind
+        self._services = services
+        self._sleep = sleep
+        self._line = asyncio.Lock()
+        self._exhausted = 0
+
+    @property
+    def newest(self) -> tuple[Reading, ...]:
+        """The newest readings: the inverter's, then those of the devices behind it.
+
+        The inverter's state is `connecting` before the first scan has ended.
+        """
+        return (self.inverter.newest, *(self._behind.newest if self._behind else ()))
+
+    async def run(self) -> None:
+        """Scan until cancelled; begin with saying whom one is connecting to."""
+        self._publish(self.inverter.newest)
+        loop = asyncio.get_running_loop()
+        interval = self.inverter.options.scan_interval
+        due = loop.time()
+        while True:
+            try:
+                await self.scan()
+            except Exception:
+                # A bug met with one inverter must not take the others along.
+                log.exception(
+                    "a scan of %s failed; the next one is tried", self.inverter.newest.name
+                )
+            reading = self.inverter.newest
+            quiet = self._quiet_for(reading)
+            now = loop.time()
+            # Slots that a slow device has missed are left out, not made up for.
+            due += interval * max(1, -(-(now - due) // interval))
+            if reading.state is State.OK:
+                quiet = max(quiet, due - now)
+            await self._sleep(quiet or due - now)
+
+    async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
+        """Scan now, or after the scan that is under way, and hand the readings to everybody."""
+        async with self._line:
+            before = self.inverter.newest
+            reading = await self.inverter.scan(complete=complete)
+            _log_change(before, reading)
+            self._publish(reading)
+            if self._behind is not None:
+                for one in await self._behind.scan(reading, self.inverter.device, complete):
+                    self._publish(one)
+        return self.newest
+
+    def _publish(self, reading: Reading) -> None:
+        for service in self._services:
+            try:
+                service.take(reading)
+            except Exception:
+                log.exception("%s could not take a reading of %s", service.name, reading.name)
+
+    async def test(self) -> dict[str, object]:
+        """`test-connection` over this poller's own connection."""
+        async with self._line:
+            return await self.inverter.test()
+
+    def _quiet_for(self, reading: Reading) -> float:
+        """Seconds for which an exhausted device is left alone, also after a partial reading."""
+        kind = reading.problem.kind if reading.problem else ""
+        if reading.state is State.ASLEEP or kind not in _EXHAUSTED:
+            self._exhausted = 0
+            return 0.0
+        step = min(self._exhausted, len(BACK_OFF) - 1)
+        self._exhausted += 1
+        return BACK_OFF[step] * random.uniform(1.0, 1.2)  # noqa: S311 (jitter, not secrecy)
+
+
+class Collector:
+    """All pollers and services of a running daemon."""
+
+    def __init__(self, pollers: Sequence[Poller], services: Sequence[Service]) -> None:
+        self.pollers = pollers
+        self.services = services
+
+    async def run(self) -> None:
+        """Work until cancelled; then close the connections."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for service in self.services:
+                    tasks.create_task(_keep_running(service))
+                for poller in self.pollers:
+                    tasks.create_task(poller.run())
+        finally:
+            for poller in self.pollers:
+                await poller.inverter.close()
+
+
+async def _keep_running(service: Service) -> None:
+    """A bug in one service is logged with its traceback and takes nobody else along."""
+    while True:
+        try:
+            await service.run()
+        except Exception:
+            log.exception("%s stopped working and is started again", service.name)
+        else:
+            return
+        await asyncio.sleep(_RESTART_SERVICE_AFTER)
+
+
+def _log_change(before: Reading, now: Reading) -> None:
+    """Say each change of state once, not every scan."""
+    kind = now.problem.kind if now.problem else ""
+    if before.state is now.state and kind == (before.problem.kind if before.problem else ""):
+        return
+    if now.problem is not None and now.state is not State.ASLEEP:
+        what = "was read only in part" if now.state is State.OK else f"is {now.state}"
+        log.warning("%s %s: %s", now.name, what, now.problem.message)
+    elif before.state is not now.state:
+        log.info("%s is %s%s", now.name, now.state, f" ({now.model})" if now.model else "")

@@ -1,0 +1,1 @@
+"""One device read scan by scan, and how it is found."""

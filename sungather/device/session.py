@@ -1,0 +1,142 @@
+"""What is known of an identified device from one scan to the next: its values and their age."""
+
+from collections.abc import Iterable
+
+from sungather import errors
+from sungather.clock import Clock
+from sungather.device.block_reader import BlockReader
+from sungather.device.identify import Identity
+from sungather.reading import Refusal, Value
+from sungather.registers.catalogue import Register, Tier
+from sungather.registers.decode import Decoder
+
+PERIODS = {Tier.FAST: 0.0, Tier.SLOW: 60.0, Tier.HOURLY: 3600.0, Tier.HISTORY: 3600.0}
+"""Seconds after which a tier is read again; the fast one at every scan."""
+FIRMWARE = (
+    "arm_software_version",
+    "dsp_software_version",
+    "inverter_firmware_version",
+    "communication_module_firmware_version",
+    "battery_firmware_version",
+)
+"""Published names that make up `Reading.firmware`."""
+
+
+class Session:
+    """Reads the tiers that are due, and keeps the values of the others as long as they hold."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        registers: Iterable[Register],
+        blocks: BlockReader,
+        scan_interval: float,
+        clock: Clock,
+    ) -> None:
+        self.identity = identity
+        self._registers = tuple(registers)
+        self._decoder = Decoder(self._registers, identity.device)
+        self._tiers_of: dict[str, set[Tier]] = {}
+        for register in self._registers:
+            self._tiers_of.setdefault(register.name, set()).add(register.tier)
+        self._lifetime = {
+            name: 0.0
+            if tiers == {Tier.FAST}
+            else 2 * max(map(PERIODS.__getitem__, tiers)) + scan_interval
+            for name, tiers in self._tiers_of.items()
+        }
+        """Seconds for which a value holds."""
+        self._by_tiers: dict[frozenset[Tier], frozenset[Register]] = {}
+        self._blocks = blocks
+        self._scan_interval = scan_interval
+        self._clock = clock
+        self._tier_read_at: dict[Tier, float] = {}
+        self._values: dict[str, Value] = {}
+        self._units: dict[str, str] = {}
+        self._absent: set[str] = set()
+        self._read_at: dict[str, float] = {}
+        """When each name was read last, as a value or as absent; monotonic seconds."""
+
+    async def read(self, complete: bool) -> tuple[frozenset[str], errors.InverterError | None]:
+        """Read what is due (`complete`: everything).
+
+        Returns the names that were read, and what ended the scan early, if anything. Raises that
+        error if nothing was read at all.
+        """
+        tiers = frozenset(Tier) if complete else self._due()
+        wanted = self._registers_of(tiers)
+        gathered = await self._blocks.read(wanted)
+        if not gathered.words:
+            raise gathered.failure or errors.Refused("every register that the model should have")
+        now = self._clock.monotonic()
+        decoded = self._decoder.decode(gathered.words)
+        # A name is absent when all its registers are; some may not have been due this time.
+        absent = [name for name in decoded.absent if self._tiers_of[name] <= tiers]
+        self._absent.difference_update(decoded.values)
+        self._absent.update(absent)
+        self._values.update(decoded.values)
+        self._units.update(decoded.units)
+        self._read_at.update(dict.fromkeys((*decoded.values, *absent), now))
+        for name in absent:
+            self._values.pop(name, None)
+        complete_tiers = tiers if gathered.failure is None else frozenset[Tier]()
+        self._tier_read_at.update(dict.fromkeys(complete_tiers, now))
+        self._drop_old(now, complete_tiers)
+        return frozenset(decoded.values), gathered.failure
+
+    def values(self) -> dict[str, Value]:
+        """Everything that the device has said and that still holds."""
+        return dict(self._values)
+
+    def units(self) -> dict[str, str]:
+        """Units of `values`, for those that have one."""
+        return {name: unit for name, unit in self._units.items() if name in self._values}
+
+    def absent(self) -> tuple[str, ...]:
+        """Names that the device marks as not available."""
+        return tuple(sorted(self._absent))
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """What the device is known not to give."""
+        return self._blocks.refusals
+
+    def firmware(self) -> dict[str, str]:
+        """Versions of what is inside the device."""
+        told = {name: str(self._values[name]) for name in FIRMWARE if name in self._values}
+        return {**self.identity.firmware, **told}
+
+    def forget_values(self) -> None:
+        """After a loss everything is read anew."""
+        self._values.clear()
+        self._absent.clear()
+        self._read_at.clear()
+        self._tier_read_at.clear()
+
+    def _registers_of(self, tiers: frozenset[Tier]) -> frozenset[Register]:
+        if tiers not in self._by_tiers:
+            self._by_tiers[tiers] = frozenset(r for r in self._registers if r.tier in tiers)
+        return self._by_tiers[tiers]
+
+    def _due(self) -> frozenset[Tier]:
+        """Tiers whose period has passed; half a scan early rather than half a scan late."""
+        latest = self._clock.monotonic() + self._scan_interval / 2
+        return frozenset(
+            tier
+            for tier, period in PERIODS.items()
+            if tier not in self._tier_read_at or self._tier_read_at[tier] + period <= latest
+        )
+
+    def _drop_old(self, now: float, complete: frozenset[Tier]) -> None:
+        """Forget what should have been read anew: an old value is never shown as new.
+
+        A tier that was read completely without giving a name has lost it; other values hold for
+        two periods of their tier.
+        """
+        old = [name for name, at in self._read_at.items() if now - at > self._lifetime[name]]
+        if complete - {Tier.FAST}:
+            lost = (n for n, at in self._read_at.items() if at < now)
+            old += [name for name in lost if self._tiers_of[name] <= complete]
+        for name in old:
+            self._read_at.pop(name, None)
+            self._values.pop(name, None)
+            self._absent.discard(name)

@@ -1,0 +1,322 @@
+"""The local history: what the page draws when nothing else is installed.
+
+Five-minute means of the household figures, energies by day and faults, in one SQLite file.
+Written in one transaction a minute, and bounded: gentle to SD cards. SQLite runs in a thread of
+its own, so a slow card holds nobody up.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Final, TypeVar
+
+from sungather import household
+from sungather.clock import Clock
+from sungather.history import totals
+from sungather.history.store import STEP, Fault, Sample, Store
+from sungather.reading import Reading, State
+from sungather.service import Health
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_FIGURES: Final = (*household.POWERS, household.BATTERY_LEVEL)
+_MOST_PENDING: Final = 5000
+"""Samples kept in memory while the disk refuses them."""
+_RETRY_SECONDS: Final = 60.0
+_OLDEST: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""Readings before this come from a clock that was never set."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """The readings of one inverter and five minutes since the last commit."""
+
+    state: State
+    readings: int
+    sums: list[float]
+    counts: list[int]
+
+    def sample(self) -> Sample:
+        means = tuple(
+            total / count if count else None
+            for total, count in zip(self.sums, self.counts, strict=True)
+        )
+        return Sample(self.state, self.readings, means)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One local day of one inverter, or of several together."""
+
+    day: date
+    start: int
+    """Unix time of its first second."""
+    end: int
+    """Unix time of the next day's first second; a day has 23 to 25 hours."""
+    step: int
+    """Seconds from one sample to the next."""
+    samples: Mapping[int, Sample]
+    """Unix time of the start of each step that is known -> means of `figures`."""
+    energies: Mapping[str, float]
+    """Flow -> kWh of the day, of the flows that were counted."""
+    figures: tuple[str, ...] = _FIGURES
+
+
+class History:
+    """Records readings and answers what was; a `Service`."""
+
+    name = "history"
+
+    def __init__(
+        self,
+        file: Path | None,
+        timezone: tzinfo,
+        *,
+        clock: Clock | None = None,
+        commit_seconds: float = 60.0,
+        keep_days: int = 400,
+    ) -> None:
+        """Keep the history in `file`; None keeps it in memory, for a demonstration."""
+        self._store = Store(file)
+        self._timezone = timezone
+        self._clock = clock or Clock()
+        self._commit_seconds = commit_seconds
+        self._keep_days = keep_days
+        self._thread = ThreadPoolExecutor(1, "history")
+        self._buckets: dict[tuple[str, int], _Bucket] = {}
+        self._accounts: dict[tuple[str, str], totals.Account] = {}
+        self._changed: set[tuple[str, str]] = set()
+        self._ended: list[tuple[tuple[str, str], totals.Account]] = []
+        """The accounts of days that ended since the last commit, as they stood."""
+        self._faults: dict[tuple[str, str, str], Fault] = {}
+        self._changed_faults: set[tuple[str, str, str]] = set()
+        self._early: list[Reading] | None = []
+        self._pruned: date | None = None
+        self._opened = asyncio.Event()
+        self._health = Health(self.name, "starting")
+
+    def take(self, reading: Reading) -> None:
+        """Record a reading; written at the next commit."""
+        if reading.state is State.CONNECTING or reading.time < _OLDEST:
+            return
+        if self._early is not None:
+            self._early.append(reading)
+            del self._early[:-_MOST_PENDING]
+            return
+        self._record(reading)
+
+    async def run(self) -> None:
+        """Open the file and commit once a minute until cancelled; then commit what is left."""
+        try:
+            while True:
+                if self._early is None or await self._open():
+                    await asyncio.sleep(self._commit_seconds)
+                    await self.commit()
+                else:
+                    await asyncio.sleep(_RETRY_SECONDS)
+        finally:
+            await asyncio.shield(self._close())
+
+    async def ready(self) -> None:
+        """Wait until what was recorded before is there."""
+        await self._opened.wait()
+
+    def health(self) -> Health:
+        """Whether the file takes what is recorded."""
+        return replace(self._health, queue=len(self._buckets))
+
+    async def commit(self) -> None:
+        """Write everything that was recorded since the last commit, in one transaction."""
+        if self._early is not None:
+            return
+        buckets, self._buckets = self._buckets, {}
+        changed, self._changed = self._changed, set()
+        faults, self._changed_faults = self._changed_faults, set()
+        ended, self._ended = self._ended, []
+        rows = {key: bucket.sample() for key, bucket in buckets.items()}
+        accounts = [*ended, *((key, replace(self._accounts[key])) for key in changed)]
+        prune = self._prune_before()
+        try:
+            await self._do(
+                lambda: self._store.write(
+                    rows, accounts, [self._faults[key] for key in faults], prune
+                )
+            )
+        except (sqlite3.Error, OSError) as error:
+            self._changed |= changed
+            self._ended = [*ended, *self._ended][-_MOST_PENDING:]
+            self._changed_faults |= faults
+            self._put_back(buckets)
+            self._trouble(f"The history cannot be written: {error}. It is kept in memory.")
+        else:
+            self._health = Health(
+                self.name,
+                "ok",
+                delivered=self._health.delivered + len(rows),
+                dropped=self._health.dropped,
+                last_success=self._clock.now(),
+            )
+
+    async def day(self, inverters: Sequence[str], day: date) -> Day:
+        """The samples of a local day; of several inverters the sums of those that have values."""
+        start, end = self._bounds(day)
+        try:
+            stored, energies = await self._do(
+                lambda: (
+                    self._store.samples(inverters, start, end),
+                    self._store.energies(inverters, day),
+                )
+            )
+        except sqlite3.Error as error:
+            log.warning("The history cannot be read: %s", error)
+            stored, energies = {}, {}
+        samples = {at: _sum(list(stored[at].values())) for at in sorted(stored)}
+        return Day(day, start, end, STEP, samples, energies)
+
+    def totals(self, inverter: str) -> dict[str, totals.Totals]:
+        """Flow -> energies of one inverter, of the flows that it counts."""
+        today = self.today()
+        return {
+            flow: account.totals(today)
+            for flow in household.FLOWS
+            if (account := self._accounts.get((inverter, flow))) is not None
+        }
+
+    def faults(self, inverter: str) -> list[Fault]:
+        """The faults that were seen, the newest first."""
+        found = [fault for fault in self._faults.values() if fault.inverter == inverter]
+        return sorted(found, key=lambda fault: fault.last, reverse=True)
+
+    def today(self) -> date:
+        """The local day of the site."""
+        return self.local_day(self._clock.now())
+
+    def local_day(self, moment: datetime) -> date:
+        """The day at the site that `moment` belongs to."""
+        return moment.astimezone(self._timezone).date()
+
+    def _bounds(self, day: date) -> tuple[int, int]:
+        midnight = datetime(day.year, day.month, day.day, tzinfo=self._timezone)
+        following = day + timedelta(days=1)
+        end = datetime(following.year, following.month, following.day, tzinfo=self._timezone)
+        return int(midnight.timestamp()), int(end.timestamp())
+
+    def _record(self, reading: Reading) -> None:
+        at = int(reading.time.timestamp()) // STEP * STEP
+        size = len(_FIGURES)
+        bucket = self._buckets.setdefault(
+            (reading.name, at), _Bucket(reading.state, 0, [0.0] * size, [0] * size)
+        )
+        if reading.state is not State.OK:
+            if not bucket.readings:
+                bucket.state = reading.state
+            return
+        bucket.state = State.OK
+        bucket.readings += 1
+        for index, name in enumerate(_FIGURES):
+            value = household.number(reading.values, name)
+            if value is not None:
+                bucket.sums[index] += value
+                bucket.counts[index] += 1
+        self._count_energy(reading)
+        self._note_faults(reading)
+
+    def _count_energy(self, reading: Reading) -> None:
+        day = self.local_day(reading.time)
+        for flow in household.FLOWS:
+            today = household.number(reading.values, f"{flow}_energy_today")
+            total = household.number(reading.values, f"{flow}_energy_total")
+            if today is None and total is None:
+                continue
+            key = reading.name, flow
+            account = self._accounts.setdefault(key, totals.Account(day, reading.time))
+            if account.day < day and key in self._changed:
+                self._ended.append((key, replace(account)))
+            account.enter(day, reading.time, today, total)
+            self._changed.add(key)
+
+    def _note_faults(self, reading: Reading) -> None:
+        for register, text in household.faults(reading.values):
+            key = reading.name, register, text
+            known = self._faults.get(key)
+            first = reading.time if known is None else known.first
+            self._faults[key] = Fault(reading.name, register, text, first, reading.time)
+            self._changed_faults.add(key)
+
+    def _put_back(self, buckets: dict[tuple[str, int], _Bucket]) -> None:
+        """After a refused commit: keep the newest that fit into the bound."""
+        for key, bucket in self._buckets.items():
+            older = buckets.get(key)
+            if older is not None:
+                bucket.readings += older.readings
+                bucket.sums = [a + b for a, b in zip(bucket.sums, older.sums, strict=True)]
+                bucket.counts = [a + b for a, b in zip(bucket.counts, older.counts, strict=True)]
+                if older.readings:
+                    bucket.state = State.OK
+            buckets[key] = bucket
+        surplus = len(buckets) - _MOST_PENDING
+        for key in sorted(buckets, key=lambda key: key[1])[: max(0, surplus)]:
+            del buckets[key]
+        self._health = replace(self._health, dropped=self._health.dropped + max(0, surplus))
+        self._buckets = buckets
+
+    def _prune_before(self) -> int | None:
+        today = self.today()
+        if self._pruned == today:
+            return None
+        self._pruned = today
+        return int((self._clock.now() - timedelta(days=self._keep_days)).timestamp())
+
+    async def _open(self) -> bool:
+        try:
+            accounts, faults = await self._do(self._store.open)
+        except (sqlite3.Error, OSError) as error:
+            self._trouble(f"The history {self._store.file} cannot be opened: {error}")
+            return False
+        self._accounts = accounts
+        self._faults = {(f.inverter, f.register, f.text): f for f in faults}
+        early, self._early = self._early or [], None
+        for reading in early:
+            self._record(reading)
+        self._health = replace(self._health, state="ok", message="")
+        self._opened.set()
+        return True
+
+    async def _close(self) -> None:
+        await self.commit()
+        await self._do(self._store.close)
+        if self._early is None:
+            self._early = []
+
+    async def _do(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _trouble(self, message: str) -> None:
+        if self._health.message != message:
+            log.warning(message)
+        self._health = replace(self._health, state="waiting", message=message)
+
+
+def _sum(parts: list[Sample]) -> Sample:
+    """Several inverters' means together; a figure that nobody has stays unknown."""
+    if len(parts) == 1:
+        return parts[0]
+    sums: list[float | None] = []
+    for index, name in enumerate(_FIGURES):
+        known = [part.means[index] for part in parts]
+        values = [value for value in known if value is not None]
+        total = sum(values) if values else None
+        if total is not None and name == household.BATTERY_LEVEL:
+            total /= len(values)
+        sums.append(total)
+    missing = [part.state for part in parts if part.state not in (State.OK, State.ASLEEP)]
+    states = {part.state for part in parts}
+    state = missing[0] if missing else State.OK if State.OK in states else parts[0].state
+    return Sample(state, sum(part.readings for part in parts), tuple(sums))

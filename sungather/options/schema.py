@@ -1,0 +1,149 @@
+"""The table of options for others: a JSON Schema of the file, and rows for people."""
+
+from collections.abc import Iterable, Sequence
+
+from sungather.options.table import LONGEST_NAME, OPTIONS, Kind, Option
+from sungather.options.values import listed, number_wanted, text_of
+
+Schema = dict[str, object]
+
+_INVERTER = "inverter."
+_NAME = rf"^(?=.*[a-z])(?=.{{1,{LONGEST_NAME}}}$)[a-z0-9]+(-[a-z0-9]+)*$"
+
+
+def schema() -> Schema:
+    """JSON Schema (2020-12) of the file of options, for editors and other programs."""
+    own = [row for row in OPTIONS if row.key.startswith(_INVERTER)]
+    others = [row for row in OPTIONS if not row.key.startswith(_INVERTER)]
+    inverter = _object(own, _INVERTER)
+    several: Schema = {
+        "description": "Several inverters by name.",
+        "type": "object",
+        "additionalProperties": False,
+        "minProperties": 1,
+        "patternProperties": {_NAME: inverter},
+    }
+    single = {**inverter, "description": "The only inverter."}
+    more: Schema = {"inverter": single, "inverters": several}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Options of SunGather",
+        **_object(others, "", more),
+        "oneOf": [{"required": [one]} for one in more],
+    }
+
+
+def rows() -> list[dict[str, str]]:
+    """One row an option, in words: "key", "takes", "default" and "help"."""
+    return [
+        {"key": row.key, "takes": _takes(row), "default": _default(row), "help": row.help}
+        for row in OPTIONS
+    ]
+
+
+def markdown() -> str:
+    """The table of options for the docs."""
+    lines = ["| Option | Takes | Default | Meaning |", "|---|---|---|---|"]
+    for row in rows():
+        cells = [f"`{row['key']}`", row["takes"], row["default"], row["help"]]
+        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _takes(row: Option) -> str:
+    match row.kind:
+        case Kind.CHOICE:
+            text = listed(one or "nothing" for one in row.choices)
+        case Kind.INTEGER | Kind.NUMBER | Kind.DURATION | Kind.PORT:
+            text = number_wanted(row).removeprefix("a ")
+        case _:
+            text = str(row.kind)
+    return f"{text} (secret)" if row.secret else text
+
+
+def _default(row: Option) -> str:
+    if row.required:
+        return "(required)"
+    if row.required_when:
+        return f"(required with {row.required_when})"
+    return row.otherwise if row.default is None else text_of(row.default)
+
+
+def _object(options: Sequence[Option], prefix: str, more: Schema | None = None) -> Schema:
+    """The object of these options, whose keys begin with `prefix`; `more` are ready properties."""
+    found: Schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**(more or {}), **_properties(options, prefix)},
+    }
+    if required := [row.key.removeprefix(prefix) for row in options if row.required]:
+        found["required"] = required
+    if rules := [_rule(row, prefix) for row in options if row.required_when]:
+        found["allOf"] = rules
+    return found
+
+
+def _properties(options: Sequence[Option], prefix: str) -> Schema:
+    properties: Schema = {}
+    for row in options:
+        name, _, deeper = row.key.removeprefix(prefix).partition(".")
+        start = f"{prefix}{name}."
+        below = [one for one in options if one.key.startswith(start)]
+        properties[name] = (
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": _properties(below, start),
+            }
+            if deeper
+            else _value(row)
+        )
+    return properties
+
+
+def _rule(row: Option, prefix: str) -> Schema:
+    """If the other option is set, this one is required."""
+    other = next(one for one in OPTIONS if one.key == row.required_when)
+    value: Schema = {"type": "string", "minLength": 1} if other.kind.is_text else {}
+    if other.kind is Kind.SWITCH:
+        value = {"const": True}
+    return {
+        "if": _with(other.key.removeprefix(prefix), value),
+        "then": _with(row.key.removeprefix(prefix), {}),
+    }
+
+
+def _with(key: str, value: Schema) -> Schema:
+    """An object that has the value at this dotted key."""
+    name, _, deeper = key.partition(".")
+    inner = _with(deeper, value) if deeper else value
+    return {"type": "object", "required": [name], "properties": {name: inner}}
+
+
+def _value(row: Option) -> Schema:
+    found: Schema = {"description": row.help}
+    low, high = row.bounds
+    match row.kind:
+        case Kind.INTEGER | Kind.PORT:
+            found["type"] = "integer"
+        case Kind.NUMBER | Kind.DURATION:
+            found["type"] = "number"
+        case Kind.SWITCH:
+            found["type"] = "boolean"
+        case Kind.CHOICE:
+            found["enum"] = [*row.choices, *_booleans(row.choices)]
+        case _:
+            found["type"] = "string"
+    found |= {name: n for name, n in (("minimum", low), ("maximum", high)) if n is not None}
+    if row.default is not None:
+        found["default"] = row.default
+    if row.example:
+        found["examples"] = [int(row.example) if row.kind is Kind.PORT else row.example]
+    if row.secret:
+        found["writeOnly"] = True
+    return found
+
+
+def _booleans(choices: Iterable[str]) -> list[bool]:
+    """The choices true and false also as other readers of YAML see them without quotes."""
+    return [{"true": True, "false": False}[one] for one in choices if one in ("true", "false")]

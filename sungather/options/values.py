@@ -1,0 +1,255 @@
+"""From one text, exactly as typed, to an option's typed value, or a `Wrong` with what to write.
+
+Pure but for the lists of time zones, which the machine lends. No sentence made here holds the
+text itself: whoever reports decides whether it may be shown.
+"""
+
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from sungather.options.table import Kind, Option, Value
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL_BUT_LINES = re.compile(r"(?![\t\r\n])" + _CONTROL.pattern)
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_LONGEST_HOST = 253
+_LONGEST_SHOWN = 40
+
+
+class Wrong(ValueError):
+    """The text is no value of this option.
+
+    `must` completes "it must be …"; `hint` is a further sentence; `show` is False where the text
+    may hold a password.
+    """
+
+    def __init__(self, must: str, hint: str = "", *, show: bool = True) -> None:
+        super().__init__(must)
+        self.must = must
+        self.hint = hint
+        self.show = show
+
+
+def convert(row: Option, text: str, model: Callable[[str], str]) -> Value:
+    """The value that `text` means for the option `row`, whose Python type `Kind` tells.
+
+    Args:
+        row: the option.
+        text: what was typed, not empty.
+        model: gives the listed name of a model, or raises `Wrong`; not called for "auto".
+
+    Raises:
+        Wrong: the text is no such value, or out of bounds.
+    """
+    match row.kind:
+        case Kind.TEXT:
+            return _text(text, "one line of text without control characters")
+        case Kind.LINES:
+            return _text(text, "text without control characters", _CONTROL_BUT_LINES)
+        case Kind.INTEGER | Kind.PORT:
+            return int(_number(row, text, _INTEGER))
+        case Kind.NUMBER | Kind.DURATION:
+            return float(_number(row, text, _NUMBER))
+        case Kind.SWITCH:
+            if text not in ("true", "false"):
+                raise Wrong("true or false")
+            return text == "true"
+        case Kind.CHOICE:
+            return _choice(row, text)
+        case Kind.HOST:
+            return _host(text)
+        case Kind.URL:
+            return _url(text)
+        case Kind.TIME_ZONE:
+            return _time_zone(text)
+        case Kind.DIRECTORY:
+            _text(text, "a directory name without control characters")
+            if not text.startswith("/"):
+                raise Wrong("a directory with its full path, beginning with /")
+            return text
+        case Kind.MODEL:
+            return text if text == "auto" else model(text)
+        case Kind.DEVICES:
+            return _devices(text)
+
+
+def listed_model(text: str) -> str:
+    """The name of an inverter of the register map, capitals or not. Raises `Wrong`."""
+    from sungather.registers.models import model_names  # only needed for a chosen model
+
+    names = model_names()
+    for name in names:
+        if name.lower() == text.lower():
+            return name
+    raise Wrong("auto or the name of a known model", did_you_mean(_near(text, names, 3)))
+
+
+def shown(text: str) -> str:
+    """Foreign text, fit for a sentence: in quotes, on one line, cut short."""
+    cut = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+    clean = "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in cut
+    )
+    return clean if _NUMBER.fullmatch(clean) else f"'{clean}'"
+
+
+def listed(words: Iterable[str], last: str = "or") -> str:
+    """The words as in "a, b or c"."""
+    *start, end = words
+    return f"{', '.join(start)} {last} {end}" if start else end
+
+
+def did_you_mean(near: list[str]) -> str:
+    """A question with the words, or nothing when there are none."""
+    return f"Did you mean {listed(near)}?" if near else ""
+
+
+def text_of(value: Value) -> str:
+    """The text that `convert` turns into `value`; empty for None."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{Decimal(repr(value)).normalize():f}"  # exact, and without exponent
+        case _:
+            return str(value)
+
+
+def number_wanted(row: Option) -> str:
+    """What a numeric option takes, with its bounds: "a whole number from 1 to 3"."""
+    noun = {
+        Kind.PORT: "a port number",
+        Kind.INTEGER: "a whole number",
+        Kind.DURATION: "a number of seconds",
+    }.get(row.kind, "a number")
+    match row.bounds:
+        case None, None:
+            return noun
+        case None, high:
+            return f"{noun} up to {high:g}"
+        case low, None:
+            return f"{noun} from {low:g}"
+        case low, high:
+            return f"{noun} from {low:g} to {high:g}"
+
+
+def _near(text: str, known: Iterable[str], count: int) -> list[str]:
+    """The known texts most like `text`, whatever the case of the letters."""
+    import difflib  # only needed for mistakes
+
+    by_lower = {k.lower(): k for k in sorted(known)}
+    found = difflib.get_close_matches(text[:_LONGEST_SHOWN].lower(), by_lower, count, 0.6)
+    return [by_lower[lower] for lower in found]
+
+
+def _text(text: str, must: str, control: re.Pattern[str] = _CONTROL) -> str:
+    if control.search(text):
+        raise Wrong(must)
+    return text
+
+
+def _number(row: Option, text: str, form: re.Pattern[str]) -> str:
+    low, high = row.bounds
+    if form.fullmatch(text) is None:
+        raise Wrong(number_wanted(row))
+    if (low is not None and float(text) < low) or (high is not None and float(text) > high):
+        raise Wrong(number_wanted(row))
+    return text
+
+
+def _choice(row: Option, text: str) -> str:
+    if text not in row.choices:
+        raise Wrong(
+            listed(one or "nothing" for one in row.choices),
+            did_you_mean(_near(text, row.choices, 1)),
+        )
+    return text
+
+
+def _host(text: str) -> str:
+    must = "a host name or an IP address"
+    if "://" in text or "@" in text:
+        hint = "Leave out what stands before and after it."
+        raise Wrong(f"{must} alone", hint, show=False)
+    if text.startswith("["):
+        raise Wrong(f"{must} without brackets")
+    if re.fullmatch(r"[^:]*:[0-9]+", text):
+        raise Wrong(f"{must} alone", "The port has an option of its own.")
+    if _ip_address(text):
+        return text
+    if not _host_name(text):
+        raise Wrong(must)
+    if text.removesuffix(".").rpartition(".")[2].isdigit():
+        raise Wrong(must, "An IPv4 address has four numbers from 0 to 255 with dots between.")
+    return text
+
+
+def _ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    # A zone (fe80::1%eth0) may hold anything as far as ipaddress is concerned.
+    return text.isprintable() and " " not in text
+
+
+def _host_name(text: str) -> bool:
+    if len(text) > _LONGEST_HOST:
+        return False
+    try:
+        plain = text if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:
+        return False
+    return all(_LABEL.fullmatch(part) for part in plain.removesuffix(".").split("."))
+
+
+def _url(text: str) -> str:
+    must = "an address that begins with http:// or https://"
+    if "@" in text:
+        both = f"{must} and holds no user name or password"
+        raise Wrong(both, "They have options of their own.", show=False)
+    if not _is_url(text):
+        raise Wrong(must)
+    return text
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    clean = not any(c.isspace() or not c.isprintable() for c in text)
+    return good and clean and (_ip_address(host) or _host_name(host))
+
+
+def _devices(text: str) -> str:
+    from sungather.options.devices import wanted_devices  # only needed when it is set
+
+    try:
+        wanted_devices(text)
+    except ValueError:
+        must = "auto, none, or a list of battery and charger, each with :UNIT if need be"
+        raise Wrong(must, "Write it like battery:200, charger:3.") from None
+    return text
+
+
+def _time_zone(text: str) -> str:
+    must = "a time zone by its IANA name, such as Europe/Berlin"
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        if not known:
+            raise Wrong(must, "This machine has no time zones: install tzdata.") from None
+        raise Wrong(must, did_you_mean(_near(text, known, 2))) from None
+    return text

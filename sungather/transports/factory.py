@@ -1,0 +1,41 @@
+"""Which transport `inverter.connection` names; each is imported only where it is used."""
+
+from collections.abc import Callable, MutableMapping
+from datetime import date
+
+from sungather.options.configuration import InverterOptions
+from sungather.transports import Transport
+
+MODBUS_PORT = 502
+
+
+def open_transport(
+    options: InverterOptions, memory: MutableMapping[str, str], today: Callable[[], date]
+) -> Transport:
+    """The way to one inverter, not connected yet.
+
+    `memory` keeps what was found out about a web API across restarts: its address and the
+    certificate that is trusted. `today` is the date at the site: keys change with it.
+    """
+    port = options.port or MODBUS_PORT
+    match options.connection:
+        case "http":
+            from sungather.transports.winet import WinetTransport
+
+            return WinetTransport(
+                options.host,
+                options.port,
+                options.timeout,
+                memory=memory,
+                username=options.username,
+                password=options.password,
+                ca=options.tls_ca,
+            )
+        case "sungrow":
+            from sungather.transports.sungrow import SungrowTransport
+
+            return SungrowTransport(options.host, port, options.timeout, today)
+        case _:
+            from sungather.transports.modbus import ModbusTransport
+
+            return ModbusTransport(options.host, port, options.timeout)

@@ -1,0 +1,262 @@
+"""Batteries and wall boxes behind an inverter: found once, read as devices of their own."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import Any
+
+import pytest
+import support
+from support import ManualClock
+
+from sungather import errors
+from sungather.device.sub_devices import LOOK_AGAIN_AFTER, PAUSE, Behind
+from sungather.reading import Path, Reading, State
+from sungather.registers.device import Device
+from sungather.registers.models import model_named
+from sungather.simulator import Faults, LivingDevice, Server, device_named, serve
+from sungather.simulator.behind import WallBox, battery
+from sungather.simulator.certificate import throwaway_context
+from sungather.simulator.frontend import reads_from
+from sungather.simulator.winet import BATTERY, SH10RT, WALL_BOX, Dongle, WinetPort
+from sungather.storage import Storage
+from sungather.transports import Transport
+from sungather.transports.modbus import ModbusTransport
+from sungather.transports.winet import WinetTransport
+
+HYBRID = replace(model_named("SH10RT"), path=Path.CABLE)
+BEHIND_DONGLE = replace(HYBRID, path=Path.DONGLE, masked=True)
+BEHIND_WEB = replace(HYBRID, path=Path.DONGLE)
+
+
+class Home:
+    """An inverter with devices behind it, and the reader of those."""
+
+    def __init__(self, transport: Transport, storage: FilePath, time: ManualClock) -> None:
+        self.transport = transport
+        self.time = time
+        self._storage = storage
+        self.inverter = Reading("inverter", State.OK, time.clock.now(), serial="A2310715068")
+
+    def behind(self, **options: Any) -> Behind:
+        """A new reader, as after a restart."""
+        chosen = replace(support.OPTIONS, level=2, **options)
+        return Behind(chosen, self.transport, Storage(self._storage), self.time.clock)
+
+
+@pytest.fixture
+def time() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def hybrid(time: ManualClock) -> LivingDevice:
+    return device_named("SH10RT", clock=time.local)
+
+
+@pytest.fixture
+async def lan(hybrid: LivingDevice) -> AsyncGenerator[Server]:
+    """A hybrid with two batteries on its LAN port; other units stay silent, as on real ones."""
+    units = {1: hybrid, 200: battery(hybrid), 201: battery(hybrid, "S2305170043")}
+    async with await serve(units, faults=Faults(unknown_unit="silent")) as server:
+        yield server
+
+
+@pytest.fixture
+async def home(lan: Server, tmp_path: FilePath, time: ManualClock) -> AsyncGenerator[Home]:
+    transport = ModbusTransport("127.0.0.1", lan.port, 0.3)
+    yield Home(transport, tmp_path, time)
+    await transport.close()
+
+
+def units_asked(server: Server) -> list[int]:
+    return [unit for unit, *_ in server.requests]
+
+
+async def test_batteries_on_the_lan_port_are_devices_of_their_own(home: Home) -> None:
+    first, second = await home.behind().scan(home.inverter, HYBRID)
+    assert (first.name, second.name) == ("inverter-battery-1", "inverter-battery-2")
+    assert (first.serial, second.serial) == ("S2305170042", "S2305170043")
+    assert first.state is State.OK
+    assert (first.kind, first.via, first.model) == ("battery", "inverter", "SBR128")
+    assert first.firmware == {"battery_bcu_firmware": "SBRBCU-S_22011.01.30"}
+    assert first.as_json()["via"] == "inverter"
+
+
+async def test_a_battery_says_what_its_cells_and_modules_do(
+    home: Home, hybrid: LivingDevice
+) -> None:
+    reading, _ = await home.behind().scan(home.inverter, HYBRID)
+    now, values = hybrid.now(), reading.values
+    level = 100 * now.stored / (12_800 * 3600)
+    assert values["battery_pack_level"] == pytest.approx(level, abs=0.1)
+    assert values["battery_pack_health"] == 98
+    assert values["battery_pack_total_charge"] == pytest.approx(
+        now.lifetime.charge / 3_600_000, abs=0.1
+    )
+    current = values["battery_pack_current"]
+    assert isinstance(current, float)
+    assert (current > 0) == (now.flow.battery > 0)
+    assert values["max_cell_voltage_position"] == "module 2, cell 6"
+    assert values["max_module_temperature_position"] == "module 1"
+    assert values["module_4_min_cell_voltage"] == pytest.approx(3.15, abs=0.26)
+    assert values["module_1_serial_number"] == "EM032P00001S"
+    assert reading.units["max_cell_voltage"] == "V"
+
+
+async def test_modules_that_are_not_there_are_absent_not_zero(home: Home) -> None:
+    reading, _ = await home.behind().scan(home.inverter, HYBRID)
+    assert "module_5_max_cell_voltage" in reading.absent
+    assert "module_5_serial_number" in reading.absent
+    assert not any(name.startswith("module_5") for name in reading.values)
+
+
+async def test_devices_are_looked_for_once_even_across_restarts(home: Home, lan: Server) -> None:
+    first = home.behind()
+    await first.scan(home.inverter, HYBRID)
+    assert units_asked(lan).count(202) == 1
+    await first.scan(home.inverter, HYBRID)
+    after_restart = await home.behind().scan(home.inverter, HYBRID)
+    assert [reading.state for reading in after_restart] == [State.OK, State.OK]
+    assert units_asked(lan).count(202) == 1
+    assert 3 not in units_asked(lan), "a wall box is never on the LAN port"
+
+
+async def test_devices_are_looked_for_again_after_a_long_while(
+    home: Home, lan: Server, hybrid: LivingDevice
+) -> None:
+    await home.behind().scan(home.inverter, HYBRID)
+    home.time.tick(LOOK_AGAIN_AFTER.total_seconds() + 1)
+    hybrid.now()  # lives through the days now, not when asked
+    await home.behind().scan(home.inverter, HYBRID)
+    assert units_asked(lan).count(202) == 2
+
+
+async def test_another_inverter_at_the_address_has_other_devices(home: Home, lan: Server) -> None:
+    behind = home.behind()
+    await behind.scan(home.inverter, HYBRID)
+    del lan.devices[201]
+    other = replace(home.inverter, serial="A2310715999")
+    assert len(await behind.scan(other, HYBRID)) == 1
+
+
+async def test_none_asks_nothing(home: Home, lan: Server) -> None:
+    assert await home.behind(devices="none").scan(home.inverter, HYBRID) == ()
+    assert lan.requests == []
+
+
+async def test_a_list_names_what_is_read_and_nothing_else_is_looked_for(
+    home: Home, lan: Server
+) -> None:
+    (reading,) = await home.behind(devices="battery:201").scan(home.inverter, HYBRID)
+    assert (reading.name, reading.serial) == ("inverter-battery-1", "S2305170043")
+    assert set(units_asked(lan)) == {201}
+
+
+async def test_a_listed_device_that_is_not_there_is_reported_and_left_alone_for_a_while(
+    home: Home, lan: Server
+) -> None:
+    behind = home.behind(devices="battery:202")
+    (reading,) = await behind.scan(home.inverter, HYBRID)
+    assert reading.state is State.UNREACHABLE
+    assert reading.problem is not None
+    asked = len(lan.requests)
+    home.time.tick(PAUSE / 2)
+    await behind.scan(home.inverter, HYBRID)
+    assert len(lan.requests) == asked
+    home.time.tick(PAUSE)
+    await behind.scan(home.inverter, HYBRID)
+    assert len(lan.requests) > asked
+
+
+async def test_a_battery_that_falls_silent_shows_no_old_values_and_comes_back(
+    home: Home, lan: Server
+) -> None:
+    behind = home.behind()
+    await behind.scan(home.inverter, HYBRID)
+    lan.faults.silent_on = {"input": range(10710, 10900)}
+    home.time.tick(30)
+    first, _ = await behind.scan(home.inverter, HYBRID)
+    assert (first.state, first.values) == (State.UNREACHABLE, {})
+    assert first.serial == "S2305170042"
+    lan.faults.silent_on = {}
+    home.time.tick(PAUSE)
+    first, _ = await behind.scan(home.inverter, HYBRID)
+    assert first.state is State.OK
+    assert "battery_pack_level" in first.values
+
+
+async def test_nothing_behind_an_inverter_in_trouble_is_asked(home: Home, lan: Server) -> None:
+    behind = home.behind()
+    await behind.scan(home.inverter, HYBRID)
+    asked = len(lan.requests)
+    silent = replace(home.inverter, state=State.UNREACHABLE)
+    first, _ = await behind.scan(silent, HYBRID)
+    assert (first.state, first.values) == (State.UNREACHABLE, {})
+    assert len(lan.requests) == asked
+
+
+async def test_a_string_inverter_is_not_asked_for_batteries(home: Home, lan: Server) -> None:
+    inverter = replace(model_named("SG10RT"), path=Path.CABLE)
+    assert await home.behind().scan(home.inverter, inverter) == ()
+    assert lan.requests == []
+
+
+async def test_what_is_found_is_said_once(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sungather")
+    behind = home.behind()
+    for _ in range(3):
+        await behind.scan(home.inverter, HYBRID)
+    said = [line for line in caplog.messages if line.startswith("Behind inverter")]
+    assert said == ["Behind inverter: SBR128 S2305170042", "Behind inverter: SBR128 S2305170043"]
+
+
+def test_a_wrong_list_is_wrong_options(tmp_path: FilePath, time: ManualClock) -> None:
+    home = Home(ModbusTransport("127.0.0.1", 1, 1.0), tmp_path, time)
+    with pytest.raises(errors.OptionsError, match=r"inverter\.devices: 'heatpump'"):
+        home.behind(devices="heatpump")
+
+
+WAYS = [("modbus", BEHIND_DONGLE), ("http", BEHIND_WEB)]
+
+
+@pytest.mark.parametrize(("connection", "device"), WAYS)
+async def test_battery_and_wall_box_behind_a_dongle(
+    connection: str,
+    device: Device,
+    hybrid: LivingDevice,
+    tmp_path: FilePath,
+    time: ManualClock,
+) -> None:
+    wall_box = WallBox()
+    wall_box.power = 11_000
+    masked = connection == "modbus"
+    path = "dongle" if masked else "cable"
+    units = {1: hybrid, 2: battery(hybrid, path=path), 3: wall_box}
+    async with AsyncExitStack() as stack:
+        transport: Transport
+        if masked:
+            server = await stack.enter_async_context(await serve(units))
+            transport = ModbusTransport("127.0.0.1", server.port, 5.0)
+        else:
+            dongle = Dongle(reads_from(units), devices=(SH10RT, BATTERY, WALL_BOX))
+            port = WinetPort(dongle, tls=throwaway_context())
+            await stack.enter_async_context(port)
+            transport = WinetTransport("127.0.0.1", port.port, 5.0, memory={})
+        home = Home(transport, tmp_path, time)
+        pack, charger = await home.behind(retries=1).scan(home.inverter, device)
+        await transport.close()
+    assert (pack.name, pack.state) == ("inverter-battery-1", State.OK)
+    assert pack.values["battery_pack_health"] == 98
+    assert ("max_cell_voltage" in pack.values) is not masked, "cells are refused by its Modbus"
+    assert not pack.refused
+    assert (charger.name, charger.state) == ("inverter-charger-1", State.OK)
+    assert (charger.kind, charger.model) == ("charger", "AC22E-01")
+    assert charger.values["charger_power"] == 11_000
+    assert charger.values["charger_status"] == "Charging"
+    assert charger.values["charger_total_energy"] == 280.557
+    assert charger.values["charger_session_start"] == "2026-09-08 17:56:15"
+    assert "charger_session_end" not in charger.values
+    assert charger.values["charger_output_current"] == 15.1

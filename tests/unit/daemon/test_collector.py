@@ -1,0 +1,192 @@
+"""The loop: slots are kept, exhausted devices get quiet, and nobody takes anybody along."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from sungather.daemon import collector
+from sungather.daemon.collector import BACK_OFF, Collector, Poller
+from sungather.device.inverter import Inverter
+from sungather.reading import Problem, Reading, State
+from sungather.service import Health
+
+MOMENT = datetime(2026, 6, 21, tzinfo=UTC)
+
+
+def reading(state: State = State.OK, kind: str = "") -> Reading:
+    problem = Problem(kind, "A sentence.") if kind else None
+    return Reading("inverter", state, MOMENT, problem=problem)
+
+
+class Scripted:
+    """Stands for an inverter: gives the readings it was told, then repeats the last."""
+
+    def __init__(self, *readings: Reading, interval: float = 30.0) -> None:
+        self.options = SimpleNamespace(scan_interval=interval, name="inverter")
+        self.newest = Reading("inverter", State.CONNECTING, MOMENT)
+        self.scans = 0
+        self.closed = False
+        self.trouble: Exception | None = None
+        self._script = list(readings)
+
+    async def scan(self, complete: bool = False) -> Reading:
+        if self.trouble is not None:
+            raise self.trouble
+        self.newest = self._script[min(self.scans, len(self._script) - 1)]
+        self.scans += 1
+        return self.newest
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Taker:
+    """A service that keeps what it gets; `trouble` is raised by its first run."""
+
+    def __init__(self, trouble: Exception | None = None) -> None:
+        self.name = "taker"
+        self.taken: list[Reading] = []
+        self.runs = 0
+        self.restarted = asyncio.Event()
+        self._trouble = trouble
+
+    def take(self, reading: Reading) -> None:
+        self.taken.append(reading)
+
+    async def run(self) -> None:
+        self.runs += 1
+        if self._trouble is not None and self.runs == 1:
+            raise self._trouble
+        self.restarted.set()
+        await asyncio.Event().wait()
+
+    def health(self) -> Health:
+        return Health(self.name, "ok")
+
+
+async def pauses(inverter: Scripted, count: int) -> list[float]:
+    """How long the poller waits after each of the first scans."""
+    waited: list[float] = []
+    enough = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == count:
+            enough.set()
+            await asyncio.Event().wait()
+
+    poller = Poller(cast(Inverter, inverter), None, [], sleep)
+    task = asyncio.create_task(poller.run())
+    await enough.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return waited
+
+
+async def test_a_scan_takes_place_at_every_slot() -> None:
+    (first, second) = await pauses(Scripted(reading()), 2)
+    assert 29 < first <= 30
+    assert 59 < second <= 60  # nobody slept in between, so the second slot is one interval later
+
+
+@pytest.mark.parametrize("kind", ["busy", "connection-lost", "silent"])
+async def test_an_exhausted_device_gets_growing_quiet_with_jitter(kind: str) -> None:
+    waited = await pauses(Scripted(reading(State.UNREACHABLE, kind)), 6)
+    for seconds, step in zip(waited, [*BACK_OFF, BACK_OFF[-1], BACK_OFF[-1]], strict=True):
+        assert step <= seconds <= 1.2 * step
+
+
+@pytest.mark.parametrize("kind", ["no-route", "port-closed", "name-not-found", "not-a-sungrow"])
+async def test_a_device_that_is_not_there_is_tried_at_every_slot(kind: str) -> None:
+    assert max(await pauses(Scripted(reading(State.UNREACHABLE, kind)), 1)) <= 30
+
+
+async def test_a_sleeping_inverter_is_asked_at_every_slot() -> None:
+    assert max(await pauses(Scripted(reading(State.ASLEEP, "asleep")), 1)) <= 30
+
+
+async def test_a_good_reading_ends_the_quiet() -> None:
+    lost = reading(State.UNREACHABLE, "silent")
+    waited = await pauses(Scripted(lost, lost, reading(), lost), 4)
+    assert waited[0] < waited[1]
+    assert BACK_OFF[0] <= waited[3] <= 1.2 * BACK_OFF[0]
+
+
+async def test_every_reading_goes_to_every_service() -> None:
+    takers = [Taker(), Taker()]
+    poller = Poller(cast(Inverter, Scripted(reading())), None, takers)
+    await poller.scan()
+    assert [len(taker.taken) for taker in takers] == [1, 1]
+
+
+async def test_a_bug_in_one_service_is_logged_and_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(collector, "_RESTART_SERVICE_AFTER", 0)
+    broken, good, inverter = Taker(ValueError("oops")), Taker(), Scripted(reading())
+    scanned = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        scanned.set()
+        await asyncio.Event().wait()
+
+    services: list[Any] = [broken, good]
+    poller = Poller(cast(Inverter, inverter), None, services, sleep)
+    task = asyncio.create_task(Collector([poller], services).run())
+    await scanned.wait()
+    await broken.restarted.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert "taker stopped working" in caplog.text
+    assert [one.state for one in good.taken] == [State.CONNECTING, State.OK]
+    assert inverter.closed
+
+
+async def test_a_change_of_state_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    lost = reading(State.UNREACHABLE, "silent")
+    poller = Poller(cast(Inverter, Scripted(reading(), lost, lost, lost)), None, [])
+    with caplog.at_level(logging.INFO):
+        for _ in range(4):
+            await poller.scan()
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+
+
+async def test_a_partial_reading_is_not_called_ok(caplog: pytest.LogCaptureFixture) -> None:
+    poller = Poller(cast(Inverter, Scripted(reading(State.OK, "silent"))), None, [])
+    with caplog.at_level(logging.INFO):
+        await poller.scan()
+    assert [one.message for one in caplog.records] == [
+        "inverter was read only in part: A sentence."
+    ]
+
+
+async def test_a_bug_met_with_one_inverter_does_not_stop_its_polling(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    inverter = Scripted(reading())
+    inverter.trouble = ValueError("oops")
+    assert len(await pauses(inverter, 2)) == 2
+    assert "a scan of inverter failed" in caplog.text
+
+
+async def test_a_service_that_cannot_take_a_reading_keeps_it_from_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Refusing(Taker):
+        def take(self, reading: Reading) -> None:
+            raise ValueError("oops")
+
+    good = Taker()
+    await Poller(cast(Inverter, Scripted(reading())), None, [Refusing(), good]).scan()
+    assert len(good.taken) == 1
+    assert "could not take a reading" in caplog.text
+
+
+async def test_a_partial_reading_of_an_exhausted_device_is_followed_by_more_quiet() -> None:
+    partial = reading(State.OK, "silent")
+    waited = await pauses(Scripted(partial, interval=10.0), 3)
+    assert waited[2] >= BACK_OFF[2]

@@ -1,0 +1,82 @@
+"""The log as files: bounded, with tight modes, and no trouble when the disk is full."""
+
+import errno
+import io
+import logging
+import os
+import stat
+from collections.abc import Generator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from sungather.daemon.log_files import FILE, LogFiles, log_to_files
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Generator[None]:
+    before = list(logging.getLogger().handlers)
+    yield
+    for handler in logging.getLogger().handlers[:]:
+        if handler not in before:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+
+def record(text: str) -> logging.LogRecord:
+    return logging.LogRecord("sungather", logging.WARNING, "", 0, text, None, None)
+
+
+def test_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
+    log_to_files(tmp_path / "logs", "INFO")
+    logging.getLogger("sungather.x").warning("roof is %s", "busy")
+    line = (tmp_path / "logs" / FILE).read_text()
+    assert line.endswith("Z WARNING roof is busy\n")
+    assert line.startswith("20")
+
+
+def test_what_is_below_the_level_is_left_out(tmp_path: Path) -> None:
+    log_to_files(tmp_path, "ERROR")
+    logging.getLogger("sungather.x").warning("not this")
+    assert (tmp_path / FILE).read_text() == ""
+
+
+def test_files_are_bounded_and_only_their_group_may_read_them(tmp_path: Path) -> None:
+    handler = LogFiles(tmp_path / FILE, largest=1000, older=2)
+    for number in range(200):
+        handler.emit(record(f"line {number}"))
+    handler.close()
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == [FILE, f"{FILE}.1", f"{FILE}.2"]
+    assert all(file.stat().st_size <= 1000 for file in files)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
+    assert "line 199" in files[0].read_text()
+
+
+def test_a_directory_that_cannot_be_written_is_said_and_the_program_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").touch()
+    log_to_files(tmp_path / "logs", "INFO")
+    assert "The log cannot be written" in capsys.readouterr().err
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_said_once_and_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = LogFiles(tmp_path / FILE, largest=0)
+    before = handler.setStream(cast("io.TextIOWrapper", FullDisk()))
+    assert before is not None
+    before.close()
+    handler.emit(record("one"))
+    handler.emit(record("two"))
+    handler.close()
+    said = capsys.readouterr().err
+    assert said.count("cannot be written: No space left on device") == 1
+    assert "Traceback" not in said

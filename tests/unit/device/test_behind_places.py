@@ -1,0 +1,67 @@
+"""`inverter.devices`, and where batteries and wall boxes usually are."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sungather.options.devices import Kind, Wanted, usual_units, wanted_devices
+from sungather.reading import Path
+from sungather.registers.models import model_named
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("auto", (Wanted(Kind.BATTERY), Wanted(Kind.CHARGER))),
+        ("none", ()),
+        ("battery", (Wanted(Kind.BATTERY),)),
+        ("charger:247", (Wanted(Kind.CHARGER, 247),)),
+        (
+            "battery:200,battery:201 , charger",
+            (Wanted(Kind.BATTERY, 200), Wanted(Kind.BATTERY, 201), Wanted(Kind.CHARGER)),
+        ),
+        ("battery:2, battery:2", (Wanted(Kind.BATTERY, 2),)),
+    ],
+)
+def test_the_option_is_auto_none_or_a_list(text: str, wanted: tuple[Wanted, ...]) -> None:
+    assert wanted_devices(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "all", "battery:", "battery:0", "battery:248", "battery:²", "auto, battery", ","]
+)
+def test_anything_else_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match=r"neither auto|needs a unit"):
+        wanted_devices(text)
+
+
+@given(st.text())
+def test_no_text_does_more_than_be_refused(text: str) -> None:
+    try:
+        wanted_devices(text)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017 (both outcomes are right)
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "connection", "batteries", "chargers"),
+    [
+        ("SH10RT", Path.CABLE, "modbus", (200, 201, 202, 203), ()),
+        ("SH10RT", Path.DONGLE, "modbus", (2, 200, 201, 202, 203), (3,)),
+        ("SH10RT", Path.DONGLE, "http", (2, 200, 201, 202, 203), (3,)),
+        ("SH5.0RS", Path.UNKNOWN, "modbus", (200, 201, 202, 203), (3,)),
+        ("SG10RT", Path.UNKNOWN, "modbus", (), (3,)),
+    ],
+)
+def test_devices_are_looked_for_only_where_they_can_be(
+    model: str,
+    path: Path,
+    connection: str,
+    batteries: tuple[int, ...],
+    chargers: tuple[int, ...],
+) -> None:
+    inverter = replace(model_named(model), path=path)
+    assert usual_units(Kind.BATTERY, inverter, connection) == batteries
+    assert usual_units(Kind.CHARGER, inverter, connection) == chargers

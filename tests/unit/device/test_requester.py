@@ -1,0 +1,95 @@
+"""Which trouble is worth another try, how often, and with what pause."""
+
+from collections.abc import Sequence
+
+import pytest
+from support import ManualClock
+
+from sungather import errors
+from sungather.device.requester import Requester
+from sungather.registers import Block, Space
+
+BLOCK = Block(Space.INPUT, 5000, 2)
+WORDS = (1, 2)
+
+
+class Scripted:
+    """A transport that gives what it is told to, one thing a request."""
+
+    name = "modbus"
+    widest = 125
+    connects = 0
+    requests = 0
+
+    def __init__(self, *script: Sequence[int] | Exception) -> None:
+        self.script = list(script)
+
+    async def connect(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def read(self, block: Block, unit: int) -> Sequence[int]:
+        self.requests += 1
+        answer = self.script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def requester(transport: Scripted, retries: int = 3) -> tuple[Requester, list[float], ManualClock]:
+    pauses: list[float] = []
+    time = ManualClock()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        time.tick(seconds)
+
+    return Requester(transport, 1, retries, time.clock, sleep), pauses, time
+
+
+@pytest.mark.parametrize("trouble", [errors.Silent(""), errors.ConnectionLost("")])
+async def test_silence_and_loss_are_tried_again_at_once(trouble: Exception) -> None:
+    asking, pauses, _ = requester(Scripted(trouble, trouble, WORDS))
+    assert await asking.ask(BLOCK) == WORDS
+    assert pauses == []
+
+
+async def test_contention_is_tried_again_after_growing_pauses() -> None:
+    asking, pauses, _ = requester(Scripted(*[errors.Busy("")] * 3, WORDS))
+    assert await asking.ask(BLOCK) == WORDS
+    assert [0.1 <= pauses[0] <= 0.2, 0.2 <= pauses[1] <= 0.4, 0.4 <= pauses[2] <= 0.8] == [
+        True
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    "trouble", [errors.Refused("illegal data address"), errors.PortClosed(""), errors.NoRoute("")]
+)
+async def test_what_is_final_for_this_scan_is_not_tried_again(trouble: Exception) -> None:
+    transport = Scripted(trouble, WORDS)
+    asking, _, _ = requester(transport)
+    with pytest.raises(type(trouble)):
+        await asking.ask(BLOCK)
+    assert transport.requests == 1
+
+
+async def test_the_tries_are_retries_plus_one() -> None:
+    transport = Scripted(*[errors.Silent("")] * 10)
+    asking, _, _ = requester(transport, retries=2)
+    with pytest.raises(errors.Silent):
+        await asking.ask(BLOCK)
+    assert transport.requests == 3
+
+
+async def test_contention_for_an_hour_blames_the_unit_and_an_answer_starts_anew() -> None:
+    transport = Scripted(errors.Busy(""), WORDS, errors.Busy(""), errors.Busy(""))
+    asking, _, time = requester(transport, retries=0)
+    with pytest.raises(errors.Busy):
+        await asking.ask(BLOCK)
+    await asking.ask(BLOCK)
+    time.tick(3600)
+    with pytest.raises(errors.Busy):
+        await asking.ask(BLOCK)
+    time.tick(3600)
+    with pytest.raises(errors.WrongUnit):
+        await asking.ask(BLOCK)

@@ -1,0 +1,212 @@
+"""The local history: what it keeps, for how long, and what it survives."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import households
+from households import BERLIN, NOW, Watch, reading, running, silent
+
+from sungather.history.service import History
+from sungather.reading import State
+
+TODAY = date(2026, 6, 18)
+
+
+def opened(file: Path | None, watch: Watch | None = None, **more: int) -> History:
+    return History(file, BERLIN, clock=(watch or Watch()).clock, commit_seconds=3600, **more)
+
+
+async def test_means_survive_a_restart(tmp_path: Path) -> None:
+    for watts in (1000.0, 3000.0):
+        history = opened(tmp_path / "history.db")
+        async with running(history):
+            await history.ready()
+            history.take(reading(pv_power=watts))
+    history = opened(tmp_path / "history.db")
+    async with running(history):
+        await history.ready()
+        day = await history.day(["house"], TODAY)
+        (sample,) = day.samples.values()
+        assert sample.means[0] == 2000.0, "two parts of one step are one mean"
+        assert sample.readings == 2
+
+
+async def test_readings_from_before_the_file_was_open_are_kept(tmp_path: Path) -> None:
+    history = opened(tmp_path / "history.db")
+    history.take(reading(pv_power=400))
+    async with running(history):
+        await history.ready()
+        await history.commit()
+        assert len((await history.day(["house"], TODAY)).samples) == 1
+
+
+async def test_a_gap_stays_a_gap() -> None:
+    history = opened(None)
+    async with running(history):
+        await history.ready()
+        for minutes in (0, 5, 40):
+            history.take(reading(at=NOW + timedelta(minutes=minutes)))
+        await history.commit()
+        times = list((await history.day(["house"], TODAY)).samples)
+        assert [b - a for a, b in pairwise(times)] == [300, 2100]
+
+
+async def test_a_value_that_is_absent_is_not_zero_in_the_mean() -> None:
+    history = opened(None)
+    async with running(history):
+        await history.ready()
+        history.take(reading("garage"))
+        await history.commit()
+        (sample,) = (await history.day(["garage"], TODAY)).samples.values()
+        assert sample.means[1] is None, "the garage measures no house power"
+
+
+async def test_a_silent_step_keeps_its_state_and_no_values() -> None:
+    history = opened(None)
+    async with running(history):
+        await history.ready()
+        history.take(silent(State.UNREACHABLE))
+        await history.commit()
+        (sample,) = (await history.day(["house"], TODAY)).samples.values()
+        assert sample.state is State.UNREACHABLE
+        assert set(sample.means) == {None}
+
+
+async def test_the_day_is_the_sites_and_has_23_hours_in_march() -> None:
+    history = opened(None)
+    async with running(history):
+        await history.ready()
+        spring = await history.day(["house"], date(2026, 3, 29))
+        assert spring.end - spring.start == 23 * 3600
+        assert datetime.fromtimestamp(spring.start, BERLIN).hour == 0
+
+
+async def test_several_inverters_add_up_and_the_level_is_their_mean() -> None:
+    history = opened(None)
+    async with running(history):
+        await history.ready()
+        history.take(reading(pv_power=1000, battery_level=40.0))
+        history.take(reading("garage", pv_power=500, battery_level=60.0))
+        await history.commit()
+        (sample,) = (await history.day(["house", "garage"], TODAY)).samples.values()
+        assert sample.means[0] == 1500
+        assert sample.means[6] == 50.0
+
+
+async def test_totals_and_faults_survive_a_restart(tmp_path: Path) -> None:
+    watch = Watch()
+    history = opened(tmp_path / "history.db", watch)
+    async with running(history):
+        await history.ready()
+        early = NOW - timedelta(days=20)
+        history.take(reading(at=early, pv_energy_today=10.0, pv_energy_total=1000.0))
+        history.take(
+            reading(
+                pv_energy_today=5.0,
+                pv_energy_total=1200.0,
+                inverter_alarm="083 Fan 2 Stall Alarm; 532 String",
+            )
+        )
+        before, faults = history.totals("house"), history.faults("house")
+    history = opened(tmp_path / "history.db", watch)
+    async with running(history):
+        await history.ready()
+        assert history.totals("house") == before
+        assert [fault.text for fault in history.faults("house")] == [f.text for f in faults]
+        pv = history.totals("house")["pv"]
+        assert pv.year is not None
+        assert (pv.year.kwh, pv.year.since) == (210.0, early.date())
+
+
+async def test_a_fault_keeps_when_it_was_first_and_last_seen() -> None:
+    history = opened(None)
+    async with running(history):
+        await history.ready()
+        for minutes in (0, 7, 30):
+            history.take(reading(at=NOW + timedelta(minutes=minutes), alarm_code_1="532 String"))
+        (fault,) = history.faults("house")
+        assert (fault.first, fault.last) == (NOW, NOW + timedelta(minutes=30))
+
+
+async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
+    file = tmp_path / "history.db"
+    file.write_bytes(b"this was never a database" * 300)
+    history = opened(file)
+    async with running(history):
+        await history.ready()
+        history.take(reading())
+        await history.commit()
+        assert history.health().state == "ok"
+    assert (tmp_path / "history.db.damaged").read_bytes().startswith(b"this was never")
+
+
+async def test_a_disk_that_refuses_costs_nothing_but_memory(tmp_path: Path) -> None:
+    history = opened(tmp_path / "history.db")
+    async with running(history):
+        await history.ready()
+        with closing(sqlite3.connect(tmp_path / "history.db")) as other:
+            other.execute("alter table samples rename to away")
+        history.take(reading(pv_power=700))
+        await history.commit()
+        assert history.health().state == "waiting"
+        assert history.health().queue == 1
+        assert "samples" in history.health().message
+        with closing(sqlite3.connect(tmp_path / "history.db")) as other:
+            other.execute("alter table away rename to samples")
+        history.take(reading(pv_power=900))
+        await history.commit()
+        assert history.health().state == "ok"
+        (sample,) = (await history.day(["house"], TODAY)).samples.values()
+        assert sample.means[0] == 800
+
+
+async def test_old_samples_are_thrown_away() -> None:
+    watch = Watch()
+    history = opened(None, watch, keep_days=2)
+    async with running(history):
+        await history.ready()
+        history.take(reading())
+        await history.commit()
+        assert (await history.day(["house"], TODAY)).samples
+        watch.tick(3 * 86400)
+        history.take(reading(at=watch.moment))
+        await history.commit()
+        assert not (await history.day(["house"], TODAY)).samples
+
+
+async def test_a_clock_that_was_never_set_is_not_recorded() -> None:
+    history = opened(None)
+    async with running(history):
+        await history.ready()
+        history.take(reading(at=datetime(1970, 1, 1, 5, tzinfo=UTC)))
+        assert history.health().queue == 0
+
+
+async def test_a_day_of_readings_is_a_few_transactions_and_kilobytes(tmp_path: Path) -> None:
+    file = tmp_path / "history.db"
+    history = opened(file)
+    async with running(history):
+        await history.ready()
+        await households.lived(history)
+    assert file.stat().st_size < 64 * 1024
+
+
+async def test_taking_readings_does_not_wait_for_a_locked_file(tmp_path: Path) -> None:
+    file = tmp_path / "history.db"
+    history = opened(file)
+    async with running(history):
+        await history.ready()
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("begin immediate")
+            history.take(reading())
+            writing = asyncio.create_task(history.commit())
+            await asyncio.sleep(0)
+            history.take(reading(at=NOW + timedelta(minutes=5)))
+            assert not writing.done(), "the commit waits in its own thread, nobody else does"
+            other.execute("rollback")
+        await writing
+        assert history.health().state == "ok"
