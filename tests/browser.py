@@ -174,9 +174,9 @@ class Page:
             return False
 
     async def text(self, selector: str) -> str:
-        """What a person reads in an element."""
+        """What a person reads in an element, which has to be there."""
         found = f"document.querySelector({json.dumps(selector)})"
-        return await self.run(f"(e => e?.innerText ?? e?.textContent ?? '')({found})")
+        return await self.run(f"(e => e.innerText ?? e.textContent)({found})")
 
     async def key(self, name: str) -> None:
         codes = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "ArrowLeft": 37}
