@@ -261,8 +261,8 @@ async def test_a_full_outbox_thins_out_each_inverter_alike(tmp_path: Path) -> No
         for number in range(1000):
             name = ("east", "west")[number % 2]
             outbox.take(reading(time.now, name, pv_power=number, text="x" * 1000))
+            await outbox.flush()
             time.pass_by(seconds=15)
-        await outbox.flush()
         assert outbox.health().dropped > 500
         left = Counter(one.name for one in await deliver_all(outbox.feed("influxdb")))
     assert left["east"] == pytest.approx(left["west"], rel=0.2)
