@@ -52,7 +52,8 @@ def test_quotes_backslashes_and_line_breaks_in_texts_cannot_break_out() -> None:
 
 
 def test_a_backslash_at_the_end_of_a_name_does_not_escape_what_follows() -> None:
-    text = line(record(name="roof\\", model="\\", **{"a\\\\": 1}), "s", {"site\\": "x\\"})
+    awkward = replace(record(name="roof\\", model="\\"), values={"a\\\\": 1})
+    text = line(awkward, "s", {"site\\": "x\\"})
     assert text.startswith("s,kind=inverter,name=roof,serial=A22,site=x a=1.0 ")
 
 
