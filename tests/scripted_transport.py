@@ -70,15 +70,15 @@ class ScriptedTransport:
         self.asked.append((unit, block))
         self.requests += 1
         trouble = self.trouble(block, unit)
-        if isinstance(trouble, errors.Unreachable):
-            await self.close()
-        else:
+        if trouble is None and unit not in self.units:
+            trouble = errors.Silent(f"Unit {unit} does not answer.")
+        lost = isinstance(trouble, errors.Silent | errors.ConnectionLost)
+        if lost or not isinstance(trouble, errors.Unreachable):
             await self.connect()
+        if lost:
+            await self.close()
         if trouble is not None:
             raise trouble
-        if unit not in self.units:
-            await self.close()
-            raise errors.Silent(f"Unit {unit} does not answer.")
         answer = self.units[unit].read(block.space, block.start - 1, block.count)
         if isinstance(answer, ExceptionCode):
             reason = _FINAL.get(answer)
