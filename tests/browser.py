@@ -90,6 +90,7 @@ class Browser:
         page = self._pages[session] = Page(self, session, target)
         for domain in ("Page", "Runtime", "Network", "Log"):
             await page.send(f"{domain}.enable")
+        await page.send("Page.setLifecycleEventsEnabled", enabled=True)
         await page.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -114,7 +115,9 @@ class Page:
         self._browser = browser
         self._target = target
         self._session = session
-        self._loaded = asyncio.Event()
+        self._loaded: set[str] = set()
+        """Ids of the documents that were loaded whole."""
+        self._news = asyncio.Event()
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.received = 0
@@ -124,8 +127,10 @@ class Page:
         return await self._browser.send(method, self._session, **parameters)
 
     def heard(self, method: str, told: Json) -> None:
-        if method == "Page.loadEventFired":
-            self._loaded.set()
+        if method == "Page.lifecycleEvent":
+            if told["name"] == "load":
+                self._loaded.add(told["loaderId"])
+                self._news.set()
         elif method == "Network.requestWillBeSent":
             if not told["request"]["url"].startswith("data:"):  # the browser's own icons
                 self.requests.append(told["request"]["url"])
@@ -137,10 +142,13 @@ class Page:
             self.complaints.append(str(told["exceptionDetails"]))
 
     async def open(self, url: str) -> None:
-        self._loaded.clear()
-        await self.send("Page.navigate", url=url)
+        """Load a document, and wait until it, and not the one before, is there."""
+        told = await self.send("Page.navigate", url=url)
+        assert "errorText" not in told, told["errorText"]
         async with asyncio.timeout(_PATIENCE):
-            await self._loaded.wait()
+            while told["loaderId"] not in self._loaded:
+                self._news.clear()
+                await self._news.wait()
 
     async def close(self) -> None:
         await self._browser.send("Target.closeTarget", targetId=self._target)
@@ -166,9 +174,9 @@ class Page:
             return False
 
     async def text(self, selector: str) -> str:
-        """What a person reads in an element."""
+        """What a person reads in an element, which has to be there."""
         found = f"document.querySelector({json.dumps(selector)})"
-        return await self.run(f"(e => e?.innerText ?? e?.textContent ?? '')({found})")
+        return await self.run(f"(e => e.innerText ?? e.textContent)({found})")
 
     async def key(self, name: str) -> None:
         codes = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "ArrowLeft": 37}

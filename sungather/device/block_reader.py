@@ -87,9 +87,11 @@ class BlockReader:
                 self._answered(block)
                 gathered.failure = await self._diagnose(block, wanted, error, gathered)
             except (errors.Silent, errors.ConnectionLost) as error:
-                self._strikes.silent(block, tries=1 if group else STRIKES)
+                # A device that answered nothing in this scan may as well be switched off.
+                proven = group and bool(gathered.words)
+                self._strikes.silent(block, tries=1 if proven else STRIKES)
                 self._suspects[block] = [one for one in wanted if block.holds(one.block)]
-                if not (group and gathered.words):
+                if not proven:
                     gathered.failure = error
             except errors.InverterError as error:
                 gathered.failure = error

@@ -1,7 +1,8 @@
 """The live stream: pages that are open get the parts that changed, as server-sent events.
 
-A page is rendered once for all who look at it. A client that reads slowly skips what it missed:
-it gets the newest of each part, so it costs no more memory than any other.
+A page is rendered once for all who look at it, and again for each who begins to. A client that
+reads slowly skips what it missed: it gets the newest of each part, so it costs no more memory
+than any other.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from sungather.web.page import Part
 _GAP: Final = 0.2
 """Seconds in which the readings of several inverters become one event."""
 _HEARTBEAT: Final = 15.0
-"""Seconds after which a silent stream shows that it is alive, and notices clients that left."""
+"""Seconds after which pages are rendered without news: a reading that is overdue is no longer
+called live. The event shows that the stream is alive, and notices clients that left."""
 
 Render = Callable[[str], dict[str, Part]]
 
@@ -88,8 +90,10 @@ class Live:
     async def run(self) -> None:
         """Render and tell, until cancelled. Without open pages nothing is rendered."""
         while True:
-            await self._news.wait()
-            if self._several():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_HEARTBEAT):
+                    await self._news.wait()
+            if self._news.is_set() and self._several():
                 await asyncio.sleep(_GAP)
             self._news.clear()
             now = self._now()
@@ -103,18 +107,14 @@ class Live:
         board = self._boards.setdefault(inverter, _Board())
         board.clients += 1
         try:
-            if board.clients == 1:
-                board.show(self._render(inverter), self._now())
+            # What others were shown last may be older than the page that this client has.
+            board.show(self._render(inverter), self._now())
             seen = board.version
             yield b"retry: 3000\n" + board.since(0, self._now())
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_HEARTBEAT), self._shown:
-                        while board.version == seen:
-                            await self._shown.wait()
-                if board.version == seen:
-                    yield b"event: alive\ndata: -\n\n"
-                    continue
+                async with self._shown:
+                    while board.version == seen:
+                        await self._shown.wait()
                 event = board.since(seen, self._now())
                 seen = board.version
                 yield event

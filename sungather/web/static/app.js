@@ -67,7 +67,6 @@ function listen() {
   stream?.close();
   stream = new EventSource(`events?inverter=${encodeURIComponent(inverter)}`);
   stream.onopen = () => { heard = Date.now(); };
-  stream.addEventListener("alive", () => { heard = Date.now(); tick(); });
   stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) lost(true); };
   stream.onmessage = ({ data }) => {
     const { now, parts } = JSON.parse(data);
@@ -95,30 +94,38 @@ setInterval(tick, 1000);
 
 /* The day: other days without leaving the page, today's curve kept new. */
 const day = document.getElementById("day") ?? document.createElement("section");
-let shownDay = new URLSearchParams(location.search).get("day") ?? "";
+let shownDay = new URLSearchParams(location.search).get("day") ?? "", askedDay = shownDay;
+/* Whether the day is shown now: not if another one was asked for before the answer came. */
 async function loadDay(wanted) {
-  const query = new URLSearchParams({ day: wanted, inverter });
-  const answer = await fetch(`curve?${query}`);
-  if (!answer.ok) return;
-  const html = await answer.text();
-  if (wanted !== shownDay) {
-    leave();
-    day.innerHTML = html;
-  } else show(day, html);
-  shownDay = wanted;
-  samples = undefined;
+  askedDay = wanted;
+  try {
+    const answer = await fetch(`curve?${new URLSearchParams({ day: wanted, inverter })}`);
+    if (!answer.ok) throw new Error(answer.statusText);
+    const html = await answer.text();
+    if (wanted !== askedDay) return false;
+    if (wanted !== shownDay) {
+      leave();
+      day.innerHTML = html;
+    } else show(day, html);
+    shownDay = wanted;
+    samples = undefined;
+    return true;
+  } finally {
+    if (wanted === askedDay) askedDay = shownDay;
+  }
 }
 let drawn = Date.parse(document.body.dataset.now), asked = Date.now();
 /* Today's curve, once a minute of the site's time (a demonstration's minutes are short). */
 function refreshDay(now) {
-  if (!("live" in day.dataset) || now - drawn < 60000 || Date.now() - asked < 2000) return;
+  if (!("live" in day.dataset) || askedDay !== shownDay) return;
+  if (now - drawn < 60000 || Date.now() - asked < 2000) return;
   drawn = now;
   asked = Date.now();
   loadDay(shownDay).catch(() => {});
 }
 async function go(wanted) {
   const query = new URLSearchParams(inverter ? { inverter, day: wanted } : { day: wanted });
-  await loadDay(wanted);
+  if (!await loadDay(wanted)) return;
   day.toggleAttribute("data-live", !day.querySelector("a[rel=next]"));
   history.replaceState(null, "", `?${query}#day`);
 }
@@ -148,6 +155,7 @@ async function point(plot, share) {
   samples ??= fetch(`api/v1/history?${new URLSearchParams({ day: shownDay, inverter })}`)
     .then((answer) => answer.json());
   const told = await samples;
+  if (at === undefined || !plot.isConnected) return;
   const index = Math.min(Math.floor((at * (end - start)) / told.step), (end - start) / told.step - 1);
   const time = start + index * told.step;
   const sample = told.samples.findLast(([when]) => when <= time && time - when < +box.gap);

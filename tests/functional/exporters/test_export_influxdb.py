@@ -259,6 +259,25 @@ async def test_versions_2_and_3_are_found_out_and_one_bad_line_takes_nobody_alon
     assert powers == set(range(40)) - {13}
 
 
+async def test_what_a_server_understands_but_refuses_is_set_aside_and_takes_nobody_along(
+    tmp_path: Path,
+) -> None:
+    """Version 2 answers 422 for points that it cannot keep, older than its retention say."""
+    written: list[bytes] = []
+    well = strict("2", written)
+
+    def answer(request: Request) -> Reply:
+        reply = well(request)
+        return replace(reply, status=422) if reply.status == 400 else reply
+
+    with site(answer) as server:
+        async with bench(tmp_path, replace(OPTIONS, url=server.url, token=SECRET)) as b:
+            b.take(*range(40))
+            await b.drained()
+            health = b.delivery.health()
+            assert (health.delivered, health.rejected) == (39, 1)
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "state", "wait"),
     [
@@ -288,6 +307,7 @@ async def test_a_refusal_keeps_everything_waits_as_asked_and_never_shows_the_tok
             return replies.pop()
         return well(request)
 
+    caplog.set_level("DEBUG")
     with site(answer) as server:
         async with bench(tmp_path, replace(OPTIONS, url=server.url, token=SECRET)) as b:
             b.take(1, 2, 3)

@@ -38,6 +38,7 @@ OPTIONS = MqttOptions(
     compatibility="",
 )
 DISCOVERY = "homeassistant/device/sungather_A223098765/config"
+STATE = "sungather/roof/state"
 BATTERY = "homeassistant/device/sungather_S2310160987/config"
 
 
@@ -63,6 +64,13 @@ class Audience:
             while not condition():
                 self._news.clear()
                 await self._news.wait()
+
+    async def heard_all_so_far(self, port: int) -> None:
+        """What was published, or retained, before has been heard: a broker keeps the order."""
+        before = len(self.on("so far"))
+        async with aiomqtt.Client("127.0.0.1", port) as client:
+            await client.publish("so far", "", 1)
+        await self.hears(lambda: len(self.on("so far")) > before)
 
 
 @asynccontextmanager
@@ -137,9 +145,7 @@ def at(server: Server, options: MqttOptions = OPTIONS) -> MqttOptions:
     return replace(options, port=server.port)
 
 
-async def test_state_availability_and_discovery_are_retained_and_history_is_not(
-    tmp_path: Path,
-) -> None:
+async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> None:
     with running(mosquitto(tmp_path)) as server:
         async with bench(tmp_path, at(server)) as b:
             b.take_powers(4821)
@@ -158,7 +164,6 @@ async def test_state_availability_and_discovery_are_retained_and_history_is_not(
                 assert set(json.loads(config)["components"]) == {
                     "pv_power", "run_state", "connection",
                 }  # fmt: skip
-                assert late.on("sungather/roof/history") == []
             assert b.mqtt.health().state == "ok"
             assert b.mqtt.health().delivered == 1
 
@@ -270,6 +275,21 @@ async def test_what_was_missed_comes_on_the_history_topic_with_its_own_time(
             ]
             states = [json.loads(text)["pv_power"] for text in all_.on("sungather/roof/state")]
             assert states == [4], "an old value is never shown as the present"
+            async with audience(server.port) as later:
+                await later.heard_all_so_far(server.port)
+                assert [json.loads(text)["pv_power"] for text in later.on(STATE)] == [4]
+                assert later.on("sungather/roof/history") == [], "nothing of it is retained"
+
+
+async def test_what_was_published_as_state_is_not_sent_as_history_too(tmp_path: Path) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with audience(server.port) as all_, bench(tmp_path, at(server)) as b:
+            for power in (1, 2, 3, 4):
+                b.take_powers(power)
+                await b.drained()
+            await all_.heard_all_so_far(server.port)
+            assert [json.loads(text)["pv_power"] for text in all_.on(STATE)] == [1, 2, 3, 4]
+            assert all_.on("sungather/roof/history") == []
 
 
 async def test_home_assistants_birth_message_brings_everything_again(tmp_path: Path) -> None:
@@ -341,6 +361,7 @@ async def test_a_name_that_is_gone_is_waited_for_in_words(tmp_path: Path) -> Non
 async def test_a_wrong_password_blocks_and_is_not_shown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG")
     passwords = tmp_path / "passwords"
     program = tool("mosquitto_passwd", "mosquitto")
     await asyncio.to_thread(

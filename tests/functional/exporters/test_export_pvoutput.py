@@ -177,6 +177,48 @@ async def test_what_is_behind_an_inverter_is_not_counted_twice(tmp_path: Path) -
         assert b.exporter._feed.figures().queue == 0  # pyright: ignore[reportPrivateUsage]
 
 
+async def both_then_one(b: Bench) -> None:
+    """An interval in which east and west are read, and one in which west sleeps."""
+    for scan in range(20):
+        b.outbox.take(reading(b.time.now, "east", pv_power=100, pv_energy_today=5.0))
+        if scan < 10:
+            b.outbox.take(reading(b.time.now, "west", pv_power=50, pv_energy_today=2.0))
+        b.time.pass_by(seconds=30)
+    await b.outbox.flush()
+    b.time.pass_by(seconds=6)
+    await b.round()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_an_inverter_that_sleeps_keeps_its_part_in_the_energy_of_the_site(
+    tmp_path: Path, restart: bool
+) -> None:
+    time = Time()
+    org = PvoutputOrg(time)
+    async with bench(tmp_path, org=org) as b:
+        await both_then_one(b)
+        assert org.kept == {"20260621 14:00": ["7000", "150"], "20260621 14:05": ["7000", "100"]}
+        if not restart:
+            await b.read(5)
+            await b.round()
+    if restart:
+        async with bench(tmp_path, org=org) as b:
+            await b.read(5)
+            await b.round()
+    assert org.kept["20260621 14:10"][0] == "8500", "east's, west's and another one's"
+
+
+async def test_the_energy_of_yesterday_is_in_no_interval_of_today(tmp_path: Path) -> None:
+    time = Time(NOON.replace(hour=21, minute=50))
+    org = PvoutputOrg(time)
+    async with bench(tmp_path, org=org) as b:
+        await both_then_one(b)
+        await b.read(6)
+        await b.round()
+    assert org.kept["20260621 23:55"][0] == "7000"
+    assert org.kept["20260622 00:00"][0] == "1500"
+
+
 @pytest.mark.parametrize(
     ("options", "values", "form"),
     [
@@ -310,6 +352,7 @@ async def test_with_a_donation_the_extended_values_arrive(tmp_path: Path) -> Non
 async def test_a_wrong_key_blocks_keeps_everything_and_is_never_shown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, options: PvoutputOptions, words: str
 ) -> None:
+    caplog.set_level("DEBUG")
     async with bench(tmp_path, options) as b:
         await b.read(5.5)
         assert await b.round() == 300.0

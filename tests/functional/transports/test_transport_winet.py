@@ -309,7 +309,7 @@ async def test_a_closed_session_leaves_no_connection_behind(tls: ssl.SSLContext)
 async def test_the_factory_account_is_used_and_said_so_once_if_none_is_set(
     tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "sungather")
+    caplog.set_level(logging.DEBUG)
     dongle = Dongle(own_numbers)
     dongle.faults.token_life = 1
     async with connected(dongle, tls) as (_, transport):

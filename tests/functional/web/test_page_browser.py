@@ -183,6 +183,32 @@ async def test_todays_curve_grows_while_the_page_is_open(browser: Browser) -> No
         assert now.startswith(before)
 
 
+async def test_a_late_answer_about_today_does_not_replace_the_day_chosen_meanwhile(
+    browser: Browser,
+) -> None:
+    async with household(days=2) as (web, _, watch):
+        page = await browser.page()
+        await page.open(web.url)
+        await page.run(
+            "{ const ask = fetch; window.fetch = async (address) => {"
+            "  const answer = await ask(address);"
+            "  if (window.release) return answer;"
+            "  const html = await answer.text();"
+            "  await new Promise((resolve) => { window.release = resolve; });"
+            "  return { ok: true, text: async () => html }; }; }"
+        )
+        watch.tick(600)
+        async with asyncio.timeout(20):
+            while not await page.run("!!window.release"):
+                web.take(reading(at=watch.moment))  # the page asks at most every other second
+                await asyncio.sleep(0.3)
+        await page.run("document.querySelector('a[rel=prev]').click()")
+        await page.until("document.getElementById('day-title').textContent === 'Yesterday'")
+        await page.run("window.release()")
+        assert await page.text("#day-title") == "Yesterday"
+        assert "day=2026-06-17" in await page.run("location.search")
+
+
 async def test_days_back_are_a_step_away_and_the_way_forward_too(browser: Browser) -> None:
     async with household(days=2) as (web, _, _):
         page = await browser.page()

@@ -14,13 +14,13 @@ from typing import Any, cast
 
 import jsonschema
 import pytest
-from households import BERLIN, NOW, household, reading, running, silent
+from households import BERLIN, NOW, Watch, household, reading, running, silent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sungather.history.service import History
 from sungather.reading import State
-from sungather.web import WebServer
+from sungather.web import WebServer, live
 from sungather.web.http import HttpServer, Limits, Request, Response
 from sungather.web.server import WebOptions
 
@@ -247,6 +247,28 @@ async def test_a_page_that_opens_later_gets_everything() -> None:
         await anext(early)
         async with stream(port) as late:
             assert {"status", "totals", "values"} <= (await anext(late))["parts"].keys()
+
+
+async def test_a_page_that_opens_later_is_never_sent_what_is_older_than_itself() -> None:
+    watch = Watch()
+    async with asyncio.timeout(20), page(watch=watch) as (port, _, _), stream(port) as early:
+        assert "Live" in (await anext(early))["parts"]["status"]
+        watch.tick(600)
+        async with stream(port) as late:
+            assert "No news" in (await anext(late))["parts"]["status"]
+
+
+async def test_an_open_page_is_told_that_a_reading_is_overdue_though_there_is_no_news(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "_HEARTBEAT", 0.05)
+    watch = Watch()
+    async with asyncio.timeout(20), page(watch=watch) as (port, _, _), stream(port) as told:
+        assert "Live" in (await anext(told))["parts"]["status"]
+        watch.tick(600)
+        while not (parts := (await anext(told))["parts"]):
+            continue
+        assert "No news" in parts["status"]
 
 
 async def test_a_table_with_other_rows_is_sent_whole() -> None:

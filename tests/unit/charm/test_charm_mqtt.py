@@ -89,6 +89,15 @@ def test_the_relation_wins_over_the_options(context: Context, snapd: FakeSnapd) 
     assert (found["mqtt.username"], found["mqtt.password"]) == ("relation-7", SECRET)
 
 
+def test_the_relation_wins_over_the_extra_options(context: Context, snapd: FakeSnapd) -> None:
+    """A client id of the operator's own would be refused by a broker that reserves a prefix."""
+    config = HOST | {"extra-options": "mqtt.client-id: own\nmqtt.homeassistant-prefix: house"}
+    _, out = run(context, FULL | {"client-id-prefix": "sungather-"}, user(), config=config)
+    assert out.unit_status == testing.ActiveStatus()
+    assert snapd.options["mqtt.client-id"] == "sungather-sungather-0"
+    assert snapd.options["mqtt.homeassistant-prefix"] == "house"
+
+
 def test_an_encrypted_endpoint_is_preferred_with_the_brokers_authority(
     context: Context, snapd: FakeSnapd
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import UTC, datetime
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -114,6 +115,61 @@ async def test_a_good_reading_ends_the_quiet() -> None:
     waited = await pauses(Scripted(lost, lost, reading(), lost), 4)
     assert waited[0] < waited[1]
     assert BACK_OFF[0] <= waited[3] <= 1.2 * BACK_OFF[0]
+
+
+class Slow(Scripted):
+    """An inverter whose scans take their time, on a clock that only scans and pauses move."""
+
+    def __init__(self, *durations: float, interval: float = 30.0) -> None:
+        super().__init__(reading(), interval=interval)
+        self.now = 1000.0
+        self.begun: list[float] = []
+        """Seconds from the first scan to the beginning of each."""
+        self.enough = asyncio.Event()
+        self._durations = durations
+
+    async def scan(self, complete: bool = False) -> Reading:
+        self.begun.append(self.now - 1000.0)
+        self.now += self._durations[len(self.begun) - 1]
+        return await super().scan(complete)
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += max(0.0, seconds)
+        if len(self.begun) == len(self._durations):
+            self.enough.set()
+            await asyncio.Event().wait()
+
+
+async def begun(inverter: Slow, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When each of the scans began."""
+    poller = Poller(cast(Inverter, inverter), None, [], inverter.sleep)
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio.get_running_loop(), "time", lambda: inverter.now)
+        task = asyncio.create_task(poller.run())
+        await inverter.enough.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return inverter.begun
+
+
+async def test_scans_keep_their_slots_however_long_each_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inverter = Slow(0.5, 12.0, 29.0, 3.0, 0.0)
+    assert await begun(inverter, monkeypatch) == [0, 30, 60, 90, 120]
+
+
+@pytest.mark.parametrize("interval", [5.0, 30.0, 300.0])
+async def test_slots_that_a_slow_scan_has_missed_are_not_made_up_for(
+    monkeypatch: pytest.MonkeyPatch, interval: float
+) -> None:
+    """No burst of scans after it; and the next one is no further away than a slot."""
+    long = 4.25 * interval
+    inverter = Slow(0.0, long, 0.0, 0.0, 0.0, 0.0, interval=interval)
+    found = await begun(inverter, monkeypatch)
+    assert all(after - before >= interval for before, after in pairwise(found)), found
+    assert interval + long <= found[2] <= 2 * interval + long
+    assert [after - before for before, after in pairwise(found[3:])] == [interval] * 2
 
 
 async def test_every_reading_goes_to_every_service() -> None:

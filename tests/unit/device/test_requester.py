@@ -1,12 +1,13 @@
 """Which trouble is worth another try, how often, and with what pause."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from support import ManualClock
 
 from sungather import errors
-from sungather.device.requester import Requester
+from sungather.device.requester import WRONG_UNIT_AFTER, Requester
 from sungather.registers import Block, Space
 
 BLOCK = Block(Space.INPUT, 5000, 2)
@@ -93,3 +94,40 @@ async def test_contention_for_an_hour_blames_the_unit_and_an_answer_starts_anew(
     time.tick(3600)
     with pytest.raises(errors.WrongUnit):
         await asking.ask(BLOCK)
+
+
+@pytest.mark.parametrize("final", [errors.Refused("illegal data address"), WORDS])
+async def test_any_answer_of_the_device_ends_the_hour_of_contention(
+    final: Sequence[int] | Exception,
+) -> None:
+    """A refusal as well: there is somebody on that unit."""
+    script = [errors.Busy(""), errors.Silent(""), final, errors.Busy("")]
+    asking, _, time = requester(Scripted(*script), retries=0)
+    for waited in (0, WRONG_UNIT_AFTER / 2, WRONG_UNIT_AFTER / 4):
+        time.tick(waited)
+        with suppress(errors.InverterError):
+            await asking.ask(BLOCK)
+    time.tick(WRONG_UNIT_AFTER / 2)
+    with pytest.raises(errors.Busy):
+        await asking.ask(BLOCK)
+
+
+async def test_silence_does_not_end_the_hour_of_contention() -> None:
+    asking, _, time = requester(
+        Scripted(errors.Busy(""), errors.Silent(""), errors.Busy("")), retries=0
+    )
+    for error, waited in ((errors.Busy, 0), (errors.Silent, 60), (errors.WrongUnit, 3600)):
+        time.tick(waited)
+        with pytest.raises(error):
+            await asking.ask(BLOCK)
+
+
+@pytest.mark.parametrize(("of_the_block", "tries"), [(None, 4), (0, 1), (1, 2)])
+async def test_a_block_may_have_fewer_tries_than_the_others(
+    of_the_block: int | None, tries: int
+) -> None:
+    transport = Scripted(*[errors.Silent("")] * 9)
+    asking, _, _ = requester(transport, retries=3)
+    with pytest.raises(errors.Silent):
+        await asking.ask(BLOCK, of_the_block)
+    assert transport.requests == tries

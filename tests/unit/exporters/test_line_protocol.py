@@ -51,6 +51,12 @@ def test_quotes_backslashes_and_line_breaks_in_texts_cannot_break_out() -> None:
     assert 'state="a \\"b\\" \\\\ c d=1 2" ' in text
 
 
+def test_a_backslash_at_the_end_of_a_name_does_not_escape_what_follows() -> None:
+    awkward = replace(record(name="roof\\", model="\\"), values={"a\\\\": 1})
+    text = line(awkward, "s", {"site\\": "x\\"})
+    assert text.startswith("s,kind=inverter,name=roof,serial=A22,site=x a=1.0 ")
+
+
 _LINE = re.compile(
     r"(?P<measurement>(?:[^,= \\]|\\.)+)(?P<tags>(?:,(?:[^,= \\]|\\.|\\)+=(?:[^,= \\]|\\.|\\)+)*)"
     r" (?P<fields>.+) (?P<time>-?\d+)",

@@ -122,6 +122,32 @@ async def test_totals_and_faults_survive_a_restart(tmp_path: Path) -> None:
         assert (pv.year.kwh, pv.year.since) == (210.0, early.date())
 
 
+async def test_a_counter_that_was_reset_counts_from_its_reset_after_a_restart_too(
+    tmp_path: Path,
+) -> None:
+    history = opened(tmp_path / "history.db")
+    async with running(history):
+        await history.ready()
+        for days, today, total in (
+            (14, 10.0, 1000.0),
+            (8, 9.0, 1200.0),
+            (6, 3.0, 3.0),
+            (0, 5, 50),
+        ):
+            history.take(
+                reading(
+                    at=NOW - timedelta(days=days), pv_energy_today=today, pv_energy_total=total
+                )
+            )
+        before = history.totals("house")["pv"]
+    assert before.month is not None
+    assert (before.month.kwh, before.month.since) == (47.0, TODAY - timedelta(days=6))
+    history = opened(tmp_path / "history.db")
+    async with running(history):
+        await history.ready()
+        assert history.totals("house")["pv"] == before
+
+
 async def test_a_fault_keeps_when_it_was_first_and_last_seen() -> None:
     history = opened(None)
     async with running(history):

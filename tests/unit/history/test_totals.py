@@ -71,6 +71,18 @@ def test_a_counter_that_was_reset_begins_anew_and_says_since_when() -> None:
     assert (month.kwh, month.since) == (2.5, later)
 
 
+def test_over_midnight_a_month_begins_with_the_counter_read_just_before() -> None:
+    """Not with what the inverter calls today's: some reset that only later."""
+    march, april = date(2026, 3, 31), date(2026, 4, 1)
+    midnight = datetime.combine(april, time(0), UTC)
+    account = Account(march, noon(march))
+    account.enter(march, midnight - timedelta(minutes=2), 12.5, 1000.0)
+    account.enter(april, midnight + timedelta(minutes=2), 12.5, 1000.25)
+    month = account.totals(april).month
+    assert month is not None
+    assert (month.kwh, month.since) == (0.25, None)
+
+
 def test_without_a_counter_of_the_day_it_comes_from_the_total() -> None:
     account = Account(FIRST, noon(FIRST))
     account.enter(FIRST, noon(FIRST), None, 1000.0)

@@ -5,10 +5,12 @@ import os
 import random
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -135,6 +137,39 @@ async def test_what_is_kept_comes_again_and_what_is_rejected_is_set_aside_with_i
     assert kept == [("influxdb", batch[0].id, "field type conflict")]
 
 
+async def test_a_batch_that_is_settled_twice_does_not_bring_back_what_came_after_it(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time) as outbox:
+        feed = outbox.feed("influxdb")
+        take(outbox, time, 1, 2, 3)
+        first = await feed.batch(1)
+        await feed.settle(first)
+        await feed.settle(await feed.batch(1))
+        await feed.settle(first)
+        assert powers(await feed.batch(10)) == [3]
+
+
+async def test_every_commit_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut would show: SQLite asks the disk at every commit (synchronous=FULL)."""
+    connections: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def kept(*arguments: Any, **more: Any) -> sqlite3.Connection:
+        connections.append(connect(*arguments, **more))
+        return connections[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", kept)
+    async with opened(tmp_path) as outbox:
+        outbox.take(reading())
+        await outbox.flush()
+        found = [one.execute("PRAGMA synchronous").fetchone() for one in connections]
+        assert found == [(2,)]
+
+
 async def test_a_restart_goes_on_where_each_exporter_was(tmp_path: Path) -> None:
     time = Time()
     async with opened(tmp_path, "fast", "slow", time=time) as outbox:
@@ -218,6 +253,19 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
         assert late[-100:] == list(range(1900, 2000)), "the newest are complete"
         assert late == sorted(late, key=lambda figure: int(str(figure)))
     assert (tmp_path / "outbox.sqlite3").stat().st_size < 800_000
+
+
+async def test_a_full_outbox_thins_out_each_inverter_alike(tmp_path: Path) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time, limits=Limits(bytes=200_000)) as outbox:
+        for number in range(1000):
+            name = ("east", "west")[number % 2]
+            outbox.take(reading(time.now, name, pv_power=number, text="x" * 1000))
+            await outbox.flush()
+            time.pass_by(seconds=15)
+        assert outbox.health().dropped > 500
+        left = Counter(one.name for one in await deliver_all(outbox.feed("influxdb")))
+    assert left["east"] == pytest.approx(left["west"], rel=0.2)
 
 
 async def test_readings_older_than_the_limit_are_dropped_and_counted(tmp_path: Path) -> None:
@@ -434,6 +482,33 @@ async def test_a_machine_that_starts_with_the_time_of_its_shutdown_waits_for_the
         late.set(NOON + timedelta(hours=5))
         (record,) = await deliver_all(outbox.feed("influxdb"))
         assert record.time == NOON + timedelta(hours=5, seconds=-30)
+
+
+async def test_the_newest_reading_outlives_its_delivery_to_tell_the_next_start_how_late_it_is(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time, boot="first") as outbox:
+        take(outbox, time, *range(200))
+        assert len(await deliver_all(outbox.feed("influxdb"))) == 200
+    late = Time(now=NOON)
+    async with opened(tmp_path, time=late, boot="second") as outbox:
+        take(outbox, late, 2)
+        assert await outbox.feed("influxdb").batch_now(10) == []
+
+
+async def test_a_clock_that_was_never_set_is_not_trusted_however_long_it_takes(
+    tmp_path: Path,
+) -> None:
+    time = Time(now=NOON.replace(year=1970))
+    async with opened(tmp_path, time=time) as outbox:
+        take(outbox, time, 1)
+        time.pass_by(days=1)
+        assert await outbox.feed("influxdb").batch_now(10) == []
+        time.set(NOON)
+        (record,) = await deliver_all(outbox.feed("influxdb"))
+        assert record.time == NOON - timedelta(days=1, seconds=30)
+        assert outbox.feed("influxdb").figures().rejected == 0
 
 
 async def test_without_time_servers_the_wait_ends(tmp_path: Path) -> None:

@@ -26,6 +26,16 @@ def test_signed_registers_in_a_row_of_all_ones_are_absent() -> None:
     assert {"backup_phase_a_power", "total_backup_power"} <= set(found.absent)
 
 
+@pytest.mark.parametrize(("row", "power"), [(7, -1), (8, None)])
+def test_eight_words_of_all_ones_are_a_row_and_seven_are_values(
+    row: int, power: int | None
+) -> None:
+    """Three powers of -1, with one or two more words of all ones before them."""
+    found = read({5607 - row: [0xFFFF] * row + [402, 0]})
+    assert found.values.get("meter_phase_b_power") == power
+    assert found.values["meter_phase_c_power"] == 402
+
+
 def test_power_of_minus_one_is_not_taken_for_a_register_that_is_missing() -> None:
     assert read({5214: [0xFFFF, 0xFFFF, 120, 0]}).values["battery_power"] == -1
 
@@ -94,7 +104,14 @@ def test_empty_battery_has_a_level_of_zero() -> None:
 
 @pytest.mark.parametrize(
     ("of", "raw", "capacity"),
-    [(CABLE, 96, 9.6), (DONGLE, 96, 9.6), (DONGLE, 960, 9.6), (CABLE, 960, 96.0)],
+    [
+        (CABLE, 96, 9.6),
+        (DONGLE, 96, 9.6),
+        (DONGLE, 500, 50.0),  # the largest capacity of a house
+        (DONGLE, 501, 5.01),
+        (DONGLE, 960, 9.6),
+        (CABLE, 960, 96.0),
+    ],
 )
 def test_capacity_in_hundredths_through_an_old_dongle(
     of: Device, raw: int, capacity: float

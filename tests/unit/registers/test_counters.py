@@ -84,6 +84,8 @@ def test_what_is_believed_never_falls_but_for_a_reset(values: list[float]) -> No
         pytest.param(3, 6, 0.0, 0.0, True, id="asleep all night"),
         pytest.param(2, 6, 8.0, 6.0, False, id="nobody read, and much has happened"),
         pytest.param(20, 9, 8.0, 0.0, False, id="nobody read for more than a day"),
+        pytest.param(0.5, 0.5, 8.0, 4.0, True, id="an hour apart"),
+        pytest.param(0.5, 0.75, 8.0, 4.8, False, id="more than an hour apart"),
     ],
 )
 def test_what_a_lifetime_counter_showed_at_midnight(
@@ -117,6 +119,8 @@ def test_a_clock_that_is_set_back_starts_the_day_anew() -> None:
         pytest.param(0.5, 3, 10.0, 12, None, 10.0, id="more than yesterday, seen at noon"),
         pytest.param(0.5, 3, 10.0, 12, 10.1, 10.0, id="the lifetime counter says: reset"),
         pytest.param(0.5, 0.2, 0.6, 0.2, 0.1, 0.1, id="the lifetime counter says: not reset"),
+        pytest.param(0.5, 0.5, 0.75, 0.5, None, 0.25, id="goes on within an hour: not reset"),
+        pytest.param(0.5, 0.5, 0.75, 0.75, None, 0.75, id="more than an hour later: reset"),
     ],
 )
 def test_yesterdays_energy_is_told_from_todays(

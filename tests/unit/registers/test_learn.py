@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
-from sungather.registers.diagnose import FILLER_REASON, Diagnosis
+from sungather.registers.diagnose import FILLER_REASON, Diagnosis, Findings
 from sungather.registers.learn import Knowledge, Strikes, knowledge_name
 from sungather.registers.plan import Holes, plan
 
@@ -162,6 +162,14 @@ def test_after_learning_every_readable_field_is_read_and_nothing_is_refused_any_
         + 9 * (knowledge.widest is not None)
         + refused * blocks
     )
+
+
+@pytest.mark.parametrize("found", [(60, 40), (40, 60), (40, None)])
+def test_the_narrowest_limit_that_was_found_holds(found: tuple[int | None, ...]) -> None:
+    knowledge = Knowledge()
+    for widest in found:
+        knowledge.learn(Findings(Holes(), widest, {}, {}), NOW)
+    assert knowledge.widest == 40
 
 
 def diagnose(

@@ -1,0 +1,223 @@
+"""What of a plan is asked, in which order, how often, and what a device's silence costs."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from scripted_transport import ScriptedTransport, register, silent_at, simple_device
+from support import ManualClock
+
+from sungather import errors
+from sungather.device.block_reader import BlockReader, Gathered
+from sungather.device.requester import Requester
+from sungather.registers import Block, Space
+from sungather.registers.catalogue import Register
+from sungather.registers.device import Device
+from sungather.registers.learn import ASK_AGAIN, STRIKES
+from sungather.storage import Storage
+
+IN = Space.INPUT
+DEVICE = Device(0x0E00, "tester", "meter")
+FIRST, SECOND, THIRD = (register(f"r{n}", n) for n in (100, 300, 500))
+TEXTS, MORE_TEXTS = register("texts", 700, group="texts"), register("more", 900, group="more")
+EVERYTHING = (FIRST, SECOND, THIRD, TEXTS, MORE_TEXTS)
+
+
+@pytest.fixture
+def time() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def transport() -> ScriptedTransport:
+    return ScriptedTransport({1: simple_device({one.address: one.address for one in EVERYTHING})})
+
+
+class Bench:
+    """Makes block readers for one device, as a restart does."""
+
+    def __init__(self, transport: ScriptedTransport, storage: Path, time: ManualClock) -> None:
+        self.transport, self.time = transport, time
+        self._storage = storage
+
+    def reader(
+        self,
+        registers: Iterable[Register] = EVERYTHING,
+        retries: int = 0,
+        widest: int = 100,
+        firmware: str = "V1",
+    ) -> BlockReader:
+        asking = Requester(self.transport, 1, retries, self.time.clock)
+        storage = Storage(self._storage)
+        return BlockReader(asking, DEVICE, registers, firmware, widest, storage, self.time.clock)
+
+
+@pytest.fixture
+def bench(transport: ScriptedTransport, tmp_path: Path, time: ManualClock) -> Bench:
+    return Bench(transport, tmp_path, time)
+
+
+def read(gathered: Gathered) -> set[int]:
+    return set(gathered.words.get(IN, {}))
+
+
+async def test_all_registers_are_read_those_apart_last(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    gathered = await bench.reader().read(EVERYTHING)
+    assert read(gathered) == {100, 300, 500, 700, 900}
+    assert gathered.words[IN][300] == 300
+    assert gathered.failure is None
+    assert transport.starts()[:3] == [100, 300, 500]
+    assert sorted(transport.starts()[3:]) == [700, 900]
+
+
+async def test_a_silence_ends_the_scan_and_keeps_what_was_read_before_it(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    transport.trouble = silent_at(300)
+    gathered = await bench.reader(retries=2).read(EVERYTHING)
+    assert read(gathered) == {100}
+    assert isinstance(gathered.failure, errors.Silent)
+    assert transport.starts() == [100, 300, 300, 300]
+
+
+@pytest.mark.parametrize("error", [errors.NoRoute, errors.Busy, errors.NotModbus])
+async def test_any_other_trouble_ends_the_scan_too(
+    bench: Bench, transport: ScriptedTransport, error: type[errors.InverterError]
+) -> None:
+    transport.trouble = lambda block, unit: error("") if block.start == 300 else None
+    gathered = await bench.reader().read(EVERYTHING)
+    assert (read(gathered), type(gathered.failure)) == ({100}, error)
+
+
+@pytest.mark.parametrize("trouble", [errors.Silent, errors.ConnectionLost])
+async def test_a_group_that_breaks_off_sessions_is_asked_once_and_ends_no_scan(
+    bench: Bench, transport: ScriptedTransport, trouble: type[errors.InverterError]
+) -> None:
+    broken = min(TEXTS, MORE_TEXTS, key=lambda one: one.group)
+    transport.trouble = lambda block, unit: trouble("") if block.start == broken.address else None
+    gathered = await bench.reader(retries=3).read(EVERYTHING)
+    assert transport.starts().count(broken.address) == 1, "another try would cost a session"
+    assert read(gathered) == {100, 300, 500, 700, 900} - {broken.address}
+    assert gathered.failure is None
+
+
+async def test_a_group_is_given_up_after_one_silence_others_after_several(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    broken = min(TEXTS, MORE_TEXTS, key=lambda one: one.group)
+    reader = bench.reader()
+    transport.trouble = silent_at(broken.address, 100)
+    for _ in range(STRIKES):
+        await reader.read(EVERYTHING)
+    assert transport.starts().count(broken.address) == 1
+    assert [(one.start, one.reason) for one in reader.refusals] == [
+        (broken.address, "no answer, or the connection is closed")
+    ]
+    await reader.read(EVERYTHING)
+    assert {one.start for one in reader.refusals} == {100, broken.address}
+
+
+async def test_silence_of_a_group_alone_is_the_silence_of_the_device(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    transport.trouble = silent_at(700)
+    gathered = await bench.reader([TEXTS]).read([TEXTS])
+    assert isinstance(gathered.failure, errors.Silent)
+    assert read(gathered) == set()
+
+
+async def test_what_stayed_silent_is_asked_last_so_that_the_others_are_read(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    plain = (FIRST, SECOND, THIRD)
+    reader = bench.reader(plain)
+    transport.trouble = silent_at(100)
+    assert read(await reader.read(plain)) == set()
+    transport.forget()
+    assert read(await reader.read(plain)) == {300, 500}
+    assert transport.starts() == [300, 500, 100]
+
+
+async def test_a_device_that_answers_nothing_incriminates_no_register(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    reader = bench.reader()
+    transport.trouble = lambda block, unit: errors.Silent("")
+    for _ in range(10):
+        await reader.read(EVERYTHING)
+    transport.trouble = lambda block, unit: None
+    assert read(await reader.read(EVERYTHING)) == {100, 300, 500, 700, 900}
+    assert reader.refusals == ()
+
+
+async def test_a_refused_register_costs_no_other_and_is_not_asked_again_after_a_restart(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    missing = register("missing", 301)
+    wanted = (*EVERYTHING, missing)
+    transport.trouble = lambda block, unit: (
+        errors.Refused("illegal data address")
+        if block.holds(Block(IN, 301, 1)) and block.start > 100
+        else None
+    )
+    gathered = await bench.reader(wanted).read(wanted)
+    assert read(gathered) == {100, 300, 500, 700, 900}
+    assert gathered.failure is None
+    transport.forget()
+    again = bench.reader(wanted)
+    assert read(await again.read(wanted)) == {100, 300, 500, 700, 900}
+    assert not [block for _, block in transport.asked if block.holds(Block(IN, 301, 1))]
+    assert [(one.start, one.reason) for one in again.refusals] == [(301, "illegal data address")]
+
+
+async def test_another_firmware_is_asked_for_everything(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    transport.trouble = lambda block, unit: errors.Refused("") if block.start == 300 else None
+    await bench.reader().read(EVERYTHING)
+    transport.trouble = lambda block, unit: None
+    assert read(await bench.reader(firmware="V2").read(EVERYTHING)) == {100, 300, 500, 700, 900}
+
+
+async def test_what_was_refused_is_asked_again_after_a_long_while(
+    bench: Bench, transport: ScriptedTransport, time: ManualClock
+) -> None:
+    transport.trouble = lambda block, unit: errors.Refused("") if block.start == 300 else None
+    reader = bench.reader()
+    await reader.read(EVERYTHING)
+    transport.trouble = lambda block, unit: None
+    time.tick(ASK_AGAIN.total_seconds())
+    assert 300 not in read(await reader.read(EVERYTHING))
+    time.tick(1)
+    assert 300 in read(await reader.read(EVERYTHING))
+    assert reader.refusals == ()
+
+
+@pytest.mark.parametrize(("of_transport", "of_options"), [(10, 100), (100, 10)])
+async def test_no_block_is_wider_than_transport_and_options_allow(
+    tmp_path: Path, time: ManualClock, of_transport: int, of_options: int
+) -> None:
+    numbers = range(100, 140)
+    registers = [register(f"r{n}", n) for n in numbers]
+    transport = ScriptedTransport({1: simple_device(dict.fromkeys(numbers, 1))}, of_transport)
+    reader = Bench(transport, tmp_path, time).reader(registers, widest=of_options)
+    assert read(await reader.read(registers)) == set(numbers)
+    assert [block.count for _, block in transport.asked] == [10] * 4
+
+
+async def test_a_loss_in_the_middle_of_a_diagnosis_is_told_and_what_was_found_is_kept(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    wanted = (FIRST, register("beside", 102))
+
+    def trouble(block: Block, unit: int) -> Exception | None:
+        if block.count > 1:
+            return errors.Refused("illegal data address")
+        return errors.Silent("") if block.start == 102 else None
+
+    transport.trouble = trouble
+    gathered = await bench.reader(wanted).read(wanted)
+    assert read(gathered) == {100}
+    assert isinstance(gathered.failure, errors.Silent)
