@@ -23,6 +23,8 @@ BATTERY_LEVEL: Final = "battery_level"
 """%"""
 
 POWERS: Final = tuple(f"{flow}_power" for flow in FLOWS)
+FIGURES: Final = (*POWERS, BATTERY_LEVEL)
+"""What changes from moment to moment: the powers in W, and the battery's level in %."""
 
 FAULT_REGISTERS: Final = frozenset(
     {
@@ -51,14 +53,14 @@ FAULT_REGISTERS: Final = frozenset(
 )
 """Published names whose value tells faults: texts such as "083 Fan 2 Stall Alarm; …"."""
 
-_BEHIND: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
+NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
 """Families of devices that stand behind or beside an inverter and have readings of their own."""
 _NO_FAULT = frozenset({"", "0", "none", "no fault", "normal"})
 
 
 def is_inverter(reading: Reading) -> bool:
     """Whether a reading is an inverter's; those of devices behind it are no part of any sum."""
-    return reading.family not in _BEHIND
+    return reading.family not in NOT_INVERTERS
 
 
 def number(values: Mapping[str, Value], name: str) -> float | None:
