@@ -3,11 +3,10 @@
 All are positive; what flows the other way has a name of its own.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Final
 
-from sungather.reading import Reading, Value
+from sungather.reading import Reading, Value, number_of
 
 FLOWS: Final = (
     "pv",
@@ -65,10 +64,7 @@ def is_inverter(reading: Reading) -> bool:
 
 def number(values: Mapping[str, Value], name: str) -> float | None:
     """The value as a number; None where it is absent or no number."""
-    value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if math.isfinite(value) else None
+    return number_of(values.get(name))
 
 
 def faults(values: Mapping[str, Value]) -> dict[tuple[str, str], None]:

@@ -64,9 +64,9 @@ def summary(one: Reading) -> Text:
     """One line of the household's figures."""
     moment = one.time.astimezone().strftime("%H:%M:%S")
     figures = [
-        f"{name.removesuffix('_power').replace('_', ' ')} {one.values[name]} W"
+        f"{name.removesuffix('_power').replace('_', ' ')} {one.value(name)} W"
         for name in household.POWERS
-        if name in one.values
+        if name in one.measurements
     ]
     return Text(f"{moment}  {one.name} {one.state}  {', '.join(figures)}")
 

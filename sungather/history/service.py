@@ -220,7 +220,7 @@ class History:
         bucket.state = State.OK
         bucket.readings += 1
         for index, name in enumerate(household.FIGURES):
-            value = household.number(reading.values, name)
+            value = reading.number(name)
             if value is not None:
                 bucket.sums[index] += value
                 bucket.counts[index] += 1
@@ -230,8 +230,8 @@ class History:
     def _count_energy(self, reading: Reading) -> None:
         day = self.local_day(reading.time)
         for flow in household.FLOWS:
-            today = household.number(reading.values, f"{flow}_energy_today")
-            total = household.number(reading.values, f"{flow}_energy_total")
+            today = reading.number(f"{flow}_energy_today")
+            total = reading.number(f"{flow}_energy_total")
             if today is None and total is None:
                 continue
             key = reading.name, flow

@@ -9,7 +9,6 @@ from sungather.history.store import Fault
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import formats
-from sungather.web.flow import Flow
 from sungather.web.page_model import PageModel
 
 _SERVICE_NAMES: Final = {
@@ -107,7 +106,7 @@ def inverters(model: PageModel) -> str:
 def _watts(reading: Reading) -> str:
     if not household.is_inverter(reading):
         return ""
-    return f'<span class="watts">{formats.power(Flow.of(reading.values).pv)}</span>'
+    return f'<span class="watts">{formats.power(reading.number("pv_power"))}</span>'
 
 
 def services(model: PageModel) -> str:

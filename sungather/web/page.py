@@ -52,8 +52,8 @@ def parts(model: PageModel) -> dict[str, Part]:
         return found
     found["details"] = _made(details.measurements(reading))
     found["values"] = Part(details.rows_of(reading), lambda: details.table(reading))
-    for name, value in reading.values.items():
-        found[details.cell_id(name)] = Part(value, partial(details.cell, reading, name))
+    for name, one in reading.measurements.items():
+        found[details.cell_id(name)] = Part(one.value, partial(details.cell, reading, name))
     return found
 
 
@@ -183,7 +183,7 @@ def _energies(model: PageModel) -> object:
             reading.name,
             reading.state,
             reading.name in model.stale,
-            [reading.values.get(name) for name in _COUNTERS],
+            [reading.value(name) for name in _COUNTERS],
         )
         for reading in model.shown
     ]
@@ -210,8 +210,8 @@ def _trust_the_inverter(rows: dict[str, Totals], model: PageModel) -> None:
     reading, pv = model.one, rows.get("pv")
     if reading is None or pv is None or (pv.month is not None and pv.month.since is None):
         return
-    months = reading.values.get("monthly_pv_energy_yields")
-    own = household.number(reading.values, "monthly_power_yields")
+    months = reading.value("monthly_pv_energy_yields")
+    own = reading.number("monthly_power_yields")
     if isinstance(months, list) and len(months) == 12:
         own = months[model.today.month - 1]
     if own is not None:
