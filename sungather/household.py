@@ -3,11 +3,10 @@
 All are positive; what flows the other way has a name of its own.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Final
 
-from sungather.reading import Reading, Value
+from sungather.reading import Reading, Value, number_of
 
 FLOWS: Final = (
     "pv",
@@ -23,6 +22,8 @@ BATTERY_LEVEL: Final = "battery_level"
 """%"""
 
 POWERS: Final = tuple(f"{flow}_power" for flow in FLOWS)
+FIGURES: Final = (*POWERS, BATTERY_LEVEL)
+"""What changes from moment to moment: the powers in W, and the battery's level in %."""
 
 FAULT_REGISTERS: Final = frozenset(
     {
@@ -51,22 +52,19 @@ FAULT_REGISTERS: Final = frozenset(
 )
 """Published names whose value tells faults: texts such as "083 Fan 2 Stall Alarm; …"."""
 
-_BEHIND: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
+NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
 """Families of devices that stand behind or beside an inverter and have readings of their own."""
 _NO_FAULT = frozenset({"", "0", "none", "no fault", "normal"})
 
 
 def is_inverter(reading: Reading) -> bool:
     """Whether a reading is an inverter's; those of devices behind it are no part of any sum."""
-    return reading.family not in _BEHIND
+    return reading.family not in NOT_INVERTERS
 
 
 def number(values: Mapping[str, Value], name: str) -> float | None:
     """The value as a number; None where it is absent or no number."""
-    value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if math.isfinite(value) else None
+    return number_of(values.get(name))
 
 
 def faults(values: Mapping[str, Value]) -> dict[tuple[str, str], None]:

@@ -3,10 +3,12 @@
 Exporters, page and commands see readings only; registers and words end before this line.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -30,6 +32,33 @@ class Path(StrEnum):
 
 
 Value = float | int | str | bool | list[float | None]
+
+
+class Measurement(NamedTuple):
+    """One value of a reading."""
+
+    value: Value
+    unit: str = ""
+    """As Home Assistant writes it; "" where there is none."""
+    fresh: bool = True
+    """Whether this scan read it; otherwise it is from a slower tier."""
+
+
+def measured(
+    values: Mapping[str, Value], units: Mapping[str, str], fresh: Set[str]
+) -> dict[str, Measurement]:
+    """The values with their units; `fresh` are the names that this scan read."""
+    return {
+        name: Measurement(value, units.get(name, ""), name in fresh)
+        for name, value in values.items()
+    }
+
+
+def number_of(value: Value | None) -> float | None:
+    """The value as a number; None where it is absent, no number or not finite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +103,8 @@ class Reading:
     firmware: Mapping[str, str] = field(default_factory=dict[str, str])
     transport: str = "modbus"
     path: Path = Path.UNKNOWN
-    values: Mapping[str, Value] = field(default_factory=dict[str, Value])
-    """Published name -> value. A name that is absent is not in here."""
-    units: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Published name -> unit as Home Assistant writes it; names without unit are left out."""
-    fresh: frozenset[str] = frozenset()
-    """The names of `values` that this scan read; the others are from a slower tier."""
+    measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
+    """By published name. A name that is absent is not in here."""
     absent: tuple[str, ...] = ()
     """Names that the model has, but the device marks as not available."""
     refused: tuple[Refusal, ...] = ()
@@ -94,6 +119,25 @@ class Reading:
     via: str = ""
     """Name of the inverter behind which this device is read; "" for an inverter itself."""
 
+    @property
+    def values(self) -> dict[str, Value]:
+        """Published name -> value, made anew for each call."""
+        return {name: one.value for name, one in self.measurements.items()}
+
+    def value(self, name: str) -> Value | None:
+        """The value of this published name; None where it is absent."""
+        one = self.measurements.get(name)
+        return None if one is None else one.value
+
+    def unit(self, name: str) -> str:
+        """The unit of this published name; "" where there is none."""
+        one = self.measurements.get(name)
+        return "" if one is None else one.unit
+
+    def number(self, name: str) -> float | None:
+        """The value as a number; None where it is absent, no number or not finite."""
+        return number_of(self.value(name))
+
     def as_json(self) -> dict[str, object]:
         """The shape of `run-once --format json` (one element of "inverters")."""
         answer: dict[str, object] = {
@@ -106,8 +150,8 @@ class Reading:
             "transport": self.transport,
             "path": str(self.path),
             "time": rfc3339(self.time),
-            "values": dict(self.values),
-            "units": dict(self.units),
+            "values": self.values,
+            "units": {name: one.unit for name, one in self.measurements.items() if one.unit},
             "absent": list(self.absent),
             "refused": [
                 {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}

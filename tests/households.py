@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from plain_values import measurements
+
 from sungather.clock import Clock
 from sungather.history.service import History
 from sungather.reading import Path as Way
@@ -107,9 +109,9 @@ def reading(name: str = "house", at: datetime = NOW, **more: Value) -> Reading:
         serial="A2290123456" if hybrid else "A2301987654",
         firmware={"arm": "SAPPHIRE-H_03011.95.03"},
         path=Way.CABLE,
-        values=values,
-        units={n: unit for n in values for unit, ends in UNITS.items() if n.endswith(ends)},
-        fresh=frozenset(values),
+        measurements=measurements(
+            values, {n: unit for n in values for unit, ends in UNITS.items() if n.endswith(ends)}
+        ),
         absent=("backup_power",),
         requests=5,
         duration_ms=212.5,
@@ -126,9 +128,7 @@ def silent(
     return replace(
         known,
         state=state,
-        values={},
-        units={},
-        fresh=frozenset(),
+        measurements={},
         absent=(),
         problem=problem,
         since=at - timedelta(hours=1, minutes=38),

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from plain_values import measurements
+
 from sungather.clock import Clock
 from sungather.reading import Reading, State, Value
 
@@ -48,8 +50,7 @@ def behind(time: datetime = NOON, via: str = "roof", **values: Value) -> Reading
         model="SBR096",
         family="battery",
         serial="S2310160987",
-        values=known,
-        fresh=frozenset(known),
+        measurements=measurements(known),
         kind="battery",
         via=via,
     )
@@ -71,7 +72,5 @@ def reading(
         model="SH10RT",
         family="SH-RT",
         serial="A223098765",
-        values=known if state is State.OK else {},
-        units=units or {},
-        fresh=frozenset(known),
+        measurements=measurements(known, units) if state is State.OK else {},
     )

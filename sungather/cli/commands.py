@@ -92,24 +92,22 @@ async def _answer(
 
 
 async def _read_all(configuration: Configuration) -> Answer:
-    from sungather.daemon.assembly import pollers
+    from sungather.daemon.assembly import open_pollers
     from sungather.exporters import open_exporters
 
     exporters = await open_exporters(configuration, console=False)
-    found = pollers(configuration)
     try:
-        scans = await asyncio.gather(*(poller.scan(complete=True) for poller in found))
-        readings = list(chain.from_iterable(scans))
-        if not await exporters.deliver(readings, _DELIVER_WITHIN):
-            log.warning(
-                "Not every exporter has acknowledged the reading within %g s. It is kept, and "
-                "delivered by the next run.",
-                _DELIVER_WITHIN,
-            )
-        return answers.readings(readings)
+        async with open_pollers(configuration) as found:
+            scans = await asyncio.gather(*(poller.scan(complete=True) for poller in found))
+            readings = list(chain.from_iterable(scans))
+            if not await exporters.deliver(readings, _DELIVER_WITHIN):
+                log.warning(
+                    "Not every exporter has acknowledged the reading within %g s. It is kept, "
+                    "and delivered by the next run.",
+                    _DELIVER_WITHIN,
+                )
+            return answers.readings(readings)
     finally:
-        for poller in found:
-            await poller.inverter.close()
         await exporters.close()
 
 
@@ -121,26 +119,18 @@ async def _no_daemon(configuration: Configuration) -> Answer:
 
 
 async def _test_all(configuration: Configuration) -> Answer:
-    from sungather.daemon.assembly import pollers
+    from sungather.daemon.assembly import open_pollers
 
-    found = pollers(configuration)
-    try:
+    async with open_pollers(configuration) as found:
         return {"inverters": list(await asyncio.gather(*(poller.test() for poller in found)))}
-    finally:
-        for poller in found:
-            await poller.inverter.close()
 
 
 async def _info_all(configuration: Configuration) -> Answer:
-    from sungather.daemon.assembly import pollers
+    from sungather.daemon.assembly import open_pollers
 
-    found = pollers(configuration)
-    try:
+    async with open_pollers(configuration) as found:
         await asyncio.gather(*(poller.scan(complete=True) for poller in found))
         return {"inverters": [poller.inverter.info() for poller in found]}
-    finally:
-        for poller in found:
-            await poller.inverter.close()
 
 
 def _read_command(

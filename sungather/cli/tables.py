@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from sungather import household
 from sungather.daemon import answers
 from sungather.daemon.answers import Answer
 from sungather.options.file import parse
@@ -27,14 +28,6 @@ STATE_COLOURS = {
     "not-an-inverter": "red",
     "misconfigured": "red",
 }
-_FLOWS = (
-    "pv_power",
-    "house_power",
-    "grid_import_power",
-    "grid_export_power",
-    "battery_charge_power",
-    "battery_discharge_power",
-)
 _HOUSEHOLD = ("pv_", "house_", "grid_import_", "grid_export_", "battery_")
 """Starts of the names that people look for first."""
 
@@ -71,9 +64,9 @@ def summary(one: Reading) -> Text:
     """One line of the household's figures."""
     moment = one.time.astimezone().strftime("%H:%M:%S")
     figures = [
-        f"{name.removesuffix('_power').replace('_', ' ')} {one.values[name]} W"
-        for name in _FLOWS
-        if name in one.values
+        f"{name.removesuffix('_power').replace('_', ' ')} {one.value(name)} W"
+        for name in household.POWERS
+        if name in one.measurements
     ]
     return Text(f"{moment}  {one.name} {one.state}  {', '.join(figures)}")
 

@@ -1,9 +1,10 @@
 """Puts a collector together from the options, and runs it until a signal ends it."""
 
 import asyncio
+import contextlib
 import logging
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -47,6 +48,17 @@ def pollers(
         behind = Behind(options, transport, storage, clock)
         found.append(Poller(inverter, behind, services))
     return found
+
+
+@contextlib.asynccontextmanager
+async def open_pollers(configuration: Configuration) -> AsyncGenerator[list[Poller]]:
+    """Pollers for one command; their connections are closed at its end."""
+    found = pollers(configuration)
+    try:
+        yield found
+    finally:
+        for poller in found:
+            await poller.inverter.close()
 
 
 def page(

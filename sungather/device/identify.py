@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sungather import errors
+from sungather.household import NOT_INVERTERS
 from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.device import Device
-from sungather.registers.models import NOT_INVERTERS, device_for, model_named
+from sungather.registers.models import device_for, model_named
 
 Ask = Callable[[Block], Awaitable[Sequence[int]]]
 """Reads one block with the reader's retries; raises `Refused` for a final answer."""

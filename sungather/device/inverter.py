@@ -15,7 +15,7 @@ from sungather.device.requester import Requester
 from sungather.device.session import Session
 from sungather.device.states import Dusk, answers_zeros, dusk_of, problem_of, state_of
 from sungather.options.configuration import InverterOptions
-from sungather.reading import Path, Problem, Reading, State, Value
+from sungather.reading import Path, Problem, Reading, State, Value, measured
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import Derivation
 from sungather.registers.device import Device
@@ -107,9 +107,7 @@ class Inverter:
             firmware=known.firmware() if known else {},
             transport=self._transport.name,
             path=device.path if device else Path.UNKNOWN,
-            values=values,
-            units=units,
-            fresh=fresh,
+            measurements=measured(values, units, fresh),
             absent=known.absent() if known else (),
             refused=known.refusals() if known else (),
             requests=self._transport.requests - requests,
@@ -167,7 +165,7 @@ class Inverter:
             "mppt_count": device.mppts if device else None,
             "serial": reading.serial,
             "firmware": dict(reading.firmware),
-            "battery": "battery_level" in reading.values if reading.values else None,
+            "battery": "battery_level" in reading.measurements if reading.measurements else None,
             "transport": reading.transport,
             "path": str(reading.path),
         }

@@ -20,7 +20,7 @@ from sungather.device.states import problem_of, state_of
 from sungather.device.sub_device_identity import identify_behind
 from sungather.options.configuration import InverterOptions
 from sungather.options.devices import FIRST_BATTERY, Kind, Wanted, usual_units, wanted_devices
-from sungather.reading import Problem, Reading, State
+from sungather.reading import Problem, Reading, State, measured
 from sungather.registers.catalogue import registers_for
 from sungather.registers.device import Device
 from sungather.storage import Storage
@@ -175,9 +175,7 @@ class Behind:
             serial=session.identity.serial,
             firmware=session.firmware(),
             path=device.path,
-            values=session.values(),
-            units=session.units(),
-            fresh=fresh,
+            measurements=measured(session.values(), session.units(), fresh),
             absent=session.absent(),
             refused=session.refusals(),
             requests=self._transport.requests - requests,

@@ -81,10 +81,7 @@ def table(reading: Reading) -> str:
     )
     if reading.problem is not None:
         return f"{heading}\n{reading.problem.message}\n"
-    rows = [
-        (name, _shown(value), reading.units.get(name, ""))
-        for name, value in reading.values.items()
-    ]
+    rows = [(name, _shown(one.value), one.unit) for name, one in reading.measurements.items()]
     names = max((len(row[0]) for row in rows), default=0)
     figures = max((len(row[1]) for row in rows), default=0)
     lines = [f"{name:<{names}}  {value:>{figures}} {unit}".rstrip() for name, value, unit in rows]

@@ -129,7 +129,7 @@ def _in_the_foreground(name: str, sort: Sort) -> bool:
 
 def scalars(reading: Reading) -> Iterable[str]:
     """Names that become entities: all but lists."""
-    return (name for name, value in reading.values.items() if not isinstance(value, list))
+    return (name for name, one in reading.measurements.items() if not isinstance(one.value, list))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def discovery(
     identity = device_id(newest, inverter)
     both = [{"topic": topics.collector}, {"topic": topics.availability}]
     components: dict[str, object] = {
-        key: entity(key, newest.units.get(key, ""), value)
+        key: entity(key, newest.unit(key), value)
         | {"unique_id": f"{identity}_{key}", "state_topic": topics.state, "availability": both}
         for key, value in values.items()
         if not isinstance(value, list)

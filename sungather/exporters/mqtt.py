@@ -119,7 +119,8 @@ class Mqtt:
         if reading.state is State.OK:
             self._described[reading.name] = reading
         shown = self._shown.setdefault(reading.name, {})
-        shown.update((name, reading.values[name]) for name in homeassistant.scalars(reading))
+        known = reading.measurements
+        shown.update((name, known[name].value) for name in homeassistant.scalars(reading))
         self._feed.wake()
 
     async def run(self) -> None:

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_FIGURES: Final = (*household.POWERS, household.BATTERY_LEVEL)
 _MOST_PENDING: Final = 5000
 """Samples kept in memory while the disk refuses them."""
 _RETRY_SECONDS: Final = 60.0
@@ -66,7 +65,7 @@ class Day:
     """Unix time of the start of each step that is known -> means of `figures`."""
     energies: Mapping[str, float]
     """Flow -> kWh of the day, of the flows that were counted."""
-    figures: tuple[str, ...] = _FIGURES
+    figures: tuple[str, ...] = household.FIGURES
 
 
 class History:
@@ -210,7 +209,7 @@ class History:
 
     def _record(self, reading: Reading) -> None:
         at = int(reading.time.timestamp()) // STEP * STEP
-        size = len(_FIGURES)
+        size = len(household.FIGURES)
         bucket = self._buckets.setdefault(
             (reading.name, at), _Bucket(reading.state, 0, [0.0] * size, [0] * size)
         )
@@ -220,8 +219,8 @@ class History:
             return
         bucket.state = State.OK
         bucket.readings += 1
-        for index, name in enumerate(_FIGURES):
-            value = household.number(reading.values, name)
+        for index, name in enumerate(household.FIGURES):
+            value = reading.number(name)
             if value is not None:
                 bucket.sums[index] += value
                 bucket.counts[index] += 1
@@ -231,8 +230,8 @@ class History:
     def _count_energy(self, reading: Reading) -> None:
         day = self.local_day(reading.time)
         for flow in household.FLOWS:
-            today = household.number(reading.values, f"{flow}_energy_today")
-            total = household.number(reading.values, f"{flow}_energy_total")
+            today = reading.number(f"{flow}_energy_today")
+            total = reading.number(f"{flow}_energy_total")
             if today is None and total is None:
                 continue
             key = reading.name, flow
@@ -309,7 +308,7 @@ def _sum(parts: list[Sample]) -> Sample:
     if len(parts) == 1:
         return parts[0]
     sums: list[float | None] = []
-    for index, name in enumerate(_FIGURES):
+    for index, name in enumerate(household.FIGURES):
         known = [part.means[index] for part in parts]
         values = [value for value in known if value is not None]
         total = sum(values) if values else None

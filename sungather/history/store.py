@@ -27,15 +27,14 @@ _MOST_FAULTS: Final = 500
 _VERSION: Final = 1
 _TENTHS: Final = household.BATTERY_LEVEL
 
-_FIGURES: Final = (*household.POWERS, household.BATTERY_LEVEL)
-_COLUMNS: Final = ", ".join(_FIGURES)
+_COLUMNS: Final = ", ".join(household.FIGURES)
 _STATES: Final = tuple(State)
 
 _SCHEMA: Final = f"""
 create table inverters (id integer primary key, name text not null unique);
 create table samples (
     inverter integer not null, time integer not null, state integer not null,
-    readings integer not null, {", ".join(f"{name} integer" for name in _FIGURES)},
+    readings integer not null, {", ".join(f"{name} integer" for name in household.FIGURES)},
     primary key (inverter, time)
 ) without rowid;
 create table energies (
@@ -56,10 +55,10 @@ _MEANS: Final = ", ".join(
     f"{name} = case when excluded.{name} is null then {name} when {name} is null then"
     f" excluded.{name} else cast(round(({name} * readings + excluded.{name} * excluded.readings)"
     f" * 1.0 / (readings + excluded.readings)) as integer) end"
-    for name in _FIGURES
+    for name in household.FIGURES
 )
 _PUT_SAMPLE: Final = (
-    f"insert into samples values (?, ?, ?, ?, {', '.join('?' * len(_FIGURES))})"  # noqa: S608
+    f"insert into samples values (?, ?, ?, ?, {', '.join('?' * len(household.FIGURES))})"  # noqa: S608
     f" on conflict (inverter, time) do update set {_MEANS},"
     " state = case when excluded.readings > 0 or readings = 0 then excluded.state else state end,"
     " readings = readings + excluded.readings"
@@ -274,7 +273,7 @@ class Store:
         name, time = key
         means = (
             None if mean is None else round(mean * 10 if figure == _TENTHS else mean)
-            for figure, mean in zip(_FIGURES, sample.means, strict=True)
+            for figure, mean in zip(household.FIGURES, sample.means, strict=True)
         )
         return (self._id(name), time, _STATES.index(sample.state), sample.readings, *means)
 
@@ -310,7 +309,7 @@ class Store:
 def _scaled(means: Sequence[int | None]) -> list[float | None]:
     return [
         mean / 10 if mean is not None and figure == _TENTHS else mean
-        for figure, mean in zip(_FIGURES, means, strict=True)
+        for figure, mean in zip(household.FIGURES, means, strict=True)
     ]
 
 

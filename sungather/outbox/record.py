@@ -76,17 +76,16 @@ def milliseconds(moment: datetime) -> int:
 
 
 def worth_keeping(reading: Reading) -> bool:
-    """Only values can be delivered later; a state is news for the present alone."""
-    return reading.state is State.OK and bool(reading.values)
+    """Only values that were read can be delivered later; a state is news for the present."""
+    return reading.state is State.OK and any(one.fresh for one in reading.measurements.values())
 
 
 def body_of(reading: Reading) -> bytes:
     """The stored form: model, serial, what it is behind, and the values that this scan read."""
-    names = reading.fresh or reading.values.keys()
     values = {
         name: value
-        for name, value in reading.values.items()
-        if name in names and not (isinstance(value, float) and not math.isfinite(value))
+        for name, (value, _, fresh) in reading.measurements.items()
+        if fresh and not (isinstance(value, float) and not math.isfinite(value))
     }
     content: dict[str, object] = {"m": reading.model, "s": reading.serial, "v": values}
     if reading.via:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
+from sungather.household import NOT_INVERTERS
 from sungather.registers.device import Device
 from sungather.registers.tables import DATA
-
-NOT_INVERTERS = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
-"""Families of devices that have a type code, but stand behind or beside an inverter."""
 
 _COLUMNS = 8
 _STRINGS_MEASURED = 24

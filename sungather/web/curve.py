@@ -21,7 +21,7 @@ _HEIGHT: Final = 230
 _TOP: Final = 14
 """Room for the uppermost label."""
 _LEVEL_HEIGHT: Final = 46
-_INDEX: Final = {name: index for index, name in enumerate((*household.POWERS, "battery_level"))}
+_INDEX: Final = {name: index for index, name in enumerate(household.FIGURES)}
 
 Mean = Callable[[Sample], float | None]
 
@@ -47,7 +47,7 @@ class _Series:
     title: str
     mean: Mean
     energies: tuple[tuple[str, str], ...]
-    """(word before it, flow) of the energies that the legend tells."""
+    """(label before it, flow) of the energies that the legend tells."""
 
 
 _SERIES: Final = (
@@ -258,8 +258,8 @@ def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
     items: list[str] = []
     for series in shown:
         told = ", ".join(
-            f"{word} {formats.kwh(energies[flow])}".strip()
-            for word, flow in series.energies
+            f"{label} {formats.kwh(energies[flow])}".strip()
+            for label, flow in series.energies
             if flow in energies
         )
         energy = f' <span class="quiet">{told}{formats.SPACE}kWh</span>' if told else ""

@@ -4,8 +4,7 @@ import re
 from html import escape
 from typing import Final
 
-from sungather import household
-from sungather.reading import Reading
+from sungather.reading import Reading, number_of
 from sungather.web import formats
 
 _MPPT: Final = re.compile(r"mppt_(\d+)_voltage")
@@ -32,7 +31,7 @@ def measurements(reading: Reading) -> str:
 
 def table(reading: Reading) -> str:
     """Every value, absent ones included. Its cells have ids: see `cell`."""
-    names = sorted({*reading.values, *reading.absent})
+    names = sorted({*reading.measurements, *reading.absent})
     if not names:
         return '<p class="empty">No values while there is no reading.</p>'
     rows = "".join(
@@ -50,7 +49,7 @@ def table(reading: Reading) -> str:
 
 def rows_of(reading: Reading) -> str:
     """What tells two tables with different rows apart."""
-    return " ".join(sorted({*reading.values, *reading.absent}))
+    return " ".join(sorted({*reading.measurements, *reading.absent}))
 
 
 def cell_id(name: str) -> str:
@@ -60,26 +59,26 @@ def cell_id(name: str) -> str:
 
 def cell(reading: Reading, name: str) -> str:
     """The inside of a value's cell."""
-    return escape(formats.value(reading.values.get(name), reading.units.get(name, "")))
+    return escape(formats.value(reading.value(name), reading.unit(name)))
 
 
 def _strings(reading: Reading) -> str:
-    values = reading.values
-    numbers = sorted(int(match[1]) for name in values if (match := _MPPT.fullmatch(name)))
+    known = reading.measurements
+    numbers = sorted(int(match[1]) for name in known if (match := _MPPT.fullmatch(name)))
     rows: list[tuple[str, ...]] = []
     for index in numbers:
-        volts = household.number(values, f"mppt_{index}_voltage")
-        amperes = household.number(values, f"mppt_{index}_current")
+        volts = reading.number(f"mppt_{index}_voltage")
+        amperes = reading.number(f"mppt_{index}_current")
         power = None if volts is None or amperes is None else volts * amperes
         rows.append(
             (f"MPPT {index}", _unit(volts, "V"), _unit(amperes, "A"), formats.power(power))
         )
-    strings = sorted(int(match[1]) for name in values if (match := _STRING.fullmatch(name)))
+    strings = sorted(int(match[1]) for name in known if (match := _STRING.fullmatch(name)))
     rows += [
         (
             f"String {index}",
             "",
-            _unit(household.number(values, f"string_{index}_current"), "A"),
+            _unit(reading.number(f"string_{index}_current"), "A"),
             "",
         )
         for index in strings
@@ -88,14 +87,13 @@ def _strings(reading: Reading) -> str:
 
 
 def _phases(reading: Reading) -> str:
-    values = reading.values
     rows: list[tuple[str, ...]] = []
     for phase in _PHASES:
-        volts = household.number(values, f"phase_{phase}_voltage")
-        amperes = household.number(values, f"phase_{phase}_current")
-        meter = household.number(values, f"meter_phase_{phase}_power")
+        volts = reading.number(f"phase_{phase}_voltage")
+        amperes = reading.number(f"phase_{phase}_current")
+        meter = reading.number(f"meter_phase_{phase}_power")
         if meter is None:
-            meter = household.number(values, f"meter_{phase}_phase_power")
+            meter = reading.number(f"meter_{phase}_phase_power")
         if volts is None and amperes is None and meter is None:
             continue
         rows.append(
@@ -115,18 +113,17 @@ def _temperatures(reading: Reading) -> str:
             formats.label(name).replace(" temperature", "").replace(" temp", ""),
             _unit(figure, "°C"),
         )
-        for name in reading.values
-        if reading.units.get(name) == "°C"
-        and (figure := household.number(reading.values, name)) is not None
+        for name, one in reading.measurements.items()
+        if one.unit == "°C" and (figure := number_of(one.value)) is not None
     ]
     return _block("Temperatures", ("", "°C"), rows)
 
 
 def _more(reading: Reading) -> str:
     rows = [
-        (title, formats.value(reading.values[name], reading.units.get(name, "")))
+        (title, formats.value(one.value, one.unit))
         for name, title in _HEALTH_FIGURES
-        if name in reading.values
+        if (one := reading.measurements.get(name)) is not None
     ]
     rows += [
         (f"Firmware {formats.label(part)}", version) for part, version in reading.firmware.items()

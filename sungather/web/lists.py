@@ -9,8 +9,7 @@ from sungather.history.store import Fault
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import formats
-from sungather.web.flow import Flow
-from sungather.web.scene import Scene
+from sungather.web.page_model import PageModel
 
 _SERVICE_NAMES: Final = {
     "web": "Page and API",
@@ -22,14 +21,14 @@ _SERVICE_NAMES: Final = {
 }
 
 
-def pill(reading: Reading, scene: Scene) -> str:
+def pill(reading: Reading, model: PageModel) -> str:
     """The state of a reading, with how new it is."""
-    stale = reading.name in scene.stale
+    stale = reading.name in model.stale
     kind = "unreachable" if stale and reading.state is State.OK else str(reading.state)
     if reading.state is State.OK:
-        fresh = ago(reading.time, scene.now)
+        fresh = ago(reading.time, model.now)
     else:
-        fresh = escape(formats.freshness(reading, scene.now, scene.timezone))
+        fresh = escape(formats.freshness(reading, model.now, model.timezone))
     said = f"<b>{formats.state(reading, stale)}</b>{f' <span>{fresh}</span>' if fresh else ''}"
     return f'<span class="dot {kind}"></span>{said}'
 
@@ -47,27 +46,27 @@ def ago(moment: datetime, now: datetime) -> str:
     return f'<time class="ago" datetime="{rfc3339(moment)}">{text}</time>'
 
 
-def faults(scene: Scene) -> str:
+def faults(model: PageModel) -> str:
     """Faults that are there, and those that were."""
     active: dict[tuple[str, str, str], None] = {
         (reading.name, register, text): None
-        for reading in scene.told
+        for reading in model.told
         if reading.state is State.OK
         for register, text in household.faults(reading.values)
     }
-    now = [f for f in scene.faults if (f.inverter, f.register, f.text) in active]
-    past = [f for f in scene.faults if (f.inverter, f.register, f.text) not in active]
+    now = [f for f in model.faults if (f.inverter, f.register, f.text) in active]
+    past = [f for f in model.faults if (f.inverter, f.register, f.text) not in active]
     head = '<h2 id="faults-title">Faults</h2>'
-    quiet = [reading.name for reading in scene.shown if reading.state is not State.OK]
+    quiet = [reading.name for reading in model.shown if reading.state is not State.OK]
     if quiet:
-        whose = "" if scene.one else f" of {escape(', '.join(quiet))}"
+        whose = "" if model.one else f" of {escape(', '.join(quiet))}"
         ok = f'<p class="empty">Not known{whose}: there is no reading.</p>'
-    elif scene.shown:
+    elif model.shown:
         ok = '<p class="fine"><svg aria-hidden="true"><use href="#i-ok"/></svg>No faults now.</p>'
     else:
         ok = '<p class="empty">Not known before the first reading.</p>'
-    current = f'<ul class="faults">{"".join(_fault(f, scene, True) for f in now)}</ul>'
-    before = "".join(_fault(fault, scene, False) for fault in past)
+    current = f'<ul class="faults">{"".join(_fault(f, model, True) for f in now)}</ul>'
+    before = "".join(_fault(fault, model, False) for fault in past)
     return (
         head
         + (current if now else ok)
@@ -80,10 +79,10 @@ def faults(scene: Scene) -> str:
     )
 
 
-def _fault(fault: Fault, scene: Scene, active: bool) -> str:
-    first = formats.clock(fault.first, scene.now, scene.timezone)
-    last = "still there" if active else formats.clock(fault.last, scene.now, scene.timezone)
-    whose = f"{escape(fault.inverter)} · " if scene.one is None else ""
+def _fault(fault: Fault, model: PageModel, active: bool) -> str:
+    first = formats.clock(fault.first, model.now, model.timezone)
+    last = "still there" if active else formats.clock(fault.last, model.now, model.timezone)
+    whose = f"{escape(fault.inverter)} · " if model.one is None else ""
     return (
         f'<li><svg aria-hidden="true"><use href="#i-warn"/></svg><div><b>{escape(fault.text)}</b>'
         f'<p class="quiet">{whose}{escape(formats.label(fault.register))} · first seen {first} · '
@@ -91,34 +90,34 @@ def _fault(fault: Fault, scene: Scene, active: bool) -> str:
     )
 
 
-def inverters(scene: Scene) -> str:
+def inverters(model: PageModel) -> str:
     """Links to inverters and devices, with their states."""
     rows = "".join(
         f'<li><a href="?inverter={escape(r.name)}"><span><b>{escape(r.name)}</b>'
         f'<span class="quiet">{escape(r.model)}</span></span>'
-        f'<span class="pill">{pill(r, scene)}</span>'
+        f'<span class="pill">{pill(r, model)}</span>'
         f"{_watts(r)}</a>{problem(r)}</li>"
-        for r in scene.listed
+        for r in model.listed
     )
-    title = "Inverters" if len(scene.inverters) > 1 else "Behind the inverter"
+    title = "Inverters" if len(model.inverters) > 1 else "Behind the inverter"
     return f'<h2 id="inverters-title">{title}</h2><ul class="inverters">{rows}</ul>'
 
 
 def _watts(reading: Reading) -> str:
     if not household.is_inverter(reading):
         return ""
-    return f'<span class="watts">{formats.power(Flow.of(reading.values).pv)}</span>'
+    return f'<span class="watts">{formats.power(reading.number("pv_power"))}</span>'
 
 
-def services(scene: Scene) -> str:
+def services(model: PageModel) -> str:
     """How exporters and other services are doing."""
-    rows = "".join(_service(health, scene) for health in scene.services)
+    rows = "".join(_service(health, model) for health in model.services)
     return '<h2 id="services-title">Where values go</h2>' + (
         f'<ul class="services">{rows}</ul>' if rows else '<p class="empty">Only here.</p>'
     )
 
 
-def _service(health: Health, scene: Scene) -> str:
+def _service(health: Health, model: PageModel) -> str:
     facts = [
         f"{count} {word}"
         for count, word in (
@@ -131,7 +130,7 @@ def _service(health: Health, scene: Scene) -> str:
     ]
     if health.last_success is not None:
         facts.append(
-            f"last success {formats.clock(health.last_success, scene.now, scene.timezone)}"
+            f"last success {formats.clock(health.last_success, model.now, model.timezone)}"
         )
     said = f'<p class="quiet">{" · ".join(facts)}</p>' if facts else ""
     message = f'<p class="problem">{escape(health.message)}</p>' if health.message else ""

@@ -197,7 +197,7 @@ def _identity(reading: Reading) -> Labels:
 
 def _values(families: _Families, reading: Reading) -> None:
     identity = _identity(reading)
-    for published, value in reading.values.items():
+    for published, (value, unit, _) in reading.measurements.items():
         name = re.sub(r"[^a-z0-9_]", "_", published.lower())
         if isinstance(value, list):
             continue
@@ -206,7 +206,6 @@ def _values(families: _Families, reading: Reading) -> None:
                 help_ = f"Published as {published}."
                 families.add(name, "info", help_, (*identity, ("value", value)), 1)
             continue
-        unit = reading.units.get(published, "")
         ending, factor = _UNITS.get(unit, ("", 1.0))
         name, part = _apart(name)
         kind = "counter" if ending == "kwh" and _is_lifetime(name) else "gauge"

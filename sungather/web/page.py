@@ -15,7 +15,7 @@ from sungather.history.totals import Energy, Totals, add
 from sungather.reading import State, rfc3339
 from sungather.web import details, energy, flow, formats, lists
 from sungather.web.flow import Flow
-from sungather.web.scene import Scene
+from sungather.web.page_model import PageModel
 
 _CARDS: Final = ("totals", "inverters", "faults", "services", "details")
 _COUNTERS: Final = (
@@ -34,26 +34,26 @@ class Part(NamedTuple):
     """Called only then: most parts stay as they are from one reading to the next."""
 
 
-def parts(scene: Scene) -> dict[str, Part]:
+def parts(model: PageModel) -> dict[str, Part]:
     """Element id -> the part of the page inside it."""
-    flowing, battery = _flowing(scene)
+    flowing, battery = _flowing(model)
     found = {
-        "status": _made(_status(scene)),
-        "faults": _made(lists.faults(scene)),
-        "services": Part((scene.services, scene.today), lambda: lists.services(scene)),
+        "status": _made(_status(model)),
+        "faults": _made(lists.faults(model)),
+        "services": Part((model.services, model.today), lambda: lists.services(model)),
     }
-    if not scene.about_a_device:
+    if not model.about_a_device:
         found["flow"] = Part((flowing, battery), lambda: _flow(flowing, battery))
-        found["totals"] = Part(_energies(scene), lambda: _totals(scene))
-    if scene.listed:
-        found["inverters"] = _made(lists.inverters(scene))
-    reading = scene.one
+        found["totals"] = Part(_energies(model), lambda: _totals(model))
+    if model.listed:
+        found["inverters"] = _made(lists.inverters(model))
+    reading = model.one
     if reading is None:
         return found
     found["details"] = _made(details.measurements(reading))
     found["values"] = Part(details.rows_of(reading), lambda: details.table(reading))
-    for name, value in reading.values.items():
-        found[details.cell_id(name)] = Part(value, partial(details.cell, reading, name))
+    for name, one in reading.measurements.items():
+        found[details.cell_id(name)] = Part(one.value, partial(details.cell, reading, name))
     return found
 
 
@@ -61,13 +61,13 @@ def _made(html: str) -> Part:
     return Part(html, lambda: html)
 
 
-def page(scene: Scene, curve: str, day: date, assets: Mapping[str, str], version: str) -> str:
+def page(model: PageModel, curve: str, day: date, assets: Mapping[str, str], version: str) -> str:
     """The whole document. `assets`: file name -> address with its fingerprint."""
-    inside = {name: part.html() for name, part in parts(scene).items()}
-    title = "SunGather" if scene.chosen == "" else f"{escape(scene.chosen)} · SunGather"
+    inside = {name: part.html() for name, part in parts(model).items()}
+    title = "SunGather" if model.chosen == "" else f"{escape(model.chosen)} · SunGather"
     cards = [_card(name, inside[name]) for name in _CARDS if name in inside]
-    if not scene.about_a_device:
-        cards.insert(0, _card("day", curve, live=day == scene.today))
+    if not model.about_a_device:
+        cards.insert(0, _card("day", curve, live=day == model.today))
     if "values" in inside:
         cards.append(_values(inside["values"]))
     return (
@@ -83,13 +83,13 @@ def page(scene: Scene, curve: str, day: date, assets: Mapping[str, str], version
         f'<link rel="stylesheet" href="{assets["style.css"]}">'
         f'<script type="module" src="{assets["app.js"]}"></script>'
         '<noscript><meta http-equiv="refresh" content="30"></noscript></head>'
-        f'<body data-inverter="{escape(scene.chosen)}" data-now="{rfc3339(scene.now)}">'
+        f'<body data-inverter="{escape(model.chosen)}" data-now="{rfc3339(model.now)}">'
         f'<a class="skip" href="#main">To the values</a>{_SYMBOLS}'
         f'<header><a class="brand" href="./"><svg aria-hidden="true"><use href="#i-pv"/></svg>'
-        f"SunGather</a>{_choice(scene)}</header>"
+        f"SunGather</a>{_choice(model)}</header>"
         '<p id="connection" role="status" hidden></p>'
         '<main id="main"><h1 class="hidden">'
-        f"{'Your solar power' if not scene.chosen else escape(scene.chosen)}</h1>"
+        f"{'Your solar power' if not model.chosen else escape(model.chosen)}</h1>"
         f'<div class="columns"><section class="card now" aria-label="Now">'
         f'<div id="status">{inside["status"]}</div>'
         f'<div id="flow">{inside.get("flow", "")}</div></section>'
@@ -119,42 +119,42 @@ def _values(inside: str) -> str:
     )
 
 
-def _choice(scene: Scene) -> str:
+def _choice(model: PageModel) -> str:
     """Links to every inverter, where there are several."""
-    if len(scene.readings) < 2:
+    if len(model.readings) < 2:
         return ""
 
     def link(name: str, text: str, target: str) -> str:
-        current = ' aria-current="page"' if name == scene.chosen else ""
+        current = ' aria-current="page"' if name == model.chosen else ""
         return f'<a href="{target}"{current}>{escape(text)}</a>'
 
-    several = len(scene.inverters) > 1
+    several = len(model.inverters) > 1
     links = [link("", "All" if several else "House", "./")]
     links += [
         link(r.name, r.name, f"?inverter={escape(r.name)}")
-        for r in (*(scene.inverters if several else ()), *scene.devices)
+        for r in (*(model.inverters if several else ()), *model.devices)
     ]
     return f'<nav aria-label="Inverters and devices">{"".join(links)}</nav>'
 
 
-def _status(scene: Scene) -> str:
-    one = scene.one
+def _status(model: PageModel) -> str:
+    one = model.one
     if one is not None:
-        model = " · ".join(filter(None, (one.model, one.serial)))
+        about = " · ".join(filter(None, (one.model, one.serial)))
         return (
-            f'<p class="pill">{lists.pill(one, scene)}</p>'
-            f'<p class="quiet model">{escape(model)}</p>{lists.problem(one)}'
+            f'<p class="pill">{lists.pill(one, model)}</p>'
+            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}'
         )
-    if not scene.inverters:
+    if not model.inverters:
         return '<p class="pill"><span class="dot connecting"></span>Waiting for the inverter</p>'
-    good = [r for r in scene.inverters if r.state is State.OK and r.name not in scene.stale]
-    count = len(scene.inverters)
+    good = [r for r in model.inverters if r.state is State.OK and r.name not in model.stale]
+    count = len(model.inverters)
     newest = max((r.time for r in good), default=None)
     kind = "ok" if len(good) == count else "busy" if good else "unreachable"
-    fresh = f" · {lists.ago(newest, scene.now)}" if newest else ""
+    fresh = f" · {lists.ago(newest, model.now)}" if newest else ""
     others = [
-        f"{escape(r.name)}: {formats.state(r, r.name in scene.stale).lower()}"
-        for r in scene.inverters
+        f"{escape(r.name)}: {formats.state(r, r.name in model.stale).lower()}"
+        for r in model.inverters
         if r not in good
     ]
     without = f'<p class="quiet model">Without {", ".join(others)}</p>' if others else ""
@@ -164,11 +164,11 @@ def _status(scene: Scene) -> str:
     )
 
 
-def _flowing(scene: Scene) -> tuple[Flow, bool]:
+def _flowing(model: PageModel) -> tuple[Flow, bool]:
     """The powers of the inverters that give any, together; and whether there is a battery."""
-    good = [r for r in scene.shown if r.state is State.OK and r.name not in scene.stale]
+    good = [r for r in model.shown if r.state is State.OK and r.name not in model.stale]
     now = flow.total([Flow.of(r.values) for r in good])
-    return now, now.has_battery or any(r.name in scene.batteries for r in scene.shown)
+    return now, now.has_battery or any(r.name in model.batteries for r in model.shown)
 
 
 def _flow(now: Flow, battery: bool) -> str:
@@ -176,62 +176,62 @@ def _flow(now: Flow, battery: bool) -> str:
     return f'{flow.drawing(now, battery)}<p class="sentence">{said}</p>'
 
 
-def _energies(scene: Scene) -> object:
+def _energies(model: PageModel) -> object:
     """What the card of energies depends on."""
-    return scene.today, [
+    return model.today, [
         (
             reading.name,
             reading.state,
-            reading.name in scene.stale,
-            [reading.values.get(name) for name in _COUNTERS],
+            reading.name in model.stale,
+            [reading.value(name) for name in _COUNTERS],
         )
-        for reading in scene.shown
+        for reading in model.shown
     ]
 
 
-def _totals(scene: Scene) -> str:
-    return energy.card(_counted(scene), scene.today) + _as_of(scene)
+def _totals(model: PageModel) -> str:
+    return energy.card(_counted(model), model.today) + _as_of(model)
 
 
-def _counted(scene: Scene) -> dict[str, Totals]:
+def _counted(model: PageModel) -> dict[str, Totals]:
     """Flow -> energies of the inverters shown, together."""
-    counted = [scene.totals(reading.name) for reading in scene.shown]
+    counted = [model.totals(reading.name) for reading in model.shown]
     rows: dict[str, Totals] = {}
     for name in household.FLOWS:
         known = [totals[name] for totals in counted if name in totals]
         if known:
             rows[name] = add(known)
-    _trust_the_inverter(rows, scene)
+    _trust_the_inverter(rows, model)
     return rows
 
 
-def _trust_the_inverter(rows: dict[str, Totals], scene: Scene) -> None:
+def _trust_the_inverter(rows: dict[str, Totals], model: PageModel) -> None:
     """Where the history is younger than the month: the inverter's own figure for solar energy."""
-    reading, pv = scene.one, rows.get("pv")
+    reading, pv = model.one, rows.get("pv")
     if reading is None or pv is None or (pv.month is not None and pv.month.since is None):
         return
-    months = reading.values.get("monthly_pv_energy_yields")
-    own = household.number(reading.values, "monthly_power_yields")
+    months = reading.value("monthly_pv_energy_yields")
+    own = reading.number("monthly_power_yields")
     if isinstance(months, list) and len(months) == 12:
-        own = months[scene.today.month - 1]
+        own = months[model.today.month - 1]
     if own is not None:
         rows["pv"] = replace(pv, month=Energy(own, None, reading.time))
 
 
-def _as_of(scene: Scene) -> str:
+def _as_of(model: PageModel) -> str:
     """Counters outlive the silence of an inverter; then it is said from when they are."""
     times = [
         (reading.name, counted.as_of)
-        for reading in scene.shown
-        if reading.state is not State.OK or reading.name in scene.stale
-        for totals in list(scene.totals(reading.name).values())[:1]
+        for reading in model.shown
+        if reading.state is not State.OK or reading.name in model.stale
+        for totals in list(model.totals(reading.name).values())[:1]
         if (counted := totals.lifetime or totals.today) is not None and counted.as_of is not None
     ]
     if not times:
         return ""
     said = ", ".join(
-        (f"{escape(name)}: " if scene.one is None else "")
-        + f"as of {formats.clock(moment, scene.now, scene.timezone)}"
+        (f"{escape(name)}: " if model.one is None else "")
+        + f"as of {formats.clock(moment, model.now, model.timezone)}"
         for name, moment in times
     )
     return f'<p class="quiet">{said}</p>'

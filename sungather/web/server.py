@@ -21,7 +21,7 @@ from sungather.web.flow import Flow
 from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
 from sungather.web.live import Live
 from sungather.web.metrics import Metrics
-from sungather.web.scene import Scene
+from sungather.web.page_model import PageModel
 
 log = logging.getLogger(__name__)
 
@@ -130,11 +130,6 @@ class WebServer:
             host = "localhost"
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port or self._options.port}/"
 
-    @property
-    def open_pages(self) -> int:
-        """How many pages listen for news."""
-        return self._live.clients
-
     def health(self) -> Health:
         """Whether the page is being served."""
         return self._health
@@ -188,10 +183,10 @@ class WebServer:
         limit = self._clock.now() - self._stale_after
         return frozenset(r.name for r in self._readings.values() if r.time < limit)
 
-    def _scene(self, chosen: str) -> Scene:
+    def _model(self, chosen: str) -> PageModel:
         readings = self._newest()
         names = [chosen] if chosen else list(self._readings)
-        return Scene(
+        return PageModel(
             now=self._clock.now(),
             timezone=self._timezone,
             readings=readings,
@@ -204,14 +199,14 @@ class WebServer:
         )
 
     def _parts(self, chosen: str) -> dict[str, page.Part]:
-        return page.parts(self._scene(chosen))
+        return page.parts(self._model(chosen))
 
     async def _page(self, request: Request) -> Response:
         chosen = request.query.get("inverter", "")
         day = self._asked_day(request)
         drawn = await self._curve(chosen, day)
         html = page.page(
-            self._scene(chosen), drawn, day, self._files.addresses, sungather.__version__
+            self._model(chosen), drawn, day, self._files.addresses, sungather.__version__
         )
         return Response(html.encode(), _HTML)
 
@@ -256,7 +251,7 @@ class WebServer:
     def _exposition(self, request: Request) -> Response:
         stale = self._stale()
         readings = [
-            replace(r, values={}) if r.name in stale and r.state is State.OK else r
+            replace(r, measurements={}) if r.name in stale and r.state is State.OK else r
             for r in self._newest()
         ]
         body, content_type = self._metrics.exposition(

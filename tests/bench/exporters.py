@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from plain_values import measurements
+
 from sungather import control
 from sungather.outbox import Limits, Outbox
 from sungather.outbox.record import Row, body_of, milliseconds
@@ -219,7 +221,7 @@ def _write_bytes() -> int:
 def _full(moment: datetime) -> Reading:
     """A reading of 40 values."""
     values = {f"some_figure_of_an_inverter_{n}": 100.5 + n for n in range(40)}
-    return replace(reading(moment), values=values, fresh=frozenset(values))
+    return replace(reading(moment), measurements=measurements(values))
 
 
 def _store_queue(file: Path, owed_by: tuple[str, ...]) -> None:

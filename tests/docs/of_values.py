@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from plain_values import measurements as measured
+
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
 from sungather.reading import Reading, State, Value
@@ -155,8 +157,7 @@ def _example(model: str, level: int) -> Reading:
     units |= {name: derive.UNITS[name] for name in names if name in derive.UNITS}
     return Reading(
         "inverter", State.OK, datetime(2026, 6, 21, 12, tzinfo=UTC), model=device.model,
-        family=device.family, serial="A2310715068", values=values,
-        units={name: unit for name, unit in units.items() if unit},
+        family=device.family, serial="A2310715068", measurements=measured(values, units),
     )  # fmt: skip
 
 
@@ -206,7 +207,7 @@ def entities() -> str:
     reading = _example("SH10RT", 1)
     rows: list[list[str]] = []
     for name in sorted(homeassistant.scalars(reading)):
-        told = homeassistant.entity(name, reading.units.get(name, ""), reading.values[name])
+        told = homeassistant.entity(name, reading.unit(name), reading.values[name])
         keys = ("unit_of_measurement", "device_class", "state_class", "entity_category")
         rows.append([code(name), str(told["name"]), *(str(told.get(key, "")) for key in keys)])
     header = ["Value", "Entity", "Unit", "Device class", "State class", "Category"]

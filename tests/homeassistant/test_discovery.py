@@ -17,6 +17,7 @@ from homeassistant.components.mqtt import binary_sensor, sensor
 from homeassistant.components.mqtt.discovery import DEVICE_DISCOVERY_SCHEMA
 from homeassistant.components.sensor import const as sensors
 from homeassistant.helpers import frame
+from plain_values import measurements
 
 from sungather.exporters.homeassistant import HOUSEHOLD, Topics, discovery
 from sungather.reading import Value
@@ -46,7 +47,7 @@ def everything(family: str) -> tuple[dict[str, Value], dict[str, str]]:
 
 def message(family: str) -> dict[str, Any]:
     values, units = everything(family)
-    one = replace(reading(), values=values, units=units, firmware={"arm": "V1"})
+    one = replace(reading(), measurements=measurements(values, units), firmware={"arm": "V1"})
     return json.loads(json.dumps(discovery(one, values, TOPICS, ["mppt_99_voltage"])))
 
 

@@ -18,6 +18,7 @@ pytest.importorskip("homeassistant", reason="tox -e homeassistant installs Home 
 
 from homeassistant import auth, bootstrap, config_entries, core, loader, setup
 from homeassistant.helpers import device_registry, entity_registry
+from plain_values import measurements
 
 from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt, MqttOptions
@@ -131,7 +132,7 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
         await until(lambda: device(battery.serial))
         assert device(battery.serial).via_device_id == device(one.serial).id
 
-        less = replace(one, values={"pv_power": 5}, fresh=frozenset({"pv_power"}))
+        less = replace(one, measurements=measurements({"pv_power": 5}))
         mqtt.take(less)
         await until(lambda: state("pv_power") == "5")
         assert state("pv_energy_total") == "unknown", "absent is never 0"

@@ -480,6 +480,6 @@ async def test_an_old_value_is_dropped_when_its_block_stays_away(
     time.tick(151)
     dropped = await inverter.scan()
     assert "start_stop" in kept.values
-    assert "start_stop" not in kept.fresh
+    assert not kept.measurements["start_stop"].fresh
     assert dropped.state is State.OK
     assert "start_stop" not in dropped.values

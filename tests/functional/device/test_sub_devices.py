@@ -103,7 +103,7 @@ async def test_a_battery_says_what_its_cells_and_modules_do(
     assert values["max_module_temperature_position"] == "module 1"
     assert values["module_4_min_cell_voltage"] == pytest.approx(3.15, abs=0.26)
     assert values["module_1_serial_number"] == "EM032P00001S"
-    assert reading.units["max_cell_voltage"] == "V"
+    assert reading.unit("max_cell_voltage") == "V"
 
 
 async def test_modules_that_are_not_there_are_absent_not_zero(home: Home) -> None:

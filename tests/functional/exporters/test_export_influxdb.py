@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
+from plain_values import measurements
 
 from sungather.exporters.delivery import Delivery
 from sungather.exporters.influxdb import Influxdb, InfluxdbOptions
@@ -408,7 +409,7 @@ async def test_three_days_of_readings_are_caught_up_complete(
         options = replace(OPTIONS, url=f"http://127.0.0.1:{server.port}")
         count = 3 * 2880
         figures = {f"figure_{number}": 100.5 + number for number in range(40)}
-        full = replace(reading(), values=figures, fresh=frozenset(figures))
+        full = replace(reading(), measurements=measurements(figures))
         async with bench(tmp_path, replace(options, url="http://127.0.0.1:1")) as b:
             for number in range(count):
                 b.outbox.take(replace(full, time=NOON + timedelta(seconds=30 * number)))

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import pytest
+from plain_values import measurements
 
 from sungather.exporters.pvoutput import Pvoutput, PvoutputOptions
 from sungather.outbox import Limits, Outbox
@@ -119,7 +120,7 @@ class Bench:
                 house_energy_total=800.25,
                 **more,
             )
-            self.outbox.take(replace(one, values=values, fresh=frozenset(values)))
+            self.outbox.take(replace(one, measurements=measurements(values)))
             self.time.pass_by(seconds=30)
         await self.outbox.flush()
 

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from browser import Browser, Page, chromium, needs_chromium
 from households import BERLIN, NOW, household, reading, silent
+from plain_values import measurements
 
 from sungather.reading import Reading, State
 
@@ -321,7 +322,9 @@ async def test_a_battery_behind_the_inverter_has_a_page_and_is_in_no_sum(
             name="house-battery-1",
             model="SBR128",
             family="battery",
-            values={n: v for n, v in known.values.items() if "cell" in n or "level" in n},
+            measurements={
+                n: v for n, v in known.measurements.items() if "cell" in n or "level" in n
+            },
         )
         web.take(battery)
         page = await browser.page(PHONE, 844)
@@ -334,7 +337,7 @@ async def test_a_battery_behind_the_inverter_has_a_page_and_is_in_no_sum(
         await page.until("document.title.startsWith('house-battery-1')")
         await page.until("document.readyState === 'complete'")
         assert await page.run("document.querySelector('#day, #totals, .flow')") is None
-        web.take(replace(battery, values={"cell_voltage": 3.42}))
+        web.take(replace(battery, measurements=measurements({"cell_voltage": 3.42})))
         await page.until(
             "document.querySelector('#v-cell_voltage').textContent.startsWith('3.42')"
         )
@@ -437,7 +440,7 @@ async def test_the_page_asks_nobody_else_and_weighs_less_than_60_kb(browser: Bro
     async with household(days=2) as (web, _, _):
         known = reading()
         more = {f"register_{n}": n / 7 for n in range(150)}
-        web.take(replace(known, values={**known.values, **more}))
+        web.take(replace(known, measurements={**known.measurements, **measurements(more)}))
         page = await browser.page()
         await page.open(web.url)
         await page.run(

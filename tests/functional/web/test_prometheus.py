@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from households import SERVICES, Watch, household, reading, silent
+from plain_values import measurements
 
 from sungather.reading import Reading, State, Value
 from sungather.registers.catalogue import (
@@ -58,7 +59,7 @@ def everything() -> Reading:
         for row in read_rows(file):
             values[row.register.name] = 1.5
             units[row.register.name] = row.register.unit
-    return replace(reading(), values=values, units=units)
+    return replace(reading(), measurements=measurements(values, units))
 
 
 @needs_promtool

@@ -27,6 +27,10 @@ from sungather.web.server import WebOptions
 Headers = dict[str, str]
 
 
+def _open_pages(web: WebServer) -> int:
+    return web._live.clients  # pyright: ignore[reportPrivateUsage]
+
+
 class _Bytes:
     """What http.client wants of a socket."""
 
@@ -297,11 +301,11 @@ async def test_pages_that_are_closed_are_forgotten() -> None:
     async with asyncio.timeout(30), page() as (port, web, _):
         async with stream(port) as told:
             await anext(told)
-            assert web.open_pages == 1
+            assert _open_pages(web) == 1
 
         def closed() -> bool:
             web.take(reading())
-            return web.open_pages == 0
+            return _open_pages(web) == 0
 
         await until(closed)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from households import SERVICES, reading, silent
+from plain_values import measurements
 
 import observability
 from sungather.household import FAULT_REGISTERS
@@ -36,9 +37,9 @@ DASHBOARDS = sorted((observability.SOURCE / observability.DASHBOARDS).glob("*.js
 def exposed() -> set[str]:
     """Every metric that our rules and dashboards may name."""
     faults: dict[str, Value] = dict.fromkeys(FAULT_REGISTERS, "083 Fan 2 Stall Alarm")
-    house = replace(reading(), values={**reading().values, **faults})
+    house = replace(reading(), measurements={**reading().measurements, **measurements(faults)})
     numbers: dict[str, Value] = dict.fromkeys(FAULT_REGISTERS, 4)
-    barn = replace(reading("garage"), name="barn", values=numbers, units={})
+    barn = replace(reading("garage"), name="barn", measurements=measurements(numbers))
     shed = replace(silent(State.UNREACHABLE, message="Nobody is there."), name="shed")
     found: set[str] = set()
     for ones in ([house, shed], [barn]):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sungather.outbox import Feed, Limits, Outbox, Record
 from sungather.outbox.ledger import MEMORY_ROWS
 from sungather.outbox.record import milliseconds
-from sungather.reading import State, rfc3339
+from sungather.reading import Measurement, State, rfc3339
 from tests.outbox_parts import NOON, Time, behind, reading
 
 
@@ -101,9 +101,10 @@ async def test_only_what_the_scan_read_is_stored_and_a_state_without_values_is_n
 
     async with opened(tmp_path) as outbox:
         outbox.take(reading(state=State.ASLEEP))
-        outbox.take(
-            replace(reading(pv_power=1, serial_number="A22"), fresh=frozenset({"pv_power"}))
-        )
+        one = reading(pv_power=1)
+        older = {"serial_number": Measurement("A22", fresh=False)}
+        outbox.take(replace(one, measurements={**one.measurements, **older}))
+        outbox.take(replace(one, measurements=older))
         outbox.take(reading(pv_power=float("nan"), house_power=3.5))
         first, second = await deliver_all(outbox.feed("influxdb"))
         assert first.values == {"pv_power": 1}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sungather.registers.models import NOT_INVERTERS, device_for, model_named, model_names
+from sungather.household import NOT_INVERTERS
+from sungather.registers.models import device_for, model_named, model_names
 from sungather.registers.tables import DATA
 
 

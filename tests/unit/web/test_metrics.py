@@ -8,6 +8,7 @@ import pytest
 from households import NOW, SERVICES, reading, silent
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_values import measurements
 from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as text_families
@@ -144,7 +145,9 @@ VALUES = st.one_of(
 def test_whatever_a_device_says_the_exposition_can_be_parsed(
     values: dict[str, Value], serial: str, accept: str
 ) -> None:
-    hostile = replace(reading(), values=values, serial=serial, units=dict.fromkeys(values, "kWh"))
+    hostile = replace(
+        reading(), serial=serial, measurements=measurements(values, dict.fromkeys(values, "kWh"))
+    )
     text, _ = exposed(hostile, accept=accept)
     families = list((open_families if accept else text_families)(text))
     assert len({family.name for family in families}) == len(families)

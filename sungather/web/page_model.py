@@ -12,7 +12,7 @@ from sungather.service import Health
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class PageModel:
     """Everything that the page shows, but the day's curve."""
 
     now: datetime
