@@ -24,7 +24,7 @@ class Advice:
         return self.connection != connection
 
 
-def best_way(
+def connection_advice(
     connection: str, path: Path, *, encrypted: bool = False, web_api: bool | None = None
 ) -> Advice:
     """Judge the way that works now.

@@ -15,7 +15,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
 from sungather import errors
-from sungather.device.advice import best_way
+from sungather.device.advice import connection_advice
 from sungather.device.identify import Identity, identify
 from sungather.reading import Path
 from sungather.transports import Transport
@@ -216,7 +216,7 @@ class _Search:
             finally:
                 await transport.close()
             first = inverters[0] if inverters else None
-            advice = best_way("http", Path.DONGLE, web_api=True)
+            advice = connection_advice("http", Path.DONGLE, web_api=True)
             return Found(
                 host=host,
                 connection=advice.connection,
@@ -261,7 +261,7 @@ class _Search:
 def _found(host: str, transport: Transport, unit: int, identity: Identity) -> Found:
     encrypted = transport.name == "sungrow"
     path = Path.DONGLE if encrypted else identity.device.path
-    advice = best_way(transport.name, path, encrypted=encrypted, web_api=False)
+    advice = connection_advice(transport.name, path, encrypted=encrypted, web_api=False)
     return Found(
         host=host,
         connection=advice.connection,

@@ -13,7 +13,7 @@ from sungather.registers import Block, Space
 from sungather.registers.device import Device
 from sungather.registers.models import NOT_INVERTERS, device_for, model_named
 
-Ask = Callable[[Block], Awaitable[Sequence[int]]]
+Read = Callable[[Block], Awaitable[Sequence[int]]]
 """Reads one block with the reader's retries; raises `Refused` for a final answer."""
 
 ARM = Block(Space.INPUT, 4954, 15)
@@ -42,14 +42,16 @@ class Identity:
     """Published name -> version of the two processors' software, those that the device tells."""
 
 
-async def identify(ask: Ask, transport: str, model: str = "auto", meter: bool = True) -> Identity:
+async def identify(
+    read: Read, transport: str, model: str = "auto", meter: bool = True
+) -> Identity:
     """Ask the device who it is.
 
     `model` other than "auto" overrides what the device says of its type. Raises `NotSungrow`
-    when neither a serial number nor a device type is there, and whatever `ask` raises but
+    when neither a serial number nor a device type is there, and whatever `read` raises but
     `Refused`.
     """
-    words = await _nameplate(ask)
+    words = await _nameplate(read)
     serial = _text(_part(words, SERIAL))
     code, output_type = _part(words, DEVICE_TYPE)[0], _part(words, OUTPUT_TYPE)[0]
     if not serial and code in (0, 0xFFFF):
@@ -65,10 +67,10 @@ async def identify(ask: Ask, transport: str, model: str = "auto", meter: bool = 
             "of an inverter behind it, or inverter.host to the inverter's own address."
         )
     if not device.family:
-        device = replace(device, family="SH" if await _answers(ask, HYBRID_STATE) else "SG")
+        device = replace(device, family="SH" if await _answers(read, HYBRID_STATE) else "SG")
     if device.phases is None and output_type in (_SINGLE_PHASE, 1, 2):
         device = replace(device, phases=1 if output_type == _SINGLE_PHASE else 3)
-    path = await _path(ask, transport, device.family)
+    path = await _path(read, transport, device.family)
     masked = path is Path.DONGLE and transport != "http"
     device = replace(device, meter=meter, path=path, masked=masked)
     versions = {
@@ -78,16 +80,16 @@ async def identify(ask: Ask, transport: str, model: str = "auto", meter: bool = 
     return Identity(device, serial, {name: text for name, text in versions.items() if text})
 
 
-async def _nameplate(ask: Ask) -> list[int]:
+async def _nameplate(read: Read) -> list[int]:
     """The words of `NAMEPLATE`; 0xFFFF for those that the device refuses."""
     try:
-        return list(await ask(NAMEPLATE))
+        return list(await read(NAMEPLATE))
     except errors.Refused:
         words = [0xFFFF] * NAMEPLATE.count
     for block in (DEVICE_TYPE, SERIAL, OUTPUT_TYPE, ARM, DSP):
         offset = block.start - NAMEPLATE.start
         try:
-            words[offset : offset + block.count] = await ask(block)
+            words[offset : offset + block.count] = await read(block)
         except errors.Refused:
             continue
     return words
@@ -98,17 +100,17 @@ def _part(nameplate: Sequence[int], block: Block) -> Sequence[int]:
     return nameplate[offset : offset + block.count]
 
 
-async def _path(ask: Ask, transport: str, family: str) -> Path:
+async def _path(read: Read, transport: str, family: str) -> Path:
     if transport == "http":
         return Path.DONGLE
     if family != "SH-RT":
         return Path.UNKNOWN
-    return Path.CABLE if await _answers(ask, CABLE_ONLY) else Path.DONGLE
+    return Path.CABLE if await _answers(read, CABLE_ONLY) else Path.DONGLE
 
 
-async def _answers(ask: Ask, block: Block) -> bool:
+async def _answers(read: Read, block: Block) -> bool:
     try:
-        await ask(block)
+        await read(block)
     except errors.Refused:
         return False
     return True

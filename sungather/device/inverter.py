@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from sungather import errors
 from sungather.clock import Clock
-from sungather.device.advice import best_way
+from sungather.device.advice import connection_advice
 from sungather.device.block_reader import BlockReader
 from sungather.device.identify import DEVICE_TYPE, identify
 from sungather.device.requester import Requester
 from sungather.device.session import Session
-from sungather.device.states import Dusk, answers_zeros, dusk_of, problem_of, state_of
+from sungather.device.states import NightRule, answers_zeros, night_rule_of, problem_of, state_of
 from sungather.options.configuration import InverterOptions
 from sungather.reading import Path, Problem, Reading, State, Value
 from sungather.registers.catalogue import registers_for
@@ -55,7 +55,7 @@ class Inverter:
         self._memory_name = f"inverter-{options.name}"
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
-        self._dusk = _dusk(memory.get("dusk"))
+        self._night = _night_rule(memory.get("dusk"))
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
@@ -149,7 +149,7 @@ class Inverter:
         answer["path"] = str(identity.device.path)
         answer["model"] = identity.device.model
         answer["serial"] = identity.serial
-        advice = best_way(self.options.connection, identity.device.path)
+        advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
         return answer
 
@@ -178,7 +178,7 @@ class Inverter:
     async def _latency(self) -> float:
         started = self._clock.monotonic()
         with contextlib.suppress(errors.Refused):  # a refusal is an answer, and as quick
-            await self._requester.ask(DEVICE_TYPE)
+            await self._requester.read(DEVICE_TYPE)
         return (self._clock.monotonic() - started) * 1000
 
     async def _identified(self) -> Session:
@@ -191,7 +191,7 @@ class Inverter:
         if known is not None and not self._lost:
             return known
         identity = await identify(
-            self._requester.ask,
+            self._requester.read,
             self._transport.name,
             self.options.model,
             meter=self.options.smart_meter != "false",
@@ -218,7 +218,7 @@ class Inverter:
         return self._session
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
-        if self._dusk is not None and self._dusk.explains(error):
+        if self._night is not None and self._night.explains(error):
             return State.ASLEEP, _SLEEPS
         return state_of(error), problem_of(error)
 
@@ -229,34 +229,34 @@ class Inverter:
         device = session.identity.device
         said = session.values()
         zeros = answers_zeros(device, said)
-        if zeros and (self._dusk is None or self._dusk.resting):
+        if zeros and (self._night is None or self._night.resting):
             return State.ASLEEP, {}, {}, frozenset()
         derived = self._derivation.step(said, device, self._clock.now(), self._clock.monotonic())
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
         # Zeros by day are a grid that failed: they say nothing about the sun.
-        dusk = self._dusk if zeros else dusk_of(device, values)
-        if dusk != self._dusk or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
-            self._dusk = dusk
+        night = self._night if zeros else night_rule_of(device, values)
+        if night != self._night or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
+            self._night = night
             self._remember()
         return State.OK, values, session.units() | derived.units, frozenset(derived.values)
 
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()
-        dusk = self._dusk
+        night = self._night
         self._storage.save(
             self._memory_name,
             {
                 "serial": self._serial,
                 "derivation": self._derivation.as_json(),
-                "dusk": {"hybrid": dusk.hybrid, "resting": dusk.resting} if dusk else None,
+                "dusk": {"hybrid": night.hybrid, "resting": night.resting} if night else None,
             },
         )
 
 
-def _dusk(saved: object) -> Dusk | None:
+def _night_rule(saved: object) -> NightRule | None:
     if not isinstance(saved, dict):
         return None
     content = cast(dict[str, object], saved)
-    return Dusk(hybrid=content.get("hybrid") is True, resting=content.get("resting") is True)
+    return NightRule(hybrid=content.get("hybrid") is True, resting=content.get("resting") is True)

@@ -35,7 +35,7 @@ class Requester:
         self._sleep = sleep
         self._contended_since: float | None = None
 
-    async def ask(self, block: Block, retries: int | None = None) -> Sequence[int]:
+    async def read(self, block: Block, retries: int | None = None) -> Sequence[int]:
         """Words of the block.
 
         Raises `Refused` at once (it is final), errors of connecting at once (another try within

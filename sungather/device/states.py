@@ -37,7 +37,7 @@ def problem_of(error: errors.InverterError) -> Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Dusk:
+class NightRule:
     """What the last good reading says about silence that follows it."""
 
     hybrid: bool
@@ -54,7 +54,7 @@ class Dusk:
         )
 
 
-def dusk_of(device: Device, values: dict[str, Value]) -> Dusk:
+def night_rule_of(device: Device, values: dict[str, Value]) -> NightRule:
     """Judge a good reading; needs `pv_power`, or `work_state_1`, to call it resting."""
     power = values.get("pv_power")
     nominal_watts = (device.nominal_kw or 0.0) * 1000
@@ -64,7 +64,7 @@ def dusk_of(device: Device, values: dict[str, Value]) -> Dusk:
         and power < nominal_watts * ASLEEP_BELOW
     )
     work_state = str(values.get("work_state_1", "")).lower()
-    return Dusk(hybrid=device.hybrid, resting=dark or work_state.startswith(_RESTING))
+    return NightRule(hybrid=device.hybrid, resting=dark or work_state.startswith(_RESTING))
 
 
 def answers_zeros(device: Device, values: dict[str, Value]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sungather import errors
-from sungather.device.identify import Ask, Identity
+from sungather.device.identify import Identity, Read
 from sungather.options.devices import FIRST_BATTERY, Kind
 from sungather.reading import Path
 from sungather.registers import Block, Space
@@ -52,19 +52,19 @@ _PLATES = {
 
 
 async def identify_behind(
-    ask: Ask, kind: Kind, unit: int, inverter: Device, connection: str
+    read: Read, kind: Kind, unit: int, inverter: Device, connection: str
 ) -> Identity | None:
-    """The device on the unit that `ask` asks; None for something else than `kind`.
+    """The device on the unit that `read` asks; None for something else than `kind`.
 
-    Raises what `ask` raises, `Refused` if there is no such device.
+    Raises what `read` raises, `Refused` if there is no such device.
     """
     plate = _PLATES[kind]
     block = plate.whole
     try:
-        words = await ask(block)
+        words = await read(block)
     except errors.Refused:
         block = plate.rest
-        words = await ask(block)
+        words = await read(block)
 
     def part(first: int, count: int) -> Sequence[int]:
         offset = first - block.start

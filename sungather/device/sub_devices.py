@@ -204,7 +204,7 @@ class Behind:
 
     async def _ask_who(self, kind: Kind, unit: int, inverter: Device) -> Identity | None:
         requester = self._requester(unit)
-        return await identify_behind(requester.ask, kind, unit, inverter, self._transport.name)
+        return await identify_behind(requester.read, kind, unit, inverter, self._transport.name)
 
     def _requester(self, unit: int) -> Requester:
         return Requester(self._transport, unit, min(self._options.retries, 1), self._clock)

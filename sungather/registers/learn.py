@@ -12,7 +12,7 @@ from typing import cast
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
 from sungather.registers.diagnose import Findings
-from sungather.registers.plan import Address, Holes
+from sungather.registers.plan import Address, UnreadableRanges
 
 ASK_AGAIN = timedelta(days=30)
 
@@ -22,33 +22,33 @@ STRIKES = 3
 _HIGHEST_REGISTER = 65536
 
 
-def knowledge_name(code: int, firmware: str, path: Path) -> str:
-    """Name under which the knowledge of such devices is stored; fit for a file name."""
+def quirks_name(code: int, firmware: str, path: Path) -> str:
+    """Name under which the quirks of such devices are stored; fit for a file name."""
     version = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in firmware)
     return f"refused-{code:04x}-{version or 'unknown'}-{path}"
 
 
 @dataclass(slots=True)
-class Knowledge:
+class DeviceQuirks:
     """What the devices of one code, firmware and path refuse."""
 
-    holes: Holes = field(default_factory=Holes)
+    unreadable: UnreadableRanges = field(default_factory=UnreadableRanges)
     widest: int | None = None
     """Registers of the widest block that is accepted, if one was refused for its width."""
     refused: dict[Block, str] = field(default_factory=dict[Block, str])
     """Fields that cannot be had, with the reason: not worth asking for."""
-    apart: dict[Block, str] = field(default_factory=dict[Block, str])
+    isolated: dict[Block, str] = field(default_factory=dict[Block, str])
     """Fields of blocks that stayed unanswered, to be read in groups on their own."""
     learned_at: datetime | None = None
     """When the first of this was learned."""
 
     def learn(self, findings: Findings, now: datetime) -> None:
         """Add what a diagnosis has found out."""
-        self.holes |= findings.holes
+        self.unreadable |= findings.unreadable
         if findings.widest is not None:
             self.widest = min(findings.widest, self.widest or findings.widest)
         self.refused.update(findings.refused)
-        if self.holes or self.widest or self.refused:
+        if self.unreadable or self.widest or self.refused:
             self.learned_at = self.learned_at or now
 
     def give_up(
@@ -62,30 +62,30 @@ class Knowledge:
     ) -> None:
         """Take note that `block` is to blame for silence or a closed session (see `Strikes`).
 
-        `fields` are those read in it. Several are from now on read in two halves, each apart
+        `fields` are those read in it. Several are from now on read in two halves, each isolated
         from everything else, until the culprit is alone; `whole` gives all of them up at once.
         """
         members = sorted(f for f in set(fields) if block.holds(f))
         middle = len(members) // 2
         if whole or not middle:
             for member in members:
-                self.apart.pop(member, None)
+                self.isolated.pop(member, None)
                 self.refused[member] = reason
         else:
             for half in (members[:middle], members[middle:]):
-                self.apart |= dict.fromkeys(half, f"silent {half[0].space} {half[0].start}")
+                self.isolated |= dict.fromkeys(half, f"silent {half[0].space} {half[0].start}")
         self.learned_at = self.learned_at or now
 
     def wanted(self, fields: Iterable[Block]) -> list[Block]:
         """The fields without those that cannot be had."""
         return [field for field in fields if field not in self.refused]
 
-    def refusals(self, unreadable: Iterable[Block] = ()) -> tuple[Refusal, ...]:
+    def refusals(self, left_out: Iterable[Block] = ()) -> tuple[Refusal, ...]:
         """What cannot be had, for the reading; neighbours with one reason become one row.
 
-        `unreadable`: further fields that a plan found no request for.
+        `left_out`: further fields that a plan found no request for.
         """
-        reasons = dict.fromkeys(unreadable, "no allowed request contains it") | self.refused
+        reasons = dict.fromkeys(left_out, "no allowed request contains it") | self.refused
         rows: list[Refusal] = []
         for lost in sorted(reasons):
             last = rows[-1] if rows else None
@@ -108,16 +108,16 @@ class Knowledge:
     def as_json(self) -> dict[str, object]:
         """Everything, for `from_json`."""
         return {
-            "no_start": _addresses_as_json(self.holes.no_start),
-            "no_contain": _addresses_as_json(self.holes.no_contain),
+            "no_start": _addresses_as_json(self.unreadable.no_start),
+            "no_contain": _addresses_as_json(self.unreadable.no_contain),
             "widest": self.widest,
             "refused": [[*_block_as_json(b), text] for b, text in sorted(self.refused.items())],
-            "apart": [[*_block_as_json(b), text] for b, text in sorted(self.apart.items())],
+            "apart": [[*_block_as_json(b), text] for b, text in sorted(self.isolated.items())],
             "learned_at": self.learned_at and self.learned_at.isoformat(),
         }
 
     @classmethod
-    def from_json(cls, content: object) -> "Knowledge | None":
+    def from_json(cls, content: object) -> "DeviceQuirks | None":
         """What `as_json` gave; None if it is damaged in any way. Half a truth is not kept."""
         try:
             return cls._from_json(_mapping(content))
@@ -125,10 +125,10 @@ class Knowledge:
             return None
 
     @classmethod
-    def _from_json(cls, content: dict[str, object]) -> "Knowledge":
+    def _from_json(cls, content: dict[str, object]) -> "DeviceQuirks":
         widest = content["widest"]
         return cls(
-            Holes(_addresses(content["no_start"]), _addresses(content["no_contain"])),
+            UnreadableRanges(_addresses(content["no_start"]), _addresses(content["no_contain"])),
             None if widest is None else _number(widest),
             _blocks(content["refused"]),
             _blocks(content["apart"]),

@@ -50,13 +50,13 @@ def requester(transport: Scripted, retries: int = 3) -> tuple[Requester, list[fl
 @pytest.mark.parametrize("trouble", [errors.Silent(""), errors.ConnectionLost("")])
 async def test_silence_and_loss_are_tried_again_at_once(trouble: Exception) -> None:
     asking, pauses, _ = requester(Scripted(trouble, trouble, WORDS))
-    assert await asking.ask(BLOCK) == WORDS
+    assert await asking.read(BLOCK) == WORDS
     assert pauses == []
 
 
 async def test_contention_is_tried_again_after_growing_pauses() -> None:
     asking, pauses, _ = requester(Scripted(*[errors.Busy("")] * 3, WORDS))
-    assert await asking.ask(BLOCK) == WORDS
+    assert await asking.read(BLOCK) == WORDS
     assert [0.1 <= pauses[0] <= 0.2, 0.2 <= pauses[1] <= 0.4, 0.4 <= pauses[2] <= 0.8] == [
         True
     ] * 3
@@ -69,7 +69,7 @@ async def test_what_is_final_for_this_scan_is_not_tried_again(trouble: Exception
     transport = Scripted(trouble, WORDS)
     asking, _, _ = requester(transport)
     with pytest.raises(type(trouble)):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
     assert transport.requests == 1
 
 
@@ -77,7 +77,7 @@ async def test_the_tries_are_retries_plus_one() -> None:
     transport = Scripted(*[errors.Silent("")] * 10)
     asking, _, _ = requester(transport, retries=2)
     with pytest.raises(errors.Silent):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
     assert transport.requests == 3
 
 
@@ -85,11 +85,11 @@ async def test_contention_for_an_hour_blames_the_unit_and_an_answer_starts_anew(
     transport = Scripted(errors.Busy(""), WORDS, errors.Busy(""), errors.Busy(""))
     asking, _, time = requester(transport, retries=0)
     with pytest.raises(errors.Busy):
-        await asking.ask(BLOCK)
-    await asking.ask(BLOCK)
+        await asking.read(BLOCK)
+    await asking.read(BLOCK)
     time.tick(3600)
     with pytest.raises(errors.Busy):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
     time.tick(3600)
     with pytest.raises(errors.WrongUnit):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
