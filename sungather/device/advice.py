@@ -1,4 +1,4 @@
-"""Which of the three ways to an inverter is best, and why. Pure.
+"""Connection advice: which of the three ways to an inverter is best, and why. Pure.
 
 A cable to the inverter's own LAN port comes before any dongle. Through a dongle the web API comes
 before its Modbus: measured on one SH8.0RT-20, the LAN port and the web API gave 1287 registers
@@ -18,10 +18,6 @@ class Advice:
     """The best value of `inverter.connection` for this device: "modbus", "sungrow" or "http"."""
     why: str
     """One or two sentences for a person."""
-
-    def is_change(self, connection: str) -> bool:
-        """Whether the options would have to be changed to follow it."""
-        return self.connection != connection
 
 
 def connection_advice(

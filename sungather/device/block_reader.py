@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from sungather import errors
 from sungather.clock import Clock
+from sungather.device.identify import Identity
 from sungather.device.requester import Requester
 from sungather.reading import Refusal
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register, starts_known
-from sungather.registers.device import Device
 from sungather.registers.diagnose import Diagnosis
 from sungather.registers.learn import STRIKES, DeviceQuirks, Strikes, quirks_name
 from sungather.registers.plan import Plan, plan
@@ -43,21 +43,20 @@ class BlockReader:
     def __init__(
         self,
         requester: Requester,
-        device: Device,
+        identity: Identity,
         registers: Iterable[Register],
-        firmware: str,
         max_registers: int,
         storage: Storage,
         clock: Clock,
     ) -> None:
         self._requester = requester
-        self._device = device
+        self._device = device = identity.device
         self._max_registers = min(max_registers, requester.transport.widest)
         self._starts = starts_known(device)
         self._isolated = {one.block: one.group for one in registers if one.group}
         self._storage = storage
         self._clock = clock
-        self._name = quirks_name(device.code, firmware, device.path)
+        self._name = quirks_name(device.code, identity.software, device.path)
         self._quirks = DeviceQuirks.from_json(storage.load(self._name)) or DeviceQuirks()
         self._strikes = Strikes()
         self._suspects: dict[Block, list[Register]] = {}

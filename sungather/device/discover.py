@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from sungather import errors
 from sungather.device.advice import connection_advice
-from sungather.device.identify import Identity, identify
+from sungather.device.identify import Identity, identify_inverter
 from sungather.reading import Path
 from sungather.transports import Transport
 from sungather.transports.modbus import ModbusTransport
@@ -174,7 +174,9 @@ class _Search:
                 return None
             for unit in _UNITS:
                 with contextlib.suppress(errors.Silent):
-                    identity = await identify(partial(transport.read, unit=unit), transport.name)
+                    identity = await identify_inverter(
+                        partial(transport.read, unit=unit), transport.name
+                    )
                     return _found(host, transport, unit, identity)
         except (errors.NotModbus, errors.ConnectionLost):
             pass
@@ -191,7 +193,7 @@ class _Search:
         await self._wait()
         transport = SungrowTransport(host, MODBUS_PORT, self._pace.answer)
         try:
-            identity = await identify(partial(transport.read, unit=1), transport.name)
+            identity = await identify_inverter(partial(transport.read, unit=1), transport.name)
         except errors.InverterError:
             return None
         finally:

@@ -16,6 +16,7 @@ _RESTING = ("standby", "stop", "initial standby", "key stop")
 _STATES: dict[type[errors.InverterError], State] = {
     errors.Asleep: State.ASLEEP,
     errors.Busy: State.BUSY,
+    errors.UnitSilent: State.BUSY,
     errors.NotModbus: State.NOT_AN_INVERTER,
     errors.NotSungrow: State.NOT_AN_INVERTER,
     errors.Refused: State.NOT_AN_INVERTER,

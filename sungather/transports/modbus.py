@@ -46,6 +46,7 @@ _CONTENTION = {
     10: "gateway path unavailable",
     11: "no answer behind the gateway",
 }
+_GATEWAY = (10, 11)
 
 
 class ModbusTransport:
@@ -193,7 +194,8 @@ class ModbusTransport:
         if isinstance(answer, ExceptionResponse):
             code = answer.exception_code
             if code in _CONTENTION:
-                raise errors.Busy(
+                error = errors.UnitSilent if code in _GATEWAY else errors.Busy
+                raise error(
                     f"{self.address} is busy (Modbus exception {code}, {_CONTENTION[code]}): "
                     f"another program is reading the inverter, or inverter.unit is wrong. "
                     f"Close the other program, or wait: it is tried again."

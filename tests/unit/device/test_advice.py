@@ -1,4 +1,4 @@
-"""Which way is best: a cable before a dongle, the web API before the dongle's Modbus."""
+"""Connection advice: a cable before a dongle, the web API before the dongle's Modbus."""
 
 import pytest
 
@@ -29,4 +29,3 @@ def test_the_best_way_and_its_reason(
     advice = connection_advice(connection, path, encrypted=encrypted, web_api=web_api)
     assert advice.connection == best
     assert says in advice.why
-    assert advice.is_change(connection) == (connection != best)

@@ -18,6 +18,7 @@ SILENCE = errors.Silent("no answer")
         (errors.PortClosed(""), State.UNREACHABLE),
         (errors.ConnectionLost(""), State.UNREACHABLE),
         (errors.Busy(""), State.BUSY),
+        (errors.UnitSilent(""), State.BUSY),
         (errors.NotModbus(""), State.NOT_AN_INVERTER),
         (errors.NotSungrow(""), State.NOT_AN_INVERTER),
         (errors.Refused("illegal data address"), State.NOT_AN_INVERTER),
