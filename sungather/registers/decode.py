@@ -1,7 +1,8 @@
 """Words -> published values. Pure: the same words give the same values.
 
-Absent is absent, never 0 (see `truth.py` for what tells). Numbers have as many decimals as their
-scale; states are texts; bits are 0 or 1; history arrays are lists with None for what is absent.
+Absent is absent, never 0 (`availability.py` tells which it is). Numbers have as many decimals as
+their scale; states are texts; bits are 0 or 1; history arrays are lists with None for what is
+absent.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -4,10 +4,10 @@ Asking for what is not there costs a request each time, or the session. So what 
 out is kept across restarts, and asked again after a long while, because firmware changes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
@@ -120,20 +120,16 @@ class DeviceQuirks:
     def from_json(cls, content: object) -> "DeviceQuirks | None":
         """What `as_json` gave; None if it is damaged in any way. Half a truth is not kept."""
         try:
-            return cls._from_json(_mapping(content))
-        except (KeyError, TypeError, ValueError):
+            saved = cast(Mapping[str, Any], content)
+            return cls(
+                UnreadableRanges(_addresses(saved["no_start"]), _addresses(saved["no_contain"])),
+                None if saved["widest"] is None else _number(saved["widest"]),
+                _blocks(saved["refused"]),
+                _blocks(saved["apart"]),
+                None if saved["learned_at"] is None else _moment(saved["learned_at"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
             return None
-
-    @classmethod
-    def _from_json(cls, content: dict[str, object]) -> "DeviceQuirks":
-        widest = content["widest"]
-        return cls(
-            UnreadableRanges(_addresses(content["no_start"]), _addresses(content["no_contain"])),
-            None if widest is None else _number(widest),
-            _blocks(content["refused"]),
-            _blocks(content["apart"]),
-            _moment(content["learned_at"]),
-        )
 
 
 class Strikes:
@@ -187,52 +183,27 @@ def _block_as_json(block: Block) -> list[object]:
     return [str(block.space), block.start, block.count]
 
 
-def _mapping(content: object) -> dict[str, object]:
-    if not isinstance(content, dict):
-        raise TypeError("not an object")
-    return cast(dict[str, object], content)
+def _number(saved: object) -> int:
+    if type(saved) is not int or not 1 <= saved <= _HIGHEST_REGISTER:
+        raise ValueError("not a register's number")
+    return saved
 
 
-def _rows(content: object) -> list[object]:
-    if not isinstance(content, list):
-        raise TypeError("not a list")
-    return cast(list[object], content)
-
-
-def _text(content: object) -> str:
-    if not isinstance(content, str):
-        raise TypeError("not a text")
-    return content
-
-
-def _number(content: object) -> int:
-    if isinstance(content, bool) or not isinstance(content, int):
-        raise TypeError("not a number")
-    if not 1 <= content <= _HIGHEST_REGISTER:
-        raise ValueError("out of range")
-    return content
-
-
-def _moment(content: object) -> datetime | None:
-    if content is None:
-        return None
-    moment = datetime.fromisoformat(_text(content))
+def _moment(saved: str) -> datetime:
+    moment = datetime.fromisoformat(saved)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
     return moment
 
 
-def _addresses(content: object) -> frozenset[Address]:
-    return frozenset(
-        (Space(space), _number(n))
-        for space, numbers in _mapping(content).items()
-        for n in _rows(numbers)
-    )
+def _addresses(saved: Mapping[str, Iterable[object]]) -> frozenset[Address]:
+    return frozenset((Space(space), _number(n)) for space, ns in saved.items() for n in ns)
 
 
-def _blocks(content: object) -> dict[Block, str]:
+def _blocks(saved: Iterable[tuple[str, object, object, object]]) -> dict[Block, str]:
     blocks: dict[Block, str] = {}
-    for row in _rows(content):
-        space, start, count, text = _rows(row)
-        blocks[Block(Space(_text(space)), _number(start), _number(count))] = _text(text)
+    for space, start, count, reason in saved:
+        if not isinstance(reason, str):
+            raise TypeError("not a text")
+        blocks[Block(Space(space), _number(start), _number(count))] = reason
     return blocks

@@ -71,14 +71,12 @@ def plan(
         groups.setdefault(name, []).append(field)
     plans: list[Plan] = []
     for name in sorted(groups):
-        walls = unreadable.no_contain | {at for at, group in owner.items() if group != name}
+        others = frozenset(at for at, group in owner.items() if group != name)
+        refused = UnreadableRanges(unreadable.no_start, unreadable.no_contain | others)
         for space in Space:
             members = [field for field in groups[name] if field.space is space]
             known = starts.get(space, frozenset[int]()) | {field.start for field in members}
-            requests = _Requests(
-                space, widest, known, UnreadableRanges(unreadable.no_start, walls)
-            )
-            plans.append(_plan_space(members, requests))
+            plans.append(_plan_space(members, _Requests(space, widest, known, refused)))
     return Plan(
         blocks=tuple(block for part in plans for block in part.blocks),
         lower_bound=tuple(field for part in plans for field in part.lower_bound),
@@ -103,11 +101,7 @@ class _Requests:
     """
 
     def __init__(
-        self,
-        space: Space,
-        widest: int,
-        starts: frozenset[int],
-        unreadable: UnreadableRanges,
+        self, space: Space, widest: int, starts: frozenset[int], unreadable: UnreadableRanges
     ) -> None:
         self._starts = sorted(n for n in starts if (space, n) not in unreadable.no_start)
         self._walls = sorted(n for where, n in unreadable.no_contain if where is space)

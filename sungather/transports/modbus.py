@@ -81,10 +81,10 @@ class ModbusTransport:
     async def read(self, block: Block, unit: int) -> Sequence[int]:
         """Read one block; one deadline covers connecting, sending and the answer."""
         deadline = self._deadline()
-        reader, writer = await self._open(deadline)
+        streams = await self._open(deadline)
         try:
             async with asyncio.timeout_at(deadline):
-                answer = await self._exchange(reader, writer, block, unit)
+                answer = await self._exchange(streams, block, unit)
             return self._registers(answer, block)
         except TimeoutError:
             await self.close()
@@ -143,14 +143,9 @@ class ModbusTransport:
             transaction_id=self._transaction,
         )
 
-    async def _exchange(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        block: Block,
-        unit: int,
-    ) -> ModbusPDU:
+    async def _exchange(self, streams: Streams, block: Block, unit: int) -> ModbusPDU:
         """Send one request and wait for the answer that belongs to it."""
+        reader, writer = streams
         request = self._request(block, unit)
         writer.write(self._framer.buildFrame(request))
         await writer.drain()
