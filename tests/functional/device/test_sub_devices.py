@@ -170,6 +170,14 @@ async def test_a_list_names_what_is_read_and_nothing_else_is_looked_for(
     assert set(units_asked(lan)) == {201}
 
 
+async def test_a_listed_device_is_not_found_a_second_time(home: Home, lan: Server) -> None:
+    first, second = await home.behind(devices="battery:201,battery").scan(home.inverter, HYBRID)
+    assert (first.name, first.serial) == ("inverter-battery-1", "S2305170043")
+    assert (second.name, second.serial) == ("inverter-battery-2", "S2305170042")
+    plates = [unit for unit, *block in lan.requests if block == ["input", 10710, 21]]
+    assert sorted(plates) == [200, 201, 202]
+
+
 async def test_a_listed_device_that_is_not_there_is_reported_and_left_alone_for_a_while(
     home: Home, lan: Server
 ) -> None:

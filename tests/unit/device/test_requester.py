@@ -93,3 +93,23 @@ async def test_contention_for_an_hour_blames_the_unit_and_an_answer_starts_anew(
     time.tick(3600)
     with pytest.raises(errors.WrongUnit):
         await asking.read(BLOCK)
+
+
+async def test_the_pauses_of_one_request_do_not_lengthen_those_of_the_next() -> None:
+    busy = errors.Busy("")
+    asking, pauses, _ = requester(Scripted(busy, busy, WORDS, busy, WORDS))
+    await asking.read(BLOCK)
+    await asking.read(BLOCK)
+    assert pauses[2] <= 0.2 < pauses[1] * 2
+
+
+async def test_a_refusal_is_an_answer_and_ends_the_hour_of_contention() -> None:
+    transport = Scripted(errors.Busy(""), errors.Refused("no"), errors.Busy(""))
+    asking, _, time = requester(transport, retries=0)
+    with pytest.raises(errors.Busy):
+        await asking.read(BLOCK)
+    with pytest.raises(errors.Refused):
+        await asking.read(BLOCK)
+    time.tick(3600)
+    with pytest.raises(errors.Busy):
+        await asking.read(BLOCK)
