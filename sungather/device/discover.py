@@ -69,7 +69,11 @@ class Found:
 
 
 def networks_of(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
-    """Networks in CIDR form. Raises `OptionsError` with a sentence for each that is refused."""
+    """Networks in CIDR form.
+
+    Raises:
+        OptionsError: A sentence for each network that is refused.
+    """
     networks: list[IPv4Network] = []
     problems: list[str] = []
     for text in texts:
@@ -167,7 +171,11 @@ class _Search:
         return [one for one in (web or found,) if one is not None]
 
     async def _modbus(self, host: str) -> Found | None:
-        """What answers Modbus. Raises `NoRoute` if there is nothing at the address."""
+        """What answers Modbus.
+
+        Raises:
+            NoRoute: There is nothing at the address.
+        """
         transport = ModbusTransport(host, MODBUS_PORT, self._pace.answer)
         try:
             if not await self._connects(transport):
@@ -279,9 +287,9 @@ def _found(host: str, transport: Transport, unit: int, identity: Identity) -> Fo
 def options_text(found: Sequence[Found]) -> str:
     """Options to paste: of one device the short form, of several `inverters.NAME`.
 
-    Of two ways to one inverter (the same serial number) only the better one is not a comment.
+    Of two endpoints of one inverter (the same serial number) only the better one is not a comment.
     """
-    best = _best_ways(found)
+    best = _best_endpoints(found)
     lines: list[str] = []
     if len(best) == 1:
         lines += ["inverter:", *_lines(best[0], "  ")]
@@ -300,7 +308,7 @@ def options_text(found: Sequence[Found]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _best_ways(found: Sequence[Found]) -> list[Found]:
+def _best_endpoints(found: Sequence[Found]) -> list[Found]:
     order = {Path.CABLE: 0, Path.DONGLE: 2, Path.UNKNOWN: 1}
     best: dict[str, Found] = {}
     for one in sorted(found, key=lambda each: order[each.path]):

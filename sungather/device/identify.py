@@ -17,7 +17,7 @@ from sungather.registers.device import Device
 from sungather.registers.models import NOT_INVERTERS, device_for, model_named
 
 Read = Callable[[Block], Awaitable[Sequence[int]]]
-"""Reads one block with the reader's retries; raises `Refused` for a final answer."""
+"""Reads one block, with retries (`Requester.read`)."""
 
 ARM = Block(Space.INPUT, 4954, 15)
 DSP = Block(Space.INPUT, 4969, 15)
@@ -50,7 +50,9 @@ class Identity:
 Identify = Callable[[Read], Awaitable[Identity]]
 """How a kind of device is asked who it is.
 
-Raises what `Read` raises, and `NotSungrow` or `WrongUnit` for something else than that kind.
+Raises:
+    NotSungrow, WrongUnit: Something else than that kind of device answers.
+    InverterError: What `Read` raises.
 """
 
 
@@ -160,7 +162,8 @@ async def identify_sub_device(
 async def _nameplate(read: Read, whole: Block, *parts: Block) -> Mapping[int, int]:
     """Register -> word of `whole`; if that is refused, of those `parts` that are not.
 
-    Raises `Refused` if all of them are.
+    Raises:
+        Refused: All of them are refused.
     """
     with contextlib.suppress(errors.Refused):
         return _numbered(whole, await read(whole))

@@ -1,7 +1,7 @@
 """One device, read scan by scan: identify -> plan -> read -> Reading.
 
-The same reader serves inverters and all that stands behind or beside them. What differs is an
-argument (how to identify it) or, for inverters, what is made of the values (`inverter.py`).
+The same reader serves inverters and sub-devices. What differs is an argument (how to identify the
+device) or, for inverters, what is made of the values (`inverter.py`).
 """
 
 from collections.abc import Mapping

@@ -63,8 +63,10 @@ class Session:
     async def read(self, complete: bool) -> tuple[frozenset[str], errors.InverterError | None]:
         """Read what is due (`complete`: everything).
 
-        Returns the names that were read, and what ended the scan early, if anything. Raises that
-        error if nothing was read at all.
+        Returns the names that were read, and what ended the scan early, if anything.
+
+        Raises:
+            InverterError: Nothing was read at all.
         """
         tiers = frozenset(Tier) if complete else self._due()
         wanted = self._registers_of(tiers)
