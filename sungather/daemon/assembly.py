@@ -86,7 +86,7 @@ class Control:
         socket = configuration.storage / SOCKET
         self._server = ControlServer(socket, configuration.targets, self._handlers())
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Nothing to keep: the pollers hold the newest readings."""
 
     async def run(self) -> None:

@@ -89,7 +89,7 @@ class Poller:
     def _publish(self, reading: Reading) -> None:
         for service in self._services:
             try:
-                service.take(reading)
+                service.on_reading(reading)
             except Exception:
                 log.exception("%s could not take a reading of %s", service.name, reading.name)
 

@@ -119,7 +119,7 @@ class Bench:
                 house_energy_total=800.25,
                 **more,
             )
-            self.outbox.take(replace(one, values=values, fresh=frozenset(values)))
+            self.outbox.on_reading(replace(one, values=values, fresh=frozenset(values)))
             self.time.pass_by(seconds=30)
         await self.outbox.flush()
 
@@ -170,7 +170,7 @@ async def test_each_interval_is_uploaded_once_when_it_is_over_with_mean_and_last
 async def test_what_is_behind_an_inverter_is_not_counted_twice(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         await b.read(2.5, power=100)
-        b.outbox.take(behind(b.time.now, pv_power=9000, house_power=9000))
+        b.outbox.on_reading(behind(b.time.now, pv_power=9000, house_power=9000))
         await b.read(3, power=100)
         await b.round()
         assert b.org.kept == {"20260621 14:00": ["1500", "100", "", "50"]}

@@ -56,7 +56,7 @@ class Taker:
         self.restarted = asyncio.Event()
         self._trouble = trouble
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         self.taken.append(reading)
 
     async def run(self) -> None:
@@ -200,7 +200,7 @@ async def test_a_service_that_cannot_take_a_reading_keeps_it_from_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Refusing(Taker):
-        def take(self, reading: Reading) -> None:
+        def on_reading(self, reading: Reading) -> None:
             raise ValueError("oops")
 
     good = Taker()
