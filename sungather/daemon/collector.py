@@ -20,6 +20,7 @@ BACK_OFF = (5.0, 20.0, 45.0, 90.0)
 """Seconds of quiet after each further scan that ran out of sessions: a device whose few sessions
 are exhausted needs about 90 s without any request."""
 _SPREAD = (1.0, 1.2)
+"""Each is made longer by up to a fifth, at random: several collectors do not come back in step."""
 _EXHAUSTED = frozenset({"busy", "connection-lost", "silent"})
 """Problems that a quiet while can cure; the others cost one connect and are tried every scan."""
 _RESTART_SERVICE_AFTER = 30.0
