@@ -93,6 +93,10 @@ class Busy(Unusable):
     kind = "busy"
 
 
+class UnitSilent(Busy):
+    """A gateway got no answer from the unit: it is busy, or there is no such device."""
+
+
 class NotModbus(Unusable):
     """The port is open, but what answers does not speak Modbus."""
 

@@ -33,7 +33,7 @@ class Service(Protocol):
 
     name: str
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Get a new reading (any state). Returns at once: it never blocks and never raises."""
         ...
 

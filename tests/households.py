@@ -154,7 +154,7 @@ async def lived(
                     seen = silent(State.UNREACHABLE, name, at, message="silent")
                 elif name == "garage" and seen.values["pv_power"] == 0:
                     seen = silent(State.ASLEEP, name, at)
-                history.take(seen)
+                history.on_reading(seen)
         at += timedelta(seconds=step)
     await history.commit()
 
@@ -213,5 +213,5 @@ async def household(
         if names:
             await lived(history, names, days, watch.moment, step)
         for name in names:
-            web.take(reading(name, watch.moment))
+            web.on_reading(reading(name, watch.moment))
         yield web, history, watch

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sungather.reading import Measurement, Value, measured
+from sungather.reading import Measurement, Reading, Value, measured
 
 
 def measurements(
@@ -10,3 +10,8 @@ def measurements(
 ) -> dict[str, Measurement]:
     """All of them read by this scan; names without a unit may be left out of `units`."""
     return measured(values, units or {}, values.keys())
+
+
+def fresh(reading: Reading) -> set[str]:
+    """The names that the reading's own scan has read."""
+    return {name for name, one in reading.measurements.items() if one.fresh}

@@ -15,7 +15,7 @@ from support import OPTIONS, ManualClock
 
 from sungather import errors
 from sungather.device.inverter import Inverter
-from sungather.device.sub_devices import Behind
+from sungather.device.sub_devices import SubDevices
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register, Tier
 from sungather.registers.kinds import kind
@@ -140,8 +140,8 @@ def inverter_on(
     return Inverter(chosen, transport, Storage(storage), zone, time.clock)
 
 
-def behind_on(
+def sub_devices_on(
     transport: ScriptedTransport, storage: Path, time: ManualClock, **options: Any
-) -> Behind:
+) -> SubDevices:
     """The reader of what is behind it."""
-    return Behind(replace(OPTIONS, **options), transport, Storage(storage), time.clock)
+    return SubDevices(replace(OPTIONS, **options), transport, Storage(storage), time.clock)

@@ -185,10 +185,10 @@ def _check_config(chosen: argparse.Namespace) -> int:
 
 
 def _registers(chosen: argparse.Namespace) -> int:
-    from sungather.registers.report import map_answer
+    from sungather.registers.report import register_report
 
     path = DevicePath(chosen.path)
-    _show(chosen, map_answer(chosen.model, chosen.level, chosen.max_registers, path))
+    _show(chosen, register_report(chosen.model, chosen.level, chosen.max_registers, path))
     return 0
 
 

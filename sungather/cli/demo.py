@@ -70,7 +70,7 @@ class Lines:
     name = "lines"
     shows_to_people = False
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Print it."""
         print(json.dumps(reading.as_json(), ensure_ascii=False), flush=True)
 
@@ -91,7 +91,7 @@ class Opener:
         self._web = web
         self._screen = screen
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Readings are for the others."""
 
     async def run(self) -> None:
@@ -120,7 +120,7 @@ class Screen(Lines):
         self._live = Live(console=Console(), auto_refresh=False, vertical_overflow="crop")
         self.shows_to_people = self._live.console.is_terminal
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Show it, if it is the inverter's own; the page shows what stands behind it, too."""
         if reading.via:
             return

@@ -217,7 +217,7 @@ def _map(answer: Answer) -> list[RenderableType]:
         source = f"[{sources.index(str(row['source'])) + 1}]"
         table.add_row(str(row["space"]), _span(row), *words, Text(source))
     requests = cast(Sequence[Row], answer["requests"])
-    proof = ", ".join(_span(field) for field in cast(Sequence[Row], answer["certificate"]))
+    proof = ", ".join(_span(field) for field in cast(Sequence[Row], answer["lower_bound"]))
     return [
         table,
         Text(),

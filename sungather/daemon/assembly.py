@@ -15,7 +15,7 @@ from sungather.daemon import answers
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control_server import ControlServer, Handler
 from sungather.device.inverter import Inverter
-from sungather.device.sub_devices import Behind
+from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
@@ -45,8 +45,8 @@ def pollers(
     for options in configuration.inverters:
         transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"), today)
         inverter = Inverter(options, transport, storage, configuration.timezone, clock)
-        behind = Behind(options, transport, storage, clock)
-        found.append(Poller(inverter, behind, services))
+        sub_devices = SubDevices(options, transport, storage, clock)
+        found.append(Poller(inverter, sub_devices, services, clock))
     return found
 
 
@@ -98,7 +98,7 @@ class Control:
         socket = configuration.storage / SOCKET
         self._server = ControlServer(socket, configuration.targets, self._handlers())
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Nothing to keep: the pollers hold the newest readings."""
 
     async def run(self) -> None:

@@ -5,12 +5,12 @@ The only place that knows both ends: inverters in front, exporters and page behi
 
 import asyncio
 import logging
-import random
 from collections.abc import Sequence
 
+from sungather.back_off import BackOff, Sleep
+from sungather.clock import Clock
 from sungather.device.inverter import Inverter
-from sungather.device.requester import Sleep
-from sungather.device.sub_devices import Behind
+from sungather.device.sub_devices import SubDevices
 from sungather.reading import Reading, State
 from sungather.service import Service
 
@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 
 BACK_OFF = (5.0, 20.0, 45.0, 90.0)
 """Seconds of quiet after each further scan that ran out of sessions: a device whose few sessions
-are exhausted needs about 90 s without any request (transports.md, §1)."""
+are exhausted needs about 90 s without any request."""
+_SPREAD = (1.0, 1.2)
+"""Each is made longer by up to a fifth, at random: several collectors do not come back in step."""
 _EXHAUSTED = frozenset({"busy", "connection-lost", "silent"})
 """Problems that a quiet while can cure; the others cost one connect and are tried every scan."""
 _RESTART_SERVICE_AFTER = 30.0
@@ -30,31 +32,32 @@ class Poller:
     def __init__(
         self,
         inverter: Inverter,
-        behind: Behind | None,
+        sub_devices: SubDevices | None,
         services: Sequence[Service],
+        clock: Clock,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.inverter = inverter
-        self._behind = behind
+        self._sub_devices = sub_devices
         self._services = services
+        self._clock = clock
         self._sleep = sleep
         self._line = asyncio.Lock()
-        self._exhausted = 0
+        self._back_off = BackOff(BACK_OFF[0], BACK_OFF[-1], between=BACK_OFF[1:-1], spread=_SPREAD)
 
     @property
     def newest(self) -> tuple[Reading, ...]:
-        """The newest readings: the inverter's, then those of the devices behind it.
+        """The newest readings: the inverter's, then those of its sub-devices.
 
         The inverter's state is `connecting` before the first scan has ended.
         """
-        return (self.inverter.newest, *(self._behind.newest if self._behind else ()))
+        return (self.inverter.newest, *(self._sub_devices.newest if self._sub_devices else ()))
 
     async def run(self) -> None:
         """Scan until cancelled; begin with saying whom one is connecting to."""
         self._publish(self.inverter.newest)
-        loop = asyncio.get_running_loop()
         interval = self.inverter.options.scan_interval
-        due = loop.time()
+        due = self._clock.monotonic()
         while True:
             try:
                 await self.scan()
@@ -65,7 +68,7 @@ class Poller:
                 )
             reading = self.inverter.newest
             quiet = self._quiet_for(reading)
-            now = loop.time()
+            now = self._clock.monotonic()
             # Slots that a slow device has missed are left out, not made up for.
             due += interval * max(1, -(-(now - due) // interval))
             if reading.state is State.OK:
@@ -79,15 +82,15 @@ class Poller:
             reading = await self.inverter.scan(complete=complete)
             _log_change(before, reading)
             self._publish(reading)
-            if self._behind is not None:
-                for one in await self._behind.scan(reading, self.inverter.device, complete):
+            if self._sub_devices is not None:
+                for one in await self._sub_devices.scan(reading, self.inverter.device, complete):
                     self._publish(one)
         return self.newest
 
     def _publish(self, reading: Reading) -> None:
         for service in self._services:
             try:
-                service.take(reading)
+                service.on_reading(reading)
             except Exception:
                 log.exception("%s could not take a reading of %s", service.name, reading.name)
 
@@ -100,11 +103,9 @@ class Poller:
         """Seconds for which an exhausted device is left alone, also after a partial reading."""
         kind = reading.problem.kind if reading.problem else ""
         if reading.state is State.ASLEEP or kind not in _EXHAUSTED:
-            self._exhausted = 0
+            self._back_off.reset()
             return 0.0
-        step = min(self._exhausted, len(BACK_OFF) - 1)
-        self._exhausted += 1
-        return BACK_OFF[step] * random.uniform(1.0, 1.2)  # noqa: S311 (jitter, not secrecy)
+        return self._back_off.next()
 
 
 class Collector:

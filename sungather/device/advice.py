@@ -1,4 +1,4 @@
-"""Which of the three ways to an inverter is best, and why. Pure.
+"""Connection advice: which of the three connections to an inverter is best, and why. Pure.
 
 A cable to the inverter's own LAN port comes before any dongle. Through a dongle the web API comes
 before its Modbus: measured on one SH8.0RT-20, the LAN port and the web API gave 1287 registers
@@ -12,22 +12,18 @@ from sungather.reading import Path
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to say about the present way."""
+    """What to say about the present connection."""
 
     connection: str
     """The best value of `inverter.connection` for this device: "modbus", "sungrow" or "http"."""
     why: str
     """One or two sentences for a person."""
 
-    def is_change(self, connection: str) -> bool:
-        """Whether the options would have to be changed to follow it."""
-        return self.connection != connection
 
-
-def best_way(
+def connection_advice(
     connection: str, path: Path, *, encrypted: bool = False, web_api: bool | None = None
 ) -> Advice:
-    """Judge the way that works now.
+    """Judge the connection that works now.
 
     `encrypted`: the device wants encrypted Modbus. `web_api`: whether the web interface of a
     WiNet-S answers at the same address; None if nobody has looked.

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from sungather import errors
 from sungather.clock import Clock
+from sungather.device.identify import Identity
 from sungather.device.requester import Requester
 from sungather.reading import Refusal
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register, starts_known
-from sungather.registers.device import Device
 from sungather.registers.diagnose import Diagnosis
-from sungather.registers.learn import STRIKES, Knowledge, Strikes, knowledge_name
+from sungather.registers.learn import STRIKES, DeviceQuirks, Strikes, quirks_name
 from sungather.registers.plan import Plan, plan
 from sungather.storage import Storage
 
@@ -43,46 +43,45 @@ class BlockReader:
     def __init__(
         self,
         requester: Requester,
-        device: Device,
+        identity: Identity,
         registers: Iterable[Register],
-        firmware: str,
         max_registers: int,
         storage: Storage,
         clock: Clock,
     ) -> None:
         self._requester = requester
-        self._device = device
+        self._device = device = identity.device
         self._max_registers = min(max_registers, requester.transport.widest)
         self._starts = starts_known(device)
-        self._apart = {one.block: one.group for one in registers if one.group}
+        self._isolated = {one.block: one.group for one in registers if one.group}
         self._storage = storage
         self._clock = clock
-        self._name = knowledge_name(device.code, firmware, device.path)
-        self._knowledge = Knowledge.from_json(storage.load(self._name)) or Knowledge()
+        self._name = quirks_name(device.code, identity.software, device.path)
+        self._quirks = DeviceQuirks.from_json(storage.load(self._name)) or DeviceQuirks()
         self._strikes = Strikes()
         self._suspects: dict[Block, list[Register]] = {}
         self._plans: dict[frozenset[Register], Plan] = {}
-        self._unreadable: set[Block] = set()
+        self._left_out: set[Block] = set()
         self._groups: set[Block] = set()
-        """Blocks of registers that are read apart from all others."""
+        """Blocks of isolated groups."""
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
         """What this device is known not to give."""
-        return self._knowledge.refusals(self._unreadable)
+        return self._quirks.refusals(self._left_out)
 
     async def read(self, registers: Iterable[Register]) -> Gathered:
         """Words of all registers that can be had."""
         wanted = frozenset(registers)
-        if self._knowledge.expired(self._clock.now()):
-            self._knowledge = Knowledge()
+        if self._quirks.expired(self._clock.now()):
+            self._quirks = DeviceQuirks()
             self._plans.clear()
         gathered = Gathered()
         for block in self._strikes.suspects_last(self._plan(wanted).blocks):
             group = block in self._groups
             try:
                 # What is known to break off sessions is asked once, and after everything else.
-                words = await self._requester.ask(block, retries=0 if group else None)
+                words = await self._requester.read(block, retries=0 if group else None)
             except errors.Refused as error:
                 self._answered(block)
                 gathered.failure = await self._diagnose(block, wanted, error, gathered)
@@ -105,17 +104,17 @@ class BlockReader:
     def _plan(self, wanted: frozenset[Register]) -> Plan:
         """The plan for these registers, made once for what is known of the device."""
         if wanted not in self._plans:
-            knowledge = self._knowledge
+            quirks = self._quirks
             made = plan(
-                knowledge.wanted({one.block for one in wanted}),
-                min(self._max_registers, knowledge.widest or self._max_registers),
+                quirks.wanted({one.block for one in wanted}),
+                min(self._max_registers, quirks.widest or self._max_registers),
                 self._starts,
-                knowledge.holes,
-                self._apart | knowledge.apart,
+                quirks.unreadable,
+                self._isolated | quirks.isolated,
             )
             self._plans[wanted] = made
-            self._groups.update(b for b in made.blocks if any(map(b.holds, self._apart)))
-            self._unreadable.update(made.unreadable)
+            self._groups.update(b for b in made.blocks if any(map(b.holds, self._isolated)))
+            self._left_out.update(made.left_out)
         return self._plans[wanted]
 
     async def _diagnose(
@@ -126,21 +125,21 @@ class BlockReader:
         gathered: Gathered,
     ) -> errors.InverterError | None:
         """Take a refused block apart, keep what can be read of it, and learn the rest."""
-        knowledge = self._knowledge
+        quirks = self._quirks
         diagnosis = Diagnosis(
             block,
             (one.block for one in wanted),
             error.reason,
-            widest=min(self._max_registers, knowledge.widest or self._max_registers),
+            widest=min(self._max_registers, quirks.widest or self._max_registers),
             starts=self._starts,
-            holes=knowledge.holes,
-            apart=self._apart | knowledge.apart,
+            unreadable=quirks.unreadable,
+            isolated=self._isolated | quirks.isolated,
             masked=self._device.masked,
         )
         failure: errors.InverterError | None = None
         while (probe := diagnosis.probe) is not None:
             try:
-                diagnosis.accepted(await self._requester.ask(probe))
+                diagnosis.accepted(await self._requester.read(probe))
             except errors.Refused as refusal:
                 diagnosis.refused(refusal.reason)
             except errors.InverterError as trouble:
@@ -149,7 +148,7 @@ class BlockReader:
         findings = diagnosis.findings
         for field_read, words in findings.read.items():
             gathered.add(field_read, words)
-        knowledge.learn(findings, self._clock.now())
+        quirks.learn(findings, self._clock.now())
         self._learned()
         return failure
 
@@ -157,7 +156,7 @@ class BlockReader:
         self._suspects.pop(block, None)
         for guilty in self._strikes.answered(block):
             members = self._suspects.pop(guilty)
-            self._knowledge.give_up(
+            self._quirks.give_up(
                 guilty,
                 (one.block for one in members),
                 "no answer, or the connection is closed",
@@ -168,5 +167,5 @@ class BlockReader:
 
     def _learned(self) -> None:
         self._plans.clear()
-        self._unreadable.clear()
-        self._storage.save(self._name, self._knowledge.as_json())
+        self._left_out.clear()
+        self._storage.save(self._name, self._quirks.as_json())

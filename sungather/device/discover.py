@@ -15,8 +15,8 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
 from sungather import errors
-from sungather.device.advice import best_way
-from sungather.device.identify import Identity, identify
+from sungather.device.advice import connection_advice
+from sungather.device.identify import Identity, identify_inverter
 from sungather.reading import Path
 from sungather.transports import Transport
 from sungather.transports.modbus import ModbusTransport
@@ -69,7 +69,11 @@ class Found:
 
 
 def networks_of(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
-    """Networks in CIDR form. Raises `OptionsError` with a sentence for each that is refused."""
+    """Networks in CIDR form.
+
+    Raises:
+        OptionsError: A sentence for each network that is refused.
+    """
     networks: list[IPv4Network] = []
     problems: list[str] = []
     for text in texts:
@@ -167,14 +171,20 @@ class _Search:
         return [one for one in (web or found,) if one is not None]
 
     async def _modbus(self, host: str) -> Found | None:
-        """What answers Modbus. Raises `NoRoute` if there is nothing at the address."""
+        """What answers Modbus.
+
+        Raises:
+            NoRoute: There is nothing at the address.
+        """
         transport = ModbusTransport(host, MODBUS_PORT, self._pace.answer)
         try:
             if not await self._connects(transport):
                 return None
             for unit in _UNITS:
                 with contextlib.suppress(errors.Silent):
-                    identity = await identify(partial(transport.read, unit=unit), transport.name)
+                    identity = await identify_inverter(
+                        partial(transport.read, unit=unit), transport.name
+                    )
                     return _found(host, transport, unit, identity)
         except (errors.NotModbus, errors.ConnectionLost):
             pass
@@ -191,7 +201,7 @@ class _Search:
         await self._wait()
         transport = SungrowTransport(host, MODBUS_PORT, self._pace.answer)
         try:
-            identity = await identify(partial(transport.read, unit=1), transport.name)
+            identity = await identify_inverter(partial(transport.read, unit=1), transport.name)
         except errors.InverterError:
             return None
         finally:
@@ -216,7 +226,7 @@ class _Search:
             finally:
                 await transport.close()
             first = inverters[0] if inverters else None
-            advice = best_way("http", Path.DONGLE, web_api=True)
+            advice = connection_advice("http", Path.DONGLE, web_api=True)
             return Found(
                 host=host,
                 connection=advice.connection,
@@ -261,7 +271,7 @@ class _Search:
 def _found(host: str, transport: Transport, unit: int, identity: Identity) -> Found:
     encrypted = transport.name == "sungrow"
     path = Path.DONGLE if encrypted else identity.device.path
-    advice = best_way(transport.name, path, encrypted=encrypted, web_api=False)
+    advice = connection_advice(transport.name, path, encrypted=encrypted, web_api=False)
     return Found(
         host=host,
         connection=advice.connection,
@@ -277,9 +287,9 @@ def _found(host: str, transport: Transport, unit: int, identity: Identity) -> Fo
 def options_text(found: Sequence[Found]) -> str:
     """Options to paste: of one device the short form, of several `inverters.NAME`.
 
-    Of two ways to one inverter (the same serial number) only the better one is not a comment.
+    Of two endpoints of one inverter (the same serial number) only the better one is not a comment.
     """
-    best = _best_ways(found)
+    best = _best_endpoints(found)
     lines: list[str] = []
     if len(best) == 1:
         lines += ["inverter:", *_lines(best[0], "  ")]
@@ -298,7 +308,7 @@ def options_text(found: Sequence[Found]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _best_ways(found: Sequence[Found]) -> list[Found]:
+def _best_endpoints(found: Sequence[Found]) -> list[Found]:
     order = {Path.CABLE: 0, Path.DONGLE: 2, Path.UNKNOWN: 1}
     best: dict[str, Found] = {}
     for one in sorted(found, key=lambda each: order[each.path]):

@@ -1,21 +1,24 @@
 """Who answers at the other end: serial number, model, family and the path in between.
 
 Identification comes before everything else and asks little: one request for an inverter that
-answers like the documents say, two more for the SH-RT family.
+answers like the documents say, two more for the SH-RT family; one for a sub-device. A new kind of
+device needs a function in here (an `Identify`) and its registers in the map.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sungather import errors
 from sungather.household import NOT_INVERTERS
+from sungather.options.devices import FIRST_BATTERY, Kind
 from sungather.reading import Path
-from sungather.registers import Block, Space
+from sungather.registers import Block, Space, kinds
 from sungather.registers.device import Device
 from sungather.registers.models import device_for, model_named
 
-Ask = Callable[[Block], Awaitable[Sequence[int]]]
-"""Reads one block with the reader's retries; raises `Refused` for a final answer."""
+Read = Callable[[Block], Awaitable[Sequence[int]]]
+"""Reads one block, with retries (`Requester.read`)."""
 
 ARM = Block(Space.INPUT, 4954, 15)
 DSP = Block(Space.INPUT, 4969, 15)
@@ -40,18 +43,34 @@ class Identity:
     device: Device
     serial: str
     firmware: Mapping[str, str]
-    """Published name -> version of the two processors' software, those that the device tells."""
+    """Published name -> version, of the software whose version the device tells."""
+    software: str
+    """The version that what is learned of the device holds for; "" if it does not tell."""
 
 
-async def identify(ask: Ask, transport: str, model: str = "auto", meter: bool = True) -> Identity:
-    """Ask the device who it is.
+Identify = Callable[[Read], Awaitable[Identity]]
+"""How a kind of device is asked who it is.
 
-    `model` other than "auto" overrides what the device says of its type. Raises `NotSungrow`
-    when neither a serial number nor a device type is there, and whatever `ask` raises but
-    `Refused`.
+Raises:
+    NotSungrow, WrongUnit: Something else than that kind of device answers.
+    InverterError: What `Read` raises.
+"""
+
+
+async def identify_inverter(
+    read: Read, transport: str, model: str = "auto", meter: bool = True
+) -> Identity:
+    """Ask an inverter who it is; `model` other than "auto" overrides its device type.
+
+    Raises:
+        NotSungrow: There is neither a serial number nor a device type, or it is no inverter.
+        InverterError: What `read` raises, but `Refused`.
     """
-    words = await _nameplate(ask)
-    serial = _text(_part(words, SERIAL))
+    try:
+        words = await _nameplate(read, NAMEPLATE, DEVICE_TYPE, SERIAL, OUTPUT_TYPE, ARM, DSP)
+    except errors.Refused:
+        words = dict[int, int]()
+    serial = _ascii(_part(words, SERIAL))
     code, output_type = _part(words, DEVICE_TYPE)[0], _part(words, OUTPUT_TYPE)[0]
     if not serial and code in (0, 0xFFFF):
         raise errors.NotSungrow(
@@ -66,56 +85,127 @@ async def identify(ask: Ask, transport: str, model: str = "auto", meter: bool = 
             "of an inverter behind it, or inverter.host to the inverter's own address."
         )
     if not device.family:
-        device = replace(device, family="SH" if await _answers(ask, HYBRID_STATE) else "SG")
+        device = replace(device, family="SH" if await _answers(read, HYBRID_STATE) else "SG")
     if device.phases is None and output_type in (_SINGLE_PHASE, 1, 2):
         device = replace(device, phases=1 if output_type == _SINGLE_PHASE else 3)
-    path = await _path(ask, transport, device.family)
+    path = await _path(read, transport, device.family)
     masked = path is Path.DONGLE and transport != "http"
     device = replace(device, meter=meter, path=path, masked=masked)
-    versions = {
-        "arm_software_version": _text(_part(words, ARM)),
-        "dsp_software_version": _text(_part(words, DSP)),
-    }
-    return Identity(device, serial, {name: text for name, text in versions.items() if text})
+    arm, dsp = _ascii(_part(words, ARM)), _ascii(_part(words, DSP))
+    versions = {"arm_software_version": arm, "dsp_software_version": dsp}
+    return Identity(device, serial, {name: text for name, text in versions.items() if text}, arm)
 
 
-async def _nameplate(ask: Ask) -> list[int]:
-    """The words of `NAMEPLATE`; 0xFFFF for those that the device refuses."""
-    try:
-        return list(await ask(NAMEPLATE))
-    except errors.Refused:
-        words = [0xFFFF] * NAMEPLATE.count
-    for block in (DEVICE_TYPE, SERIAL, OUTPUT_TYPE, ARM, DSP):
-        offset = block.start - NAMEPLATE.start
+@dataclass(frozen=True, slots=True)
+class _Plate:
+    """Where a kind of sub-device says who it is."""
+
+    family: str
+    whole: Block
+    """All of the below in one request."""
+    rest: Block
+    """The same without what some devices refuse."""
+    code: int
+    serial: Block
+    firmware: Block
+    firmware_name: str
+
+
+_PLATES = {
+    Kind.BATTERY: _Plate(
+        "battery",
+        whole=Block(Space.INPUT, 10710, 21),
+        rest=Block(Space.INPUT, 10711, 20),
+        code=10710,
+        serial=Block(Space.INPUT, 10711, 10),
+        firmware=Block(Space.INPUT, 10721, 10),
+        firmware_name="battery_bcu_firmware",
+    ),
+    Kind.CHARGER: _Plate(
+        "ev-charger",
+        whole=Block(Space.INPUT, 21201, 35),
+        rest=Block(Space.INPUT, 21216, 20),
+        code=21224,
+        serial=Block(Space.INPUT, 21201, 6),
+        firmware=Block(Space.INPUT, 21226, 10),
+        firmware_name="charger_firmware_version",
+    ),
+}
+
+
+async def identify_sub_device(
+    read: Read, kind: Kind, unit: int, inverter: Device, connection: str
+) -> Identity:
+    """Ask who is on the unit that `read` asks.
+
+    Raises:
+        WrongUnit: Something else than `kind` is there.
+        InverterError: What `read` raises; `Refused` if there is no such device.
+    """
+    plate = _PLATES[kind]
+    words = await _nameplate(read, plate.whole, plate.rest)
+    code = words.get(plate.code, 0)
+    serial, firmware = (kinds.text(_part(words, at)) for at in (plate.serial, plate.firmware))
+    device = device_for(code)
+    if device.family != plate.family:
+        if not serial and not firmware:
+            raise errors.WrongUnit(f"There is no {kind} on unit {unit}. Check inverter.devices.")
+        model = f"{kind} (0x{code:04X})" if code else str(kind)
+        device = Device(code, model, plate.family)
+    path, masked = inverter.path, inverter.masked
+    if kind is Kind.BATTERY and unit >= FIRST_BATTERY and connection != "http":
+        path, masked = Path.CABLE, False  # only the LAN port has these units
+    device = replace(device, path=path, masked=masked)
+    versions = {plate.firmware_name: firmware} if firmware else {}
+    return Identity(device, serial, versions, firmware)
+
+
+async def _nameplate(read: Read, whole: Block, *parts: Block) -> Mapping[int, int]:
+    """Register -> word of `whole`; if that is refused, of those `parts` that are not.
+
+    Raises:
+        Refused: All of them are refused.
+    """
+    with contextlib.suppress(errors.Refused):
+        return _numbered(whole, await read(whole))
+    words: dict[int, int] = {}
+    refusal: errors.Refused | None = None
+    for block in parts:
         try:
-            words[offset : offset + block.count] = await ask(block)
-        except errors.Refused:
-            continue
+            words |= _numbered(block, await read(block))
+        except errors.Refused as error:
+            refusal = error
+    if refusal is not None and not words:
+        raise refusal
     return words
 
 
-def _part(nameplate: Sequence[int], block: Block) -> Sequence[int]:
-    offset = block.start - NAMEPLATE.start
-    return nameplate[offset : offset + block.count]
+def _numbered(block: Block, words: Sequence[int]) -> dict[int, int]:
+    return dict(zip(range(block.start, block.end + 1), words, strict=True))
 
 
-async def _path(ask: Ask, transport: str, family: str) -> Path:
+def _part(words: Mapping[int, int], block: Block) -> Sequence[int]:
+    """The words of a block; 0xFFFF for those that were refused."""
+    return [words.get(at, 0xFFFF) for at in range(block.start, block.end + 1)]
+
+
+async def _path(read: Read, transport: str, family: str) -> Path:
     if transport == "http":
         return Path.DONGLE
     if family != "SH-RT":
         return Path.UNKNOWN
-    return Path.CABLE if await _answers(ask, CABLE_ONLY) else Path.DONGLE
+    return Path.CABLE if await _answers(read, CABLE_ONLY) else Path.DONGLE
 
 
-async def _answers(ask: Ask, block: Block) -> bool:
+async def _answers(read: Read, block: Block) -> bool:
     try:
-        await ask(block)
+        await read(block)
     except errors.Refused:
         return False
     return True
 
 
-def _text(words: Sequence[int]) -> str:
+def _ascii(words: Sequence[int]) -> str:
     """ASCII up to the first NUL; "" for a register block that holds no text."""
     raw = b"".join(word.to_bytes(2, "big") for word in words).split(b"\0", 1)[0]
     text = raw.decode("ascii", errors="replace").strip()

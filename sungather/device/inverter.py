@@ -1,24 +1,22 @@
-"""One inverter: identify -> plan -> read -> Reading."""
+"""One inverter: the device reader, and what is made of an inverter's values and silence."""
 
 import contextlib
 import logging
 import statistics
+from functools import partial
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
 from sungather.clock import Clock
-from sungather.device.advice import best_way
-from sungather.device.block_reader import BlockReader
-from sungather.device.identify import DEVICE_TYPE, identify
-from sungather.device.requester import Requester
+from sungather.device.advice import connection_advice
+from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
+from sungather.device.reader import DeviceReader, Judgement
 from sungather.device.session import Session
-from sungather.device.states import Dusk, answers_zeros, dusk_of, problem_of, state_of
+from sungather.device.states import NightRule, answers_zeros, night_rule_of
 from sungather.options.configuration import InverterOptions
-from sungather.reading import Path, Problem, Reading, State, Value, measured
-from sungather.registers.catalogue import registers_for
+from sungather.reading import Path, Problem, State, measured
 from sungather.registers.derive import Derivation
-from sungather.registers.device import Device
 from sungather.storage import Storage
 from sungather.transports import Transport
 
@@ -33,8 +31,8 @@ _REMEMBER_EVERY = 900.0
 """Seconds between two writes of what must survive a restart; gentle to SD cards."""
 
 
-class Inverter:
-    """Reads one inverter scan by scan. Not for concurrent use: its `Poller` sees to that."""
+class Inverter(DeviceReader):
+    """Reads one inverter; derives values, knows the night, and keeps counters over restarts."""
 
     def __init__(
         self,
@@ -44,78 +42,26 @@ class Inverter:
         timezone: ZoneInfo,
         clock: Clock,
     ) -> None:
-        self.options = options
-        self.newest = Reading(
-            options.name, State.CONNECTING, clock.now(), transport=transport.name
+        identify = partial(
+            identify_inverter,
+            transport=transport.name,
+            model=options.model,
+            meter=options.smart_meter != "false",
         )
-        self._transport = transport
-        self._storage = storage
-        self._clock = clock
-        self._requester = Requester(transport, options.unit, options.retries, clock)
+        super().__init__(options, transport, identify, storage, clock)
         self._memory_name = f"inverter-{options.name}"
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
-        self._dusk = _dusk(memory.get("dusk"))
+        self._night = _night_rule(memory.get("dusk"))
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
-        self._session: Session | None = None
-        self._lost = True
-        """Whether the device must say again who it is."""
-
-    @property
-    def device(self) -> Device | None:
-        """What answered last; None before anything did."""
-        return self._session.identity.device if self._session else None
 
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
         await self._transport.close()
         if self._session is not None:
             self._remember()
-
-    async def scan(self, complete: bool = False) -> Reading:
-        """Read what is due (`complete`: everything) and judge the state.
-
-        Never raises for trouble with the device: that is a reading, too.
-        """
-        started, requests = self._clock.monotonic(), self._transport.requests
-        try:
-            session = await self._identified()
-            fresh, trouble = await session.read(complete)
-        except errors.InverterError as error:
-            self._lost = True
-            state, problem = self._judge_silence(error)
-            values: dict[str, Value] = {}
-            units: dict[str, str] = {}
-            fresh: frozenset[str] = frozenset()
-        else:
-            state, values, units, derived = self._judge_values(session)
-            problem = problem_of(trouble) if trouble else None
-            if state is State.ASLEEP:
-                problem = _SLEEPS
-            fresh = (fresh & values.keys()) | derived
-        now = self._clock.now()
-        known, device = self._session, self.device
-        self.newest = Reading(
-            name=self.options.name,
-            state=state,
-            time=now,
-            model=device.model if device else "",
-            family=device.family if device else "",
-            serial=known.identity.serial if known else "",
-            firmware=known.firmware() if known else {},
-            transport=self._transport.name,
-            path=device.path if device else Path.UNKNOWN,
-            measurements=measured(values, units, fresh),
-            absent=known.absent() if known else (),
-            refused=known.refusals() if known else (),
-            requests=self._transport.requests - requests,
-            duration_ms=(self._clock.monotonic() - started) * 1000,
-            problem=problem,
-            since=self.newest.since if self.newest.state is state else now,
-        )
-        return self.newest
 
     async def test(self) -> dict[str, object]:
         """The answer of `test-connection` for this inverter."""
@@ -132,7 +78,7 @@ class Inverter:
         }
         try:
             self._lost = True
-            identity = (await self._identified()).identity
+            identity = (await self.identified()).identity
             latencies = [await self._latency() for _ in range(_LATENCY_SAMPLES)]
         except errors.InverterError as error:
             _, problem = self._judge_silence(error)
@@ -147,7 +93,7 @@ class Inverter:
         answer["path"] = str(identity.device.path)
         answer["model"] = identity.device.model
         answer["serial"] = identity.serial
-        advice = best_way(self.options.connection, identity.device.path)
+        advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
         return answer
 
@@ -176,85 +122,54 @@ class Inverter:
     async def _latency(self) -> float:
         started = self._clock.monotonic()
         with contextlib.suppress(errors.Refused):  # a refusal is an answer, and as quick
-            await self._requester.ask(DEVICE_TYPE)
+            await self._requester.read(DEVICE_TYPE)
         return (self._clock.monotonic() - started) * 1000
 
-    async def _identified(self) -> Session:
-        """The session with the device that answers now.
-
-        It is asked who it is at the start and after every loss: behind an address from the
-        router another inverter may answer tomorrow.
-        """
-        known = self._session
-        if known is not None and not self._lost:
-            return known
-        identity = await identify(
-            self._requester.ask,
-            self._transport.name,
-            self.options.model,
-            meter=self.options.smart_meter != "false",
-        )
-        self._lost = False
-        if known is not None and known.identity == identity:
-            known.forget_values()
-            return known
+    def _begin(self, identity: Identity) -> Session:
         if identity.serial and self._serial not in ("", identity.serial):
             self._derivation.forget()
         self._serial = identity.serial or self._serial
-        registers = registers_for(identity.device, self.options.level)
-        blocks = BlockReader(
-            self._requester,
-            identity.device,
-            registers,
-            identity.firmware.get("arm_software_version", ""),
-            self.options.max_registers,
-            self._storage,
-            self._clock,
-        )
-        interval = self.options.scan_interval
-        self._session = Session(identity, registers, blocks, interval, self._clock)
-        return self._session
+        return super()._begin(identity)
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
-        if self._dusk is not None and self._dusk.explains(error):
+        if self._night is not None and self._night.explains(error):
             return State.ASLEEP, _SLEEPS
-        return state_of(error), problem_of(error)
+        return super()._judge_silence(error)
 
-    def _judge_values(
-        self, session: Session
-    ) -> tuple[State, dict[str, Value], dict[str, str], frozenset[str]]:
-        """The state, all values and units, and the names of what follows from the values."""
+    def _judge_values(self, session: Session, fresh: frozenset[str]) -> Judgement:
         device = session.identity.device
         said = session.values()
         zeros = answers_zeros(device, said)
-        if zeros and (self._dusk is None or self._dusk.resting):
-            return State.ASLEEP, {}, {}, frozenset()
+        if zeros and (self._night is None or self._night.resting):
+            return Judgement(State.ASLEEP, _SLEEPS)
         derived = self._derivation.step(said, device, self._clock.now(), self._clock.monotonic())
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
         # Zeros by day are a grid that failed: they say nothing about the sun.
-        dusk = self._dusk if zeros else dusk_of(device, values)
-        if dusk != self._dusk or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
-            self._dusk = dusk
+        night = self._night if zeros else night_rule_of(device, values)
+        if night != self._night or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
+            self._night = night
             self._remember()
-        return State.OK, values, session.units() | derived.units, frozenset(derived.values)
+        units = session.units() | derived.units
+        fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
+        return Judgement(State.OK, None, measured(values, units, fresh))
 
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()
-        dusk = self._dusk
+        night = self._night
         self._storage.save(
             self._memory_name,
             {
                 "serial": self._serial,
                 "derivation": self._derivation.as_json(),
-                "dusk": {"hybrid": dusk.hybrid, "resting": dusk.resting} if dusk else None,
+                "dusk": {"hybrid": night.hybrid, "resting": night.resting} if night else None,
             },
         )
 
 
-def _dusk(saved: object) -> Dusk | None:
+def _night_rule(saved: object) -> NightRule | None:
     if not isinstance(saved, dict):
         return None
     content = cast(dict[str, object], saved)
-    return Dusk(hybrid=content.get("hybrid") is True, resting=content.get("resting") is True)
+    return NightRule(hybrid=content.get("hybrid") is True, resting=content.get("resting") is True)

@@ -1,10 +1,10 @@
-"""One inverter's questions, one at a time: retries, pauses, and what repeated trouble means."""
+"""Requests to one device, one at a time: retries, pauses, and what repeated trouble means."""
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from sungather import errors
+from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.registers import Block
 from sungather.transports import Transport
@@ -13,12 +13,12 @@ WRONG_UNIT_AFTER = 3600.0
 """Seconds of nothing but contention after which the unit id is to blame (transports.md, §1)."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 2.0
-
-Sleep = Callable[[float], Awaitable[None]]
+_SPREAD = (0.5, 1.0)
+"""Share of each pause, at random: never in step with other clients."""
 
 
 class Requester:
-    """Asks blocks through a transport, with `retries` further tries where another try can help."""
+    """Reads blocks through a transport, with `retries` further tries where that can help."""
 
     def __init__(
         self,
@@ -32,25 +32,28 @@ class Requester:
         self._unit = unit
         self._retries = retries
         self._clock = clock
-        self._sleep = sleep
+        self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE, spread=_SPREAD, sleep=sleep)
         self._contended_since: float | None = None
 
-    async def ask(self, block: Block, retries: int | None = None) -> Sequence[int]:
+    async def read(self, block: Block, retries: int | None = None) -> Sequence[int]:
         """Words of the block.
 
-        Raises `Refused` at once (it is final), errors of connecting at once (another try within
-        the same scan would meet the same wall), and the last `Silent`, `ConnectionLost` or
-        `Busy` after all tries.
+        Raises:
+            Refused: At once, for it is final.
+            Silent, ConnectionLost, Busy: The last of them, after all tries.
+            WrongUnit: Nothing but `Busy` for an hour.
+            InverterError: Errors of connecting, at once: another try within the same scan would
+                meet the same wall.
         """
-        tries = 1 + (self._retries if retries is None else retries)
-        for left in reversed(range(tries)):
+        self._back_off.reset()
+        for left in reversed(range(1 + (self._retries if retries is None else retries))):
             try:
                 words = await self.transport.read(block, self._unit)
             except errors.Busy as error:
                 self._note_contention(error)
                 if not left:
                     raise
-                await self._sleep(self._pause(tries - left))
+                await self._back_off.wait()
             except (errors.Silent, errors.ConnectionLost):
                 if not left:
                     raise
@@ -71,9 +74,3 @@ class Requester:
                 f"For an hour the device has answered nothing but 'busy' on unit {self._unit}. "
                 f"Check inverter.unit: 1 is the inverter itself, 2 the second one of a cascade."
             ) from error
-
-    @staticmethod
-    def _pause(tried: int) -> float:
-        """Seconds before the next try: growing, and never in step with other clients."""
-        longest = min(_FIRST_PAUSE * 2 ** (tried - 1), _LONGEST_PAUSE)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, not secrecy)

@@ -1,14 +1,15 @@
 """What is known of an identified device from one scan to the next: its values and their age."""
 
-from collections.abc import Iterable
-
 from sungather import errors
 from sungather.clock import Clock
 from sungather.device.block_reader import BlockReader
 from sungather.device.identify import Identity
+from sungather.device.requester import Requester
+from sungather.options.configuration import InverterOptions
 from sungather.reading import Refusal, Value
-from sungather.registers.catalogue import Register, Tier
+from sungather.registers.catalogue import Register, Tier, registers_for
 from sungather.registers.decode import Decoder
+from sungather.storage import Storage
 
 PERIODS = {Tier.FAST: 0.0, Tier.SLOW: 60.0, Tier.HOURLY: 3600.0, Tier.HISTORY: 3600.0}
 """Seconds after which a tier is read again; the fast one at every scan."""
@@ -28,13 +29,16 @@ class Session:
     def __init__(
         self,
         identity: Identity,
-        registers: Iterable[Register],
-        blocks: BlockReader,
-        scan_interval: float,
+        requester: Requester,
+        options: InverterOptions,
+        storage: Storage,
         clock: Clock,
     ) -> None:
         self.identity = identity
-        self._registers = tuple(registers)
+        self._registers = registers = registers_for(identity.device, options.level)
+        self._blocks = BlockReader(
+            requester, identity, registers, options.max_registers, storage, clock
+        )
         self._decoder = Decoder(self._registers, identity.device)
         self._tiers_of: dict[str, set[Tier]] = {}
         for register in self._registers:
@@ -42,13 +46,12 @@ class Session:
         self._lifetime = {
             name: 0.0
             if tiers == {Tier.FAST}
-            else 2 * max(map(PERIODS.__getitem__, tiers)) + scan_interval
+            else 2 * max(map(PERIODS.__getitem__, tiers)) + options.scan_interval
             for name, tiers in self._tiers_of.items()
         }
         """Seconds for which a value holds."""
         self._by_tiers: dict[frozenset[Tier], frozenset[Register]] = {}
-        self._blocks = blocks
-        self._scan_interval = scan_interval
+        self._scan_interval = options.scan_interval
         self._clock = clock
         self._tier_read_at: dict[Tier, float] = {}
         self._values: dict[str, Value] = {}
@@ -60,8 +63,10 @@ class Session:
     async def read(self, complete: bool) -> tuple[frozenset[str], errors.InverterError | None]:
         """Read what is due (`complete`: everything).
 
-        Returns the names that were read, and what ended the scan early, if anything. Raises that
-        error if nothing was read at all.
+        Returns the names that were read, and what ended the scan early, if anything.
+
+        Raises:
+            InverterError: Nothing was read at all.
         """
         tiers = frozenset(Tier) if complete else self._due()
         wanted = self._registers_of(tiers)

@@ -16,6 +16,7 @@ _RESTING = ("standby", "stop", "initial standby", "key stop")
 _STATES: dict[type[errors.InverterError], State] = {
     errors.Asleep: State.ASLEEP,
     errors.Busy: State.BUSY,
+    errors.UnitSilent: State.BUSY,
     errors.NotModbus: State.NOT_AN_INVERTER,
     errors.NotSungrow: State.NOT_AN_INVERTER,
     errors.Refused: State.NOT_AN_INVERTER,
@@ -37,7 +38,7 @@ def problem_of(error: errors.InverterError) -> Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Dusk:
+class NightRule:
     """What the last good reading says about silence that follows it."""
 
     hybrid: bool
@@ -54,7 +55,7 @@ class Dusk:
         )
 
 
-def dusk_of(device: Device, values: dict[str, Value]) -> Dusk:
+def night_rule_of(device: Device, values: dict[str, Value]) -> NightRule:
     """Judge a good reading; needs `pv_power`, or `work_state_1`, to call it resting."""
     power = values.get("pv_power")
     nominal_watts = (device.nominal_kw or 0.0) * 1000
@@ -64,7 +65,7 @@ def dusk_of(device: Device, values: dict[str, Value]) -> Dusk:
         and power < nominal_watts * ASLEEP_BELOW
     )
     work_state = str(values.get("work_state_1", "")).lower()
-    return Dusk(hybrid=device.hybrid, resting=dark or work_state.startswith(_RESTING))
+    return NightRule(hybrid=device.hybrid, resting=dark or work_state.startswith(_RESTING))
 
 
 def answers_zeros(device: Device, values: dict[str, Value]) -> bool:

@@ -1,27 +1,21 @@
-"""Devices behind an inverter: found once and quietly, then read after it over its connection.
+"""Sub-devices of an inverter: found once and quietly, then read after it over its connection.
 
 Each is a device of its own: a `Reading` with a name, a serial number and values, whose `via` is
 the inverter's name. Trouble with one of them never costs the inverter a value.
 """
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import cast
 
 from sungather import errors
 from sungather.clock import Clock
-from sungather.device.block_reader import BlockReader
-from sungather.device.identify import Identity
-from sungather.device.requester import Requester
-from sungather.device.session import Session
-from sungather.device.states import problem_of, state_of
-from sungather.device.sub_device_identity import identify_behind
+from sungather.device.identify import Identity, Read, identify_sub_device
+from sungather.device.reader import DeviceReader
 from sungather.options.configuration import InverterOptions
-from sungather.options.devices import FIRST_BATTERY, Kind, Wanted, usual_units, wanted_devices
-from sungather.reading import Problem, Reading, State, measured
-from sungather.registers.catalogue import registers_for
+from sungather.options.devices import FIRST_BATTERY, Kind, usual_units, wanted_devices
+from sungather.reading import Reading, State
 from sungather.registers.device import Device
 from sungather.storage import Storage
 from sungather.transports import Transport
@@ -32,25 +26,34 @@ LOOK_AGAIN_AFTER = timedelta(days=7)
 """What was found, or not, holds so long across restarts."""
 PAUSE = 300.0
 """Seconds for which a device that does not answer is left alone."""
-_TRIES = 3  # scans in which to look, when contention left it open whether there is a device
+_TRIES = 3
+"""Scans in which a unit is asked who it is, while contention leaves that open."""
+
+
+_Place = tuple[Kind, int]
+"""Kind and unit of a device that is there, or that the options say is."""
 
 
 @dataclass(slots=True)
-class _Member:
-    """A device that is there, or that the options say is."""
+class _Search:
+    """One entry of the option, as far as it is not settled yet."""
 
     kind: Kind
-    unit: int
-    name: str
-    newest: Reading
-    session: Session | None = None
-    quiet_until: float = 0.0
+    units: list[int]
+    """Where there may be devices."""
+    listed: bool
+    """The options say that there is one: nothing to find out."""
+    tries: int = 0
+    """How often contention left the first unit open."""
+    serials: set[str] = field(default_factory=set[str])
+    """Of what was found: one battery may answer on two units."""
 
 
-class Behind:
-    """All devices behind one inverter. Used by the inverter's reader, between its requests.
+class SubDevices:
+    """All sub-devices of one inverter, read between its own scans.
 
-    Raises `OptionsError` if `inverter.devices` cannot be understood.
+    Raises:
+        OptionsError: `inverter.devices` cannot be understood.
     """
 
     def __init__(
@@ -65,178 +68,127 @@ class Behind:
         self._storage = storage
         self._clock = clock
         self._memory_name = f"behind-{options.name}"
+        self._inverter = Device(0, "", "")  # until a scan tells
         self._serial: str | None = None
-        self._tries = 0
-        self._members: list[_Member] = []
+        self._searches: list[_Search] = []
+        self._readers: dict[_Place, DeviceReader] = {}
+        self._quiet_until: dict[_Place, float] = {}
 
     @property
     def newest(self) -> tuple[Reading, ...]:
         """The newest reading of each device, batteries first."""
-        return tuple(member.newest for member in self._members)
+        return tuple(reader.newest for reader in self._readers.values())
 
     async def scan(
         self, inverter: Reading, device: Device | None, complete: bool = False
     ) -> tuple[Reading, ...]:
-        """Read what is behind the inverter, whose own reading has just ended.
+        """Read the sub-devices of the inverter, whose own reading has just ended.
 
-        Without a good reading of the inverter nothing behind it is asked. Never raises for
-        trouble with a device.
+        Without a good reading of the inverter none of them is asked. Never raises for trouble
+        with a device.
         """
         if not self._wanted:
             return ()
         if inverter.state is not State.OK or device is None:
-            for member in self._members:
-                member.newest = self._without_values(member, inverter.state, inverter.problem)
+            for reader in self._readers.values():
+                reader.leave_out(inverter.state, inverter.problem)
             return self.newest
+        self._inverter = device
         if inverter.serial != self._serial:
-            await self._look(inverter, device)
-        for member in self._members:
-            await self._read(member, device, complete)
+            self._begin(inverter.serial)
+        await self._search(inverter.serial)
+        for place, reader in self._readers.items():
+            if self._clock.monotonic() < self._quiet_until.get(place, 0.0):
+                continue
+            if (await reader.scan(complete)).state is not State.OK:
+                self._quiet_until[place] = self._clock.monotonic() + PAUSE
         return self.newest
 
     # Finding
 
-    async def _look(self, inverter: Reading, device: Device) -> None:
-        """Find out once what there is; again later if contention left that open."""
-        remembered = self._remembered(inverter.serial)
-        if remembered is not None:
-            self._serial = inverter.serial
-            self._set_members(remembered)
-            return
-        found: dict[tuple[Kind, int], Identity | None] = {}
-        settled = True
-        for wanted in self._wanted:
-            here, sure = await self._search(wanted, device)
-            found |= here
-            settled = settled and sure
-        self._set_members(found)
-        for member in self._members:
-            identity = found[member.kind, member.unit]
-            if identity is not None:
-                self._begin(member, identity)
-                log.info("Behind %s: %s %s", inverter.name, identity.device.model, identity.serial)
-        self._tries += 1
-        if settled or self._tries >= _TRIES:
-            self._serial = inverter.serial
-            self._tries = 0
-            self._remember(inverter.serial)
+    def _begin(self, serial: str) -> None:
+        """Take over what is known of the inverter with this serial number, or begin to search."""
+        self._serial = serial
+        self._readers, self._quiet_until, self._searches = {}, {}, []
+        remembered = self._remembered(serial)
+        for place in remembered or ():
+            self._readers[place] = self._reader(*place)
+        if remembered is None:
+            for kind, unit in ((one.kind, one.unit) for one in self._wanted):
+                usual = usual_units(kind, self._inverter, self._transport.name)
+                units = list(usual) if unit is None else [unit]
+                self._searches.append(_Search(kind, units, listed=unit is not None))
 
-    async def _search(
-        self, wanted: Wanted, device: Device
-    ) -> tuple[dict[tuple[Kind, int], Identity | None], bool]:
-        """Devices of one entry of the option, and whether that is the last word."""
-        if wanted.unit is not None:
-            return {(wanted.kind, wanted.unit): None}, True
-        found: dict[tuple[Kind, int], Identity | None] = {}
-        serials: set[str] = set()
-        settled = True
-        for unit in usual_units(wanted.kind, device, self._transport.name):
-            try:
-                identity = await self._ask_who(wanted.kind, unit, device)
-            except (errors.Refused, errors.WrongUnit):
-                identity = None
-            except errors.Busy:
-                identity, settled = None, False
-            except errors.InverterError:
-                break  # silence costs a whole timeout: the further units are not there either
-            if identity is not None and identity.serial not in serials:
-                serials.add(identity.serial)
-                found[wanted.kind, unit] = identity
-            elif identity is None and unit >= FIRST_BATTERY:
-                break  # they are numbered without gaps
-        return found, settled
+    async def _search(self, serial: str) -> None:
+        """Find out once what there is; go on next time where contention leaves it open.
 
-    # Reading
+        In the order of the options, so that every device gets the same name each time.
+        """
+        while self._searches:
+            search = self._searches[0]
+            while search.units:
+                if not await self._look(search, search.units[0]):
+                    return
+                del search.units[:1]
+                search.tries = 0
+            del self._searches[0]
+            if not self._searches:
+                self._remember(serial)
 
-    async def _read(self, member: _Member, inverter: Device, complete: bool) -> None:
-        if self._clock.monotonic() < member.quiet_until:
-            return
-        started, requests = self._clock.monotonic(), self._transport.requests
+    async def _look(self, search: _Search, unit: int) -> bool:
+        """Look for a device on one unit; False if that has to be done again."""
+        place = (search.kind, unit)
+        if place in self._readers:
+            return True
+        reader = self._reader(*place)
+        if search.listed:
+            self._readers[place] = reader
+            return True
         try:
-            if member.session is None:
-                identity = await self._ask_who(member.kind, member.unit, inverter)
-                if identity is None:
-                    raise errors.WrongUnit(
-                        f"There is no {member.kind} on unit {member.unit}. Check inverter.devices."
-                    )
-                self._begin(member, identity)
-            session = cast(Session, member.session)
-            fresh, trouble = await session.read(complete)
-        except errors.InverterError as error:
-            member.quiet_until = self._clock.monotonic() + PAUSE
-            member.session = None
-            member.newest = self._without_values(member, state_of(error), problem_of(error))
-            return
-        device = session.identity.device
-        member.newest = replace(
-            self._without_values(member, State.OK, problem_of(trouble) if trouble else None),
-            model=device.model,
-            family=device.family,
-            serial=session.identity.serial,
-            firmware=session.firmware(),
-            path=device.path,
-            measurements=measured(session.values(), session.units(), fresh),
-            absent=session.absent(),
-            refused=session.refusals(),
-            requests=self._transport.requests - requests,
-            duration_ms=(self._clock.monotonic() - started) * 1000,
+            identity = (await reader.identified()).identity
+        except errors.Busy as error:
+            search.tries += 1
+            if not isinstance(error, errors.UnitSilent) and search.tries < _TRIES:
+                return False
+        except (errors.Refused, errors.WrongUnit):
+            pass
+        except errors.InverterError:
+            search.units.clear()  # silence costs a whole timeout: further units are not there
+        else:
+            if identity.serial not in search.serials:
+                search.serials.add(identity.serial)
+                self._readers[place] = reader
+                model = identity.device.model
+                log.info("Behind %s: %s %s", self._options.name, model, identity.serial)
+            return True
+        if unit >= FIRST_BATTERY:
+            search.units.clear()  # they are numbered without gaps
+        return True
+
+    def _reader(self, kind: Kind, unit: int) -> DeviceReader:
+        """A reader for the next device of that kind."""
+
+        async def identify(read: Read) -> Identity:
+            return await identify_sub_device(
+                read, kind, unit, self._inverter, self._transport.name
+            )
+
+        options = self._options
+        number = 1 + sum(other is kind for other, _ in self._readers)
+        own = replace(
+            options,
+            name=f"{options.name}-{kind}-{number}",
+            unit=unit,
+            retries=min(options.retries, 1),
         )
-
-    def _without_values(self, member: _Member, state: State, problem: Problem | None) -> Reading:
-        before, now = member.newest, self._clock.now()
-        return Reading(
-            name=member.name,
-            state=state,
-            time=now,
-            model=before.model,
-            family=before.family,
-            serial=before.serial,
-            firmware=before.firmware,
-            transport=self._transport.name,
-            path=before.path,
-            problem=problem,
-            since=before.since if before.state is state else now,
-            kind=str(member.kind),
-            via=self._options.name,
+        return DeviceReader(
+            own, self._transport, identify, self._storage, self._clock, str(kind), options.name
         )
-
-    async def _ask_who(self, kind: Kind, unit: int, inverter: Device) -> Identity | None:
-        requester = self._requester(unit)
-        return await identify_behind(requester.ask, kind, unit, inverter, self._transport.name)
-
-    def _requester(self, unit: int) -> Requester:
-        return Requester(self._transport, unit, min(self._options.retries, 1), self._clock)
-
-    # Members
-
-    def _set_members(self, places: Iterable[tuple[Kind, int]]) -> None:
-        """The devices from now on, numbered by kind in the order in which they were found."""
-        self._members = []
-        numbers = dict.fromkeys(Kind, 0)
-        for kind, unit in places:
-            numbers[kind] += 1
-            name = f"{self._options.name}-{kind}-{numbers[kind]}"
-            newest = Reading(name, State.CONNECTING, self._clock.now())
-            self._members.append(_Member(kind, unit, name, newest))
-
-    def _begin(self, member: _Member, identity: Identity) -> None:
-        registers = registers_for(identity.device, self._options.level)
-        blocks = BlockReader(
-            self._requester(member.unit),
-            identity.device,
-            registers,
-            next(iter(identity.firmware.values()), ""),
-            self._options.max_registers,
-            self._storage,
-            self._clock,
-        )
-        interval = self._options.scan_interval
-        member.session = Session(identity, registers, blocks, interval, self._clock)
 
     # Memory
 
-    def _remembered(self, serial: str) -> list[tuple[Kind, int]] | None:
-        """What was found behind this inverter before, if that still holds."""
+    def _remembered(self, serial: str) -> list[_Place] | None:
+        """What was found with this inverter before, if that still holds."""
         memory = self._storage.load(self._memory_name)
         try:
             until = datetime.fromisoformat(str(memory.get("until")))
@@ -257,6 +209,6 @@ class Behind:
                 "serial": serial,
                 "devices": self._options.devices,
                 "until": until.isoformat(),
-                "found": [[str(member.kind), member.unit] for member in self._members],
+                "found": [[str(kind), unit] for kind, unit in self._readers],
             },
         )

@@ -43,7 +43,7 @@ class Exporters:
         tasks = [asyncio.create_task(service.run()) for service in self.services]
         for reading in readings:
             for service in self.services:
-                service.take(reading)
+                service.on_reading(reading)
         try:
             async with asyncio.timeout(within):
                 await self._outbox.drained(*self._prompt)

@@ -30,7 +30,7 @@ class Console:
         self._message = ""
         self._worker = Worker("console")
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Print it soon."""
         self._newest[reading.name] = reading
         self._news.set()

@@ -137,7 +137,7 @@ class Delivery:
         self._status = Status(name, clock)
         self._back_off = BackOff(sleep)
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Nothing to do: the outbox stores the reading and wakes the feed."""
 
     async def run(self) -> None:

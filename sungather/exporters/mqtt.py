@@ -112,7 +112,7 @@ class Mqtt:
 
     # -- service --------------------------------------------------------------------------
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """The newest reading becomes the state as soon as the broker is there."""
         self._latest[reading.name] = reading
         self._unpublished.add(reading.name)

@@ -113,7 +113,7 @@ class Pvoutput:
 
     # -- service --------------------------------------------------------------------------
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Nothing to do: the outbox keeps the reading until its slot is over."""
 
     async def run(self) -> None:

@@ -101,7 +101,7 @@ class History:
         self._opened = asyncio.Event()
         self._health = Health(self.name, "starting")
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Record a reading; written at the next commit."""
         if reading.state is State.CONNECTING or reading.time < _OLDEST:
             return

@@ -135,7 +135,7 @@ class Outbox:
         """The view of one of the exporters."""
         return self._feeds[exporter]
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Store a reading with values; on the disk a few milliseconds later."""
         if not worth_keeping(reading):
             return

@@ -1,14 +1,13 @@
 """Words -> published values. Pure: the same words give the same values.
 
-Absent is absent, never 0 (see `truth.py` for what tells). Numbers have as many decimals as their
-scale; states are texts; bits are 0 or 1; history arrays are lists with None for what is absent.
+Absent is absent, never 0 (`availability.py` tells which it is). Numbers have as many decimals as
+their scale; states are texts; bits are 0 or 1; history arrays are lists with None for what is
+absent.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
-from typing import Any
 
 from sungather.reading import Value
 from sungather.registers import Space, codes, kinds
@@ -31,13 +30,12 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes one device's registers; what is the same in every reading is worked out once."""
+    """Decodes the registers of one device."""
 
     def __init__(self, registers: Iterable[Register], device: Device) -> None:
         """In order of preference within a name: its first register with a value is published."""
-        wanted = tuple(registers)
-        self._fields = tuple(_Field(register) for register in wanted)
-        self._marked = tuple(register for register in wanted if register.absent)
+        self._registers = tuple(registers)
+        self._marked = tuple(register for register in self._registers if register.absent)
         self._device = device
 
     def decode(self, words: Mapping[Space, Mapping[int, int]]) -> Decoded:
@@ -51,62 +49,28 @@ class Decoder:
         values: dict[str, Value] = {}
         units: dict[str, str] = {}
         absent: dict[str, None] = {}
-        for field in self._fields:
-            name = field.name
-            if name in values:
+        for register in self._registers:
+            name = register.name
+            known = words.get(register.space, {})
+            if name in values or register.address not in known:
                 continue
-            try:
-                found = field.pick(words[field.space])
-            except KeyError:
+            addresses = range(register.address, register.address + register.count)
+            found = [known[at] for at in addresses if at in known]
+            if len(found) < register.count:
                 continue
-            value = field.value(found, truth)
+            value = _value(register, found, truth)
             if value is None:
                 absent[name] = None
                 continue
             values[name] = value
             absent.pop(name, None)
-            if field.unit:
-                units[name] = field.unit
+            if register.unit:
+                units[name] = register.unit
         return Decoded(values, units, tuple(absent))
 
 
-class _Field:
-    """A register, and what of its decoding does not depend on the words."""
-
-    def __init__(self, register: Register) -> None:
-        kind = kinds.kind(register.kind)
-        self.name = register.name
-        self.space = register.space
-        self.unit = register.unit
-        self.pick = itemgetter(*range(register.address, register.address + register.count))
-        """The word itself of a register of one word, a tuple of all others."""
-        self._register = register
-        self._kind = kind
-        self._plain = (
-            register.kind in _PLAIN
-            and register.bit is None
-            and not register.codes
-            and "no-alarm" not in register.absent
-        )
-        """A number with a fixed scale, as nearly everything is that is read at every scan."""
-        self._none = kind.absent
-        self._sign = 1 << 16 * kind.words - 1 if kind.signed else 0
-        self._decimals = _decimals(register.scale)
-        self._factor = register.scale if self._decimals else int(register.scale)
-
-    def value(self, found: Any, truth: Truth) -> Value | None:
-        """The value of what `pick` gave; None when it is absent."""
-        if not self._plain:
-            words = found if self._register.count > 1 else (found,)
-            return _value(self._register, self._kind, words, truth)
-        raw = found if isinstance(found, int) else found[1] << 16 | found[0]
-        raw = (raw ^ self._sign) - self._sign
-        if raw == self._none or (-2 < raw < 1 and truth.absent(self._register, raw)):
-            return None
-        return round(raw * self._factor, self._decimals) if self._decimals else raw * self._factor
-
-
-def _value(register: Register, kind: Kind, words: Sequence[int], truth: Truth) -> Value | None:
+def _value(register: Register, words: Sequence[int], truth: Truth) -> Value | None:
+    kind = kinds.kind(register.kind)
     match kind.shape:
         case Shape.TEXT:
             return kinds.text(words) or None
@@ -158,7 +122,6 @@ def _number(register: Register, kind: Kind, raw: int, truth: Truth) -> Value | N
             return _scaled(raw, register.scale)
 
 
-_PLAIN = frozenset({"u16", "s16", "u32", "s32"})
 _HIGHEST_IN_TENTHS = 1000
 """0.1 Hz"""
 _HIGHEST_IN_PERCENT = 100

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from sungather.registers import Block, Space
-from sungather.registers.plan import Holes, Plan, plan
+from sungather.registers.plan import Plan, UnreadableRanges, plan
 
 FILLER_REASON = "reads as filler, and only inside larger blocks"
 
@@ -23,7 +23,7 @@ FILLER_REASON = "reads as filler, and only inside larger blocks"
 class Findings:
     """What one diagnosis has found out; sound at any time, complete when it has ended."""
 
-    holes: Holes
+    unreadable: UnreadableRanges
     widest: int | None
     """Registers of the widest accepted block, when the device refused a wider one for that."""
     read: Mapping[Block, tuple[int, ...]]
@@ -48,24 +48,24 @@ class Diagnosis:
         *,
         widest: int,
         starts: Mapping[Space, frozenset[int]],
-        holes: Holes,
-        apart: Mapping[Block, str] = MappingProxyType({}),
+        unreadable: UnreadableRanges,
+        isolated: Mapping[Block, str] = MappingProxyType({}),
         masked: bool = False,
     ) -> None:
         """Begin with a block that was refused for `reason` while it carried `fields`.
 
-        `widest`, `starts`, `holes` and `apart` are what the block was planned with. `masked`:
-        the path answers 0 where there is no value.
+        `widest`, `starts`, `unreadable` and `isolated` are what the block was planned with.
+        `masked`: the path answers 0 where there is no value.
         """
         self.probe: Block | None = None
         self._space = block.space
         self._fields = sorted(field for field in fields if block.holds(field))
         known = starts.get(block.space, frozenset[int]())
         self._starts = known | {field.start for field in self._fields}
-        self._no_start = {n for space, n in holes.no_start if space is block.space}
-        self._no_contain = {n for space, n in holes.no_contain if space is block.space}
+        self._no_start = {n for space, n in unreadable.no_start if space is block.space}
+        self._no_contain = {n for space, n in unreadable.no_contain if space is block.space}
         self._widest = widest
-        self._apart = apart
+        self._isolated = isolated
         self._narrowed = False
         self._filler = (0, 0xFFFF) if masked else (0xFFFF,)
         self._accepted: list[Block] = []
@@ -96,9 +96,9 @@ class Diagnosis:
         """What is known so far."""
         read = {field: words for field, words in self._read.items() if not self._is_hollow(field)}
         hollow = dict.fromkeys(self._read.keys() - read.keys(), FILLER_REASON)
-        refused = {field: self._reason_for(field) for field in self._plan().unreadable}
+        refused = {field: self._reason_for(field) for field in self._plan().left_out}
         return Findings(
-            self._holes(), self._widest if self._narrowed else None, read, refused | hollow
+            self._ranges(), self._widest if self._narrowed else None, read, refused | hollow
         )
 
     def _is_hollow(self, field: Block) -> bool:
@@ -121,15 +121,15 @@ class Diagnosis:
         except StopIteration:
             self.probe = None
 
-    def _holes(self) -> Holes:
-        return Holes(
+    def _ranges(self) -> UnreadableRanges:
+        return UnreadableRanges(
             frozenset((self._space, n) for n in self._no_start),
             frozenset((self._space, n) for n in self._no_contain),
         )
 
     def _plan(self) -> Plan:
         starts = {self._space: self._starts}
-        return plan(self._fields, self._widest, starts, self._holes(), self._apart)
+        return plan(self._fields, self._widest, starts, self._ranges(), self._isolated)
 
     def _investigate(self) -> Generator[Block, bool, None]:
         """Plan with what is known, and explain every refusal, until all of the plan is proved."""

@@ -4,15 +4,15 @@ Asking for what is not there costs a request each time, or the session. So what 
 out is kept across restarts, and asked again after a long while, because firmware changes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
 from sungather.registers.diagnose import Findings
-from sungather.registers.plan import Address, Holes
+from sungather.registers.plan import Address, UnreadableRanges
 
 ASK_AGAIN = timedelta(days=30)
 
@@ -22,33 +22,33 @@ STRIKES = 3
 _HIGHEST_REGISTER = 65536
 
 
-def knowledge_name(code: int, firmware: str, path: Path) -> str:
-    """Name under which the knowledge of such devices is stored; fit for a file name."""
+def quirks_name(code: int, firmware: str, path: Path) -> str:
+    """Name under which the quirks of such devices are stored; fit for a file name."""
     version = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in firmware)
     return f"refused-{code:04x}-{version or 'unknown'}-{path}"
 
 
 @dataclass(slots=True)
-class Knowledge:
+class DeviceQuirks:
     """What the devices of one code, firmware and path refuse."""
 
-    holes: Holes = field(default_factory=Holes)
+    unreadable: UnreadableRanges = field(default_factory=UnreadableRanges)
     widest: int | None = None
     """Registers of the widest block that is accepted, if one was refused for its width."""
     refused: dict[Block, str] = field(default_factory=dict[Block, str])
     """Fields that cannot be had, with the reason: not worth asking for."""
-    apart: dict[Block, str] = field(default_factory=dict[Block, str])
+    isolated: dict[Block, str] = field(default_factory=dict[Block, str])
     """Fields of blocks that stayed unanswered, to be read in groups on their own."""
     learned_at: datetime | None = None
     """When the first of this was learned."""
 
     def learn(self, findings: Findings, now: datetime) -> None:
         """Add what a diagnosis has found out."""
-        self.holes |= findings.holes
+        self.unreadable |= findings.unreadable
         if findings.widest is not None:
             self.widest = min(findings.widest, self.widest or findings.widest)
         self.refused.update(findings.refused)
-        if self.holes or self.widest or self.refused:
+        if self.unreadable or self.widest or self.refused:
             self.learned_at = self.learned_at or now
 
     def give_up(
@@ -62,30 +62,30 @@ class Knowledge:
     ) -> None:
         """Take note that `block` is to blame for silence or a closed session (see `Strikes`).
 
-        `fields` are those read in it. Several are from now on read in two halves, each apart
+        `fields` are those read in it. Several are from now on read in two halves, each isolated
         from everything else, until the culprit is alone; `whole` gives all of them up at once.
         """
         members = sorted(f for f in set(fields) if block.holds(f))
         middle = len(members) // 2
         if whole or not middle:
             for member in members:
-                self.apart.pop(member, None)
+                self.isolated.pop(member, None)
                 self.refused[member] = reason
         else:
             for half in (members[:middle], members[middle:]):
-                self.apart |= dict.fromkeys(half, f"silent {half[0].space} {half[0].start}")
+                self.isolated |= dict.fromkeys(half, f"silent {half[0].space} {half[0].start}")
         self.learned_at = self.learned_at or now
 
     def wanted(self, fields: Iterable[Block]) -> list[Block]:
         """The fields without those that cannot be had."""
         return [field for field in fields if field not in self.refused]
 
-    def refusals(self, unreadable: Iterable[Block] = ()) -> tuple[Refusal, ...]:
+    def refusals(self, left_out: Iterable[Block] = ()) -> tuple[Refusal, ...]:
         """What cannot be had, for the reading; neighbours with one reason become one row.
 
-        `unreadable`: further fields that a plan found no request for.
+        `left_out`: further fields that a plan found no request for.
         """
-        reasons = dict.fromkeys(unreadable, "no allowed request contains it") | self.refused
+        reasons = dict.fromkeys(left_out, "no allowed request contains it") | self.refused
         rows: list[Refusal] = []
         for lost in sorted(reasons):
             last = rows[-1] if rows else None
@@ -108,32 +108,28 @@ class Knowledge:
     def as_json(self) -> dict[str, object]:
         """Everything, for `from_json`."""
         return {
-            "no_start": _addresses_as_json(self.holes.no_start),
-            "no_contain": _addresses_as_json(self.holes.no_contain),
+            "no_start": _addresses_as_json(self.unreadable.no_start),
+            "no_contain": _addresses_as_json(self.unreadable.no_contain),
             "widest": self.widest,
             "refused": [[*_block_as_json(b), text] for b, text in sorted(self.refused.items())],
-            "apart": [[*_block_as_json(b), text] for b, text in sorted(self.apart.items())],
+            "apart": [[*_block_as_json(b), text] for b, text in sorted(self.isolated.items())],
             "learned_at": self.learned_at and self.learned_at.isoformat(),
         }
 
     @classmethod
-    def from_json(cls, content: object) -> "Knowledge | None":
+    def from_json(cls, content: object) -> "DeviceQuirks | None":
         """What `as_json` gave; None if it is damaged in any way. Half a truth is not kept."""
         try:
-            return cls._from_json(_mapping(content))
-        except (KeyError, TypeError, ValueError):
+            saved = cast(Mapping[str, Any], content)
+            return cls(
+                UnreadableRanges(_addresses(saved["no_start"]), _addresses(saved["no_contain"])),
+                None if saved["widest"] is None else _number(saved["widest"]),
+                _blocks(saved["refused"]),
+                _blocks(saved["apart"]),
+                None if saved["learned_at"] is None else _moment(saved["learned_at"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
             return None
-
-    @classmethod
-    def _from_json(cls, content: dict[str, object]) -> "Knowledge":
-        widest = content["widest"]
-        return cls(
-            Holes(_addresses(content["no_start"]), _addresses(content["no_contain"])),
-            None if widest is None else _number(widest),
-            _blocks(content["refused"]),
-            _blocks(content["apart"]),
-            _moment(content["learned_at"]),
-        )
 
 
 class Strikes:
@@ -187,52 +183,27 @@ def _block_as_json(block: Block) -> list[object]:
     return [str(block.space), block.start, block.count]
 
 
-def _mapping(content: object) -> dict[str, object]:
-    if not isinstance(content, dict):
-        raise TypeError("not an object")
-    return cast(dict[str, object], content)
+def _number(saved: object) -> int:
+    if type(saved) is not int or not 1 <= saved <= _HIGHEST_REGISTER:
+        raise ValueError("not a register's number")
+    return saved
 
 
-def _rows(content: object) -> list[object]:
-    if not isinstance(content, list):
-        raise TypeError("not a list")
-    return cast(list[object], content)
-
-
-def _text(content: object) -> str:
-    if not isinstance(content, str):
-        raise TypeError("not a text")
-    return content
-
-
-def _number(content: object) -> int:
-    if isinstance(content, bool) or not isinstance(content, int):
-        raise TypeError("not a number")
-    if not 1 <= content <= _HIGHEST_REGISTER:
-        raise ValueError("out of range")
-    return content
-
-
-def _moment(content: object) -> datetime | None:
-    if content is None:
-        return None
-    moment = datetime.fromisoformat(_text(content))
+def _moment(saved: str) -> datetime:
+    moment = datetime.fromisoformat(saved)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
     return moment
 
 
-def _addresses(content: object) -> frozenset[Address]:
-    return frozenset(
-        (Space(space), _number(n))
-        for space, numbers in _mapping(content).items()
-        for n in _rows(numbers)
-    )
+def _addresses(saved: Mapping[str, Iterable[object]]) -> frozenset[Address]:
+    return frozenset((Space(space), _number(n)) for space, ns in saved.items() for n in ns)
 
 
-def _blocks(content: object) -> dict[Block, str]:
+def _blocks(saved: Iterable[tuple[str, object, object, object]]) -> dict[Block, str]:
     blocks: dict[Block, str] = {}
-    for row in _rows(content):
-        space, start, count, text = _rows(row)
-        blocks[Block(Space(_text(space)), _number(start), _number(count))] = _text(text)
+    for space, start, count, reason in saved:
+        if not isinstance(reason, str):
+            raise TypeError("not a text")
+        blocks[Block(Space(space), _number(start), _number(count))] = reason
     return blocks

@@ -18,7 +18,7 @@ Address = tuple[Space, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Holes:
+class UnreadableRanges:
     """What a device refuses, register by register."""
 
     no_start: frozenset[Address] = frozenset()
@@ -26,8 +26,8 @@ class Holes:
     no_contain: frozenset[Address] = frozenset()
     """Registers that no block may contain."""
 
-    def __or__(self, other: "Holes") -> "Holes":
-        return Holes(self.no_start | other.no_start, self.no_contain | other.no_contain)
+    def __or__(self, other: "UnreadableRanges") -> "UnreadableRanges":
+        return UnreadableRanges(self.no_start | other.no_start, self.no_contain | other.no_contain)
 
     def __bool__(self) -> bool:
         return bool(self.no_start or self.no_contain)
@@ -38,10 +38,10 @@ class Plan:
     """The requests of one complete cycle, and the proof that fewer do not do."""
 
     blocks: tuple[Block, ...]
-    """Input before holding registers, each by address; groups read apart come last."""
-    certificate: tuple[Block, ...]
+    """Input before holding registers, each by address; isolated groups come last."""
+    lower_bound: tuple[Block, ...]
     """As many fields as there are blocks, no two of which fit in one allowed request."""
-    unreadable: tuple[Block, ...]
+    left_out: tuple[Block, ...]
     """Fields that no allowed request can hold."""
 
 
@@ -49,8 +49,8 @@ def plan(
     fields: Iterable[Block],
     widest: int,
     starts: Mapping[Space, frozenset[int]],
-    holes: Holes,
-    apart: Mapping[Block, str] = MappingProxyType({}),
+    unreadable: UnreadableRanges,
+    isolated: Mapping[Block, str] = MappingProxyType({}),
 ) -> Plan:
     """Plan the requests that read all `fields`.
 
@@ -59,28 +59,28 @@ def plan(
         widest: The most registers that one request may have.
         starts: Registers known to the device, on which a block may start. The starts of the
             fields need not be in here.
-        holes: What the device refuses.
-        apart: Field -> name of a group that is read on its own, after everything else. No other
+        unreadable: What the device refuses.
+        isolated: Field -> name of a group read on its own, after everything else. No other
             block contains its registers, whether its fields are wanted now or not. A field that
             shares registers with a group belongs to it; two groups must not share registers.
     """
-    owner = {at: name for field, name in apart.items() for at in _registers(field)}
+    owner = {at: name for field, name in isolated.items() for at in _registers(field)}
     groups: dict[str, list[Block]] = {}
     for field in sorted(set(fields)):
         name = next((owner[at] for at in _registers(field) if at in owner), _TOGETHER)
         groups.setdefault(name, []).append(field)
     plans: list[Plan] = []
     for name in sorted(groups):
-        walls = holes.no_contain | {at for at, group in owner.items() if group != name}
+        others = frozenset(at for at, group in owner.items() if group != name)
+        refused = UnreadableRanges(unreadable.no_start, unreadable.no_contain | others)
         for space in Space:
             members = [field for field in groups[name] if field.space is space]
             known = starts.get(space, frozenset[int]()) | {field.start for field in members}
-            requests = _Requests(space, widest, known, Holes(holes.no_start, walls))
-            plans.append(_plan_space(members, requests))
+            plans.append(_plan_space(members, _Requests(space, widest, known, refused)))
     return Plan(
         blocks=tuple(block for part in plans for block in part.blocks),
-        certificate=tuple(field for part in plans for field in part.certificate),
-        unreadable=tuple(field for part in plans for field in part.unreadable),
+        lower_bound=tuple(field for part in plans for field in part.lower_bound),
+        left_out=tuple(field for part in plans for field in part.left_out),
     )
 
 
@@ -100,9 +100,11 @@ class _Requests:
     fields fit in one request only if they fit in that one.
     """
 
-    def __init__(self, space: Space, widest: int, starts: frozenset[int], holes: Holes) -> None:
-        self._starts = sorted(n for n in starts if (space, n) not in holes.no_start)
-        self._walls = sorted(n for where, n in holes.no_contain if where is space)
+    def __init__(
+        self, space: Space, widest: int, starts: frozenset[int], unreadable: UnreadableRanges
+    ) -> None:
+        self._starts = sorted(n for n in starts if (space, n) not in unreadable.no_start)
+        self._walls = sorted(n for where, n in unreadable.no_contain if where is space)
         self._widest = widest
 
     def start_for(self, field: Block) -> int | None:
@@ -120,18 +122,18 @@ class _Requests:
 def _plan_space(fields: list[Block], allowed: _Requests) -> Plan:
     reach: dict[Block, int] = {}
     start: dict[Block, int] = {}
-    unreadable: list[Block] = []
+    left_out: list[Block] = []
     for field in sorted(fields):
         first = allowed.start_for(field)
         if first is None or allowed.reach(first) < field.end:
-            unreadable.append(field)
+            left_out.append(field)
         else:
             start[field], reach[field] = first, allowed.reach(first)
     needed = _outermost(start)
     return Plan(
         blocks=_fewest_registers(needed, start, reach),
-        certificate=_leaders(needed, reach),
-        unreadable=tuple(unreadable),
+        lower_bound=_leaders(needed, reach),
+        left_out=tuple(left_out),
     )
 
 

@@ -9,11 +9,11 @@ from sungather.registers import Block
 from sungather.registers.catalogue import Register, Tier, registers_for, starts_known
 from sungather.registers.device import Device
 from sungather.registers.models import model_named
-from sungather.registers.plan import Holes, Plan, plan
+from sungather.registers.plan import Plan, UnreadableRanges, plan
 
 
-def map_answer(model: str, level: int, widest: int, path: Path) -> dict[str, object]:
-    """Registers by documented numbers, the requests that read them all, and the certificate."""
+def register_report(model: str, level: int, widest: int, path: Path) -> dict[str, object]:
+    """Registers by documented numbers, the requests that read them all, and the lower bound."""
     try:
         device = model_named(model)
     except ValueError as error:
@@ -47,16 +47,16 @@ def map_answer(model: str, level: int, widest: int, path: Path) -> dict[str, obj
         ],
         "requests": [_block(block) for block in everything.blocks],
         "requests_by_tier": {tier: len(made.blocks) for tier, made in by_tier.items()},
-        "certificate": [_block(field) for field in everything.certificate],
+        "lower_bound": [_block(field) for field in everything.lower_bound],
     }
 
 
 def plan_for(registers: Iterable[Register], device: Device, widest: int) -> Plan:
     """The plan of the registers on a device that refuses nothing."""
     wanted = list(registers)
-    apart = {one.block: one.group for one in wanted if one.group}
+    isolated = {one.block: one.group for one in wanted if one.group}
     blocks = {one.block for one in wanted}
-    return plan(blocks, widest, starts_known(device), Holes(), apart)
+    return plan(blocks, widest, starts_known(device), UnreadableRanges(), isolated)
 
 
 def _block(block: Block) -> dict[str, object]:

@@ -90,7 +90,7 @@ class SnapHealthService:
         self._told: SnapHealth | None = None
         self._trouble = ""
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Remember it."""
         self._newest[reading.name] = reading
         self._news.set()

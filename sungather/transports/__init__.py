@@ -1,4 +1,4 @@
-"""Ways to a device. A transport moves words and knows no names, units or models."""
+"""Connections to a device. A transport moves words and knows no names, units or models."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,9 +9,11 @@ from sungather.registers import Block
 class Transport(Protocol):
     """One connection to one device, kept open; used by one task at a time.
 
-    Every method raises the errors of `sungather.errors`: `Unreachable` and its kin when nothing
-    answers, `Busy` on contention (Modbus exceptions 4, 5, 6, 10, 11: worth another try after a
-    pause), `Refused` for an answer that is final (exceptions 1, 2, 3, 8).
+    Raises (every method):
+        Unreachable: Nothing answers; one of its kinds.
+        Busy: Contention (Modbus exceptions 4, 5, 6, 10, 11): worth another try after a pause.
+            `UnitSilent` for 10 and 11.
+        Refused: An answer that is final (exceptions 1, 2, 3, 8).
     """
 
     name: str

@@ -20,8 +20,11 @@ async def open_streams(
 ) -> Streams:
     """Connect before `deadline` (of the loop's clock).
 
-    `closed` says what to do about a closed port. Raises `Unreachable` and its kin, and
-    `ssl.SSLError` when there is a connection, but not the TLS that was asked for.
+    `closed` says what to do about a closed port.
+
+    Raises:
+        Unreachable: Why there is no connection, as one of its kinds.
+        ssl.SSLError: There is a connection, but not the TLS that was asked for.
     """
     where = address(host, port)
     try:

@@ -12,7 +12,7 @@ MODBUS_PORT = 502
 def open_transport(
     options: InverterOptions, memory: MutableMapping[str, str], today: Callable[[], date]
 ) -> Transport:
-    """The way to one inverter, not connected yet.
+    """The transport to one inverter, not connected yet.
 
     `memory` keeps what was found out about a web API across restarts: its address and the
     certificate that is trusted. `today` is the date at the site: keys change with it.

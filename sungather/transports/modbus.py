@@ -46,6 +46,7 @@ _CONTENTION = {
     10: "gateway path unavailable",
     11: "no answer behind the gateway",
 }
+_GATEWAY = (10, 11)
 
 
 class ModbusTransport:
@@ -80,10 +81,10 @@ class ModbusTransport:
     async def read(self, block: Block, unit: int) -> Sequence[int]:
         """Read one block; one deadline covers connecting, sending and the answer."""
         deadline = self._deadline()
-        reader, writer = await self._open(deadline)
+        streams = await self._open(deadline)
         try:
             async with asyncio.timeout_at(deadline):
-                answer = await self._exchange(reader, writer, block, unit)
+                answer = await self._exchange(streams, block, unit)
             return self._registers(answer, block)
         except TimeoutError:
             await self.close()
@@ -142,14 +143,9 @@ class ModbusTransport:
             transaction_id=self._transaction,
         )
 
-    async def _exchange(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        block: Block,
-        unit: int,
-    ) -> ModbusPDU:
+    async def _exchange(self, streams: Streams, block: Block, unit: int) -> ModbusPDU:
         """Send one request and wait for the answer that belongs to it."""
+        reader, writer = streams
         request = self._request(block, unit)
         writer.write(self._framer.buildFrame(request))
         await writer.drain()
@@ -193,7 +189,8 @@ class ModbusTransport:
         if isinstance(answer, ExceptionResponse):
             code = answer.exception_code
             if code in _CONTENTION:
-                raise errors.Busy(
+                error = errors.UnitSilent if code in _GATEWAY else errors.Busy
+                raise error(
                     f"{self.address} is busy (Modbus exception {code}, {_CONTENTION[code]}): "
                     f"another program is reading the inverter, or inverter.unit is wrong. "
                     f"Close the other program, or wait: it is tried again."

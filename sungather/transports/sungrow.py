@@ -98,7 +98,7 @@ class SungrowTransport(ModbusTransport):
             # Half of the time, so that a device that ignores the question can still be read.
             now = asyncio.get_running_loop().time()
             async with asyncio.timeout_at(now + (deadline - now) / 2):
-                key = await self._ask_key(*streams)
+                key = await self._ask_key(streams)
         except (TimeoutError, OSError, EOFError):
             await self.close()
             return await super()._open(deadline)
@@ -116,10 +116,9 @@ class SungrowTransport(ModbusTransport):
         await self.close()
         return await super()._open(deadline)
 
-    async def _ask_key(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bytes | None:
+    async def _ask_key(self, streams: Streams) -> bytes | None:
         """The device's half of the key; None when it has none."""
+        reader, writer = streams
         writer.write(KEY_REQUEST)
         await writer.drain()
         while True:
@@ -133,15 +132,9 @@ class SungrowTransport(ModbusTransport):
         key = body[3:]
         return key if len(key) == _BLOCK and key not in _NO_KEYS else None
 
-    async def _exchange(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        block: Block,
-        unit: int,
-    ) -> ModbusPDU:
+    async def _exchange(self, streams: Streams, block: Block, unit: int) -> ModbusPDU:
         if self._cipher is None:
-            return await super()._exchange(reader, writer, block, unit)
+            return await super()._exchange(streams, block, unit)
         try:
             if self._untried:
                 return await self._first_exchange(self._cipher, block, unit)
@@ -166,9 +159,9 @@ class SungrowTransport(ModbusTransport):
     async def _with_new_key(self, block: Block, unit: int) -> ModbusPDU:
         """The device's day turned before ours: ask for the key again and repeat, once."""
         await self.close()
-        reader, writer = await self._open(self._deadline())
+        streams = await self._open(self._deadline())
         if self._cipher is None:
-            return await super()._exchange(reader, writer, block, unit)
+            return await super()._exchange(streams, block, unit)
         try:
             return await self._encrypted(self._cipher, block, unit)
         except _WrongKey:

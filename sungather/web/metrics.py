@@ -80,7 +80,7 @@ class Metrics:
     def __init__(self) -> None:
         self._counts: dict[str, _Counts] = {}
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Count a reading."""
         if reading.state is State.CONNECTING:
             return

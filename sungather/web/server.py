@@ -90,10 +90,10 @@ class WebServer:
         self.port: int | None = None
         """The port that it listens on, once it does."""
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         """Show a new reading."""
         self._readings[reading.name] = reading
-        self._metrics.take(reading)
+        self._metrics.on_reading(reading)
         if reading.name not in self._batteries and Flow.of(reading.values).has_battery:
             self._batteries.add(reading.name)
         self._live.changed()

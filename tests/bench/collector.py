@@ -20,7 +20,7 @@ from sungather.options.configuration import load
 from sungather.reading import Path as DevicePath
 from sungather.registers.catalogue import Tier, registers_for
 from sungather.registers.models import model_named
-from sungather.registers.plan import Holes, plan
+from sungather.registers.plan import UnreadableRanges, plan
 from sungather.registers.report import plan_for
 from sungather.simulator import Server, device_named, serve
 from sungather.storage import Storage
@@ -91,7 +91,7 @@ async def planner() -> list[Figure]:
     }
     figures: list[Figure] = []
     for (model, level, widest), bound in bounds.items():
-        made = plan(FIELDS[model, level], widest, {}, Holes())
+        made = plan(FIELDS[model, level], widest, {}, UnreadableRanges())
         name = f"planner, incumbent's list of {model} level {level} at {widest}"
         figures.append(Figure(name, len(made.blocks), bound))
     return figures

@@ -200,7 +200,7 @@ async def _written_a_day(each_reading: bool, delivered: bool) -> float:
         feed = outbox.feed("influxdb")
         before = _write_bytes()
         for number in range(count):
-            outbox.take(_full(clock.now))
+            outbox.on_reading(_full(clock.now))
             if delivered:
                 await feed.settle(await feed.batch(100))
             clock.pass_by(seconds=30)

@@ -175,7 +175,7 @@ def metrics() -> str:
     found: dict[str, list[str]] = {}
     for model in ("SH10RT", "SG10RT"):
         reading = _example(model, 2)
-        counting.take(reading)
+        counting.on_reading(reading)
         text, _ = counting.exposition([reading], [health], "text/plain")
         lines = text.decode().splitlines()
         for told, kind_, sample in zip(lines, lines[1:], lines[2:], strict=False):

@@ -95,7 +95,7 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
             units={"pv_power": "W", "pv_energy_total": "kWh", "soc": "%"},
         )  # fmt: skip
         for service in (outbox, mqtt):
-            service.take(one)
+            service.on_reading(one)
 
         def state(name: str) -> str:
             known = entity_registry.async_get(hass).async_get_entity_id(
@@ -120,7 +120,7 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
 
         battery = behind(now)
         for service in (outbox, mqtt):
-            service.take(battery)
+            service.on_reading(battery)
 
         def device(serial: str) -> Any:
             # Later versions refuse to look one up by its identifiers alone.
@@ -133,11 +133,11 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
         assert device(battery.serial).via_device_id == device(one.serial).id
 
         less = replace(one, measurements=measurements({"pv_power": 5}))
-        mqtt.take(less)
+        mqtt.on_reading(less)
         await until(lambda: state("pv_power") == "5")
         assert state("pv_energy_total") == "unknown", "absent is never 0"
 
-        mqtt.take(reading(now, state=State.ASLEEP))
+        mqtt.on_reading(reading(now, state=State.ASLEEP))
         await until(lambda: state("pv_power") == "unavailable")
         assert state("connection") == "asleep"
     finally:

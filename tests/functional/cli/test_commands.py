@@ -275,7 +275,7 @@ async def test_wrong_options_are_told_all_at_once(sungather: Shell) -> None:
 async def test_registers_shows_the_plan_and_its_proof(sungather: Shell) -> None:
     code, answer = await sungather.json("registers", "--model", "SG10RT", "--level", "2")
     assert code == 0
-    assert len(answer["requests"]) == len(answer["certificate"])
+    assert len(answer["requests"]) == len(answer["lower_bound"])
     assert len(answer["registers"]) > len(answer["requests"]) > 0
     assert all(row["source"] for row in answer["registers"])
 

@@ -12,7 +12,7 @@ import support
 from support import ManualClock
 
 from sungather import errors
-from sungather.device.sub_devices import LOOK_AGAIN_AFTER, PAUSE, Behind
+from sungather.device.sub_devices import LOOK_AGAIN_AFTER, PAUSE, SubDevices
 from sungather.reading import Path, Reading, State
 from sungather.registers.device import Device
 from sungather.registers.models import model_named
@@ -20,6 +20,8 @@ from sungather.simulator import Faults, LivingDevice, Server, device_named, serv
 from sungather.simulator.behind import WallBox, battery
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.frontend import reads_from
+from sungather.simulator.modbus import Answer, ExceptionCode
+from sungather.simulator.server import Readable
 from sungather.simulator.winet import BATTERY, SH10RT, WALL_BOX, Dongle, WinetPort
 from sungather.storage import Storage
 from sungather.transports import Transport
@@ -40,10 +42,10 @@ class Home:
         self._storage = storage
         self.inverter = Reading("inverter", State.OK, time.clock.now(), serial="A2310715068")
 
-    def behind(self, **options: Any) -> Behind:
+    def behind(self, **options: Any) -> SubDevices:
         """A new reader, as after a restart."""
         chosen = replace(support.OPTIONS, level=2, **options)
-        return Behind(chosen, self.transport, Storage(self._storage), self.time.clock)
+        return SubDevices(chosen, self.transport, Storage(self._storage), self.time.clock)
 
 
 @pytest.fixture
@@ -69,6 +71,19 @@ async def home(lan: Server, tmp_path: FilePath, time: ManualClock) -> AsyncGener
     transport = ModbusTransport("127.0.0.1", lan.port, 0.3)
     yield Home(transport, tmp_path, time)
     await transport.close()
+
+
+class Held:
+    """A unit that answers one exception to everything, as long as `code` is set."""
+
+    def __init__(self, code: ExceptionCode, device: Readable | None = None) -> None:
+        self.code: ExceptionCode | None = code
+        self._device = device
+
+    def read(self, space: str, wire_address: int, count: int) -> Answer:
+        if self.code is None and self._device is not None:
+            return self._device.read(space, wire_address, count)
+        return self.code or ExceptionCode.GATEWAY_TARGET
 
 
 def units_asked(server: Server) -> list[int]:
@@ -155,6 +170,14 @@ async def test_a_list_names_what_is_read_and_nothing_else_is_looked_for(
     assert set(units_asked(lan)) == {201}
 
 
+async def test_a_listed_device_is_not_found_a_second_time(home: Home, lan: Server) -> None:
+    first, second = await home.behind(devices="battery:201,battery").scan(home.inverter, HYBRID)
+    assert (first.name, first.serial) == ("inverter-battery-1", "S2305170043")
+    assert (second.name, second.serial) == ("inverter-battery-2", "S2305170042")
+    plates = [unit for unit, *block in lan.requests if block == ["input", 10710, 21]]
+    assert sorted(plates) == [200, 201, 202]
+
+
 async def test_a_listed_device_that_is_not_there_is_reported_and_left_alone_for_a_while(
     home: Home, lan: Server
 ) -> None:
@@ -211,6 +234,60 @@ async def test_what_is_found_is_said_once(home: Home, caplog: pytest.LogCaptureF
         await behind.scan(home.inverter, HYBRID)
     said = [line for line in caplog.messages if line.startswith("Behind inverter")]
     assert said == ["Behind inverter: SBR128 S2305170042", "Behind inverter: SBR128 S2305170043"]
+
+
+@pytest.mark.parametrize("code", [ExceptionCode.GATEWAY_PATH, ExceptionCode.GATEWAY_TARGET])
+async def test_a_unit_that_a_gateway_cannot_reach_is_asked_in_one_scan_only(
+    code: ExceptionCode,
+    home: Home,
+    lan: Server,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "sungather")
+    lan.devices[202] = Held(code)
+    sub_devices = home.behind(retries=1)
+    readings = [await sub_devices.scan(home.inverter, HYBRID) for _ in range(4)]
+    assert units_asked(lan).count(202) == 2, "with one retry, and never again"
+    assert [one.state for scan in readings for one in scan] == [State.OK] * 8
+    assert len([line for line in caplog.messages if line.startswith("Behind")]) == 2
+    asked = units_asked(lan).count(202)
+    await home.behind().scan(home.inverter, HYBRID)
+    assert units_asked(lan).count(202) == asked, "also not after a restart"
+
+
+async def test_contention_leaves_a_unit_open_and_what_was_found_is_kept(
+    home: Home, lan: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sungather")
+    sub_devices = home.behind()
+    held = Held(ExceptionCode.DEVICE_BUSY, lan.devices[201])
+    lan.devices[201] = held
+    (first,) = await sub_devices.scan(home.inverter, HYBRID)
+    asked = len(lan.requests)
+    held.code = None
+    both = await sub_devices.scan(home.inverter, HYBRID)
+    assert [one.serial for one in both] == [first.serial, "S2305170043"]
+    again = units_asked(lan)[asked:]
+    assert again[:2] == [201, 202], "the first battery is not asked again who it is"
+    assert len([line for line in caplog.messages if line.startswith("Behind")]) == 2
+
+
+async def test_contention_that_lasts_ends_the_search_after_three_scans(
+    home: Home, lan: Server
+) -> None:
+    sub_devices = home.behind()
+    lan.devices[201] = Held(ExceptionCode.DEVICE_BUSY, lan.devices[201])
+    for _ in range(5):
+        assert len(await sub_devices.scan(home.inverter, HYBRID)) == 1
+    assert units_asked(lan).count(201) == 3
+
+
+async def test_a_device_has_its_kind_and_inverter_before_it_has_answered(home: Home) -> None:
+    sub_devices = home.behind(devices="battery:200")
+    silent = replace(home.inverter, state=State.UNREACHABLE)
+    await sub_devices.scan(home.inverter, HYBRID)
+    (reading,) = await sub_devices.scan(silent, HYBRID)
+    assert (reading.kind, reading.via, reading.values) == ("battery", "inverter", {})
 
 
 def test_a_wrong_list_is_wrong_options(tmp_path: FilePath, time: ManualClock) -> None:

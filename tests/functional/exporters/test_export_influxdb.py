@@ -68,8 +68,8 @@ class Bench:
     def take(self, *figures: float) -> None:
         for figure in figures:
             one = reading(self.time.now, pv_power=figure, run_state="Run")
-            self.outbox.take(one)
-            self.delivery.take(one)
+            self.outbox.on_reading(one)
+            self.delivery.on_reading(one)
             self.time.pass_by(seconds=30)
 
     async def drained(self) -> None:
@@ -412,7 +412,7 @@ async def test_three_days_of_readings_are_caught_up_complete(
         full = replace(reading(), measurements=measurements(figures))
         async with bench(tmp_path, replace(options, url="http://127.0.0.1:1")) as b:
             for number in range(count):
-                b.outbox.take(replace(full, time=NOON + timedelta(seconds=30 * number)))
+                b.outbox.on_reading(replace(full, time=NOON + timedelta(seconds=30 * number)))
             await b.outbox.flush()
         async with bench(tmp_path, options) as b:
             await asyncio.wait_for(b.outbox.drained("influxdb"), 60)

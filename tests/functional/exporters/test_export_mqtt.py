@@ -91,8 +91,8 @@ class Bench:
         self.outbox, self.mqtt, self.time = outbox, mqtt, time
 
     def take(self, one: Reading) -> None:
-        self.outbox.take(one)
-        self.mqtt.take(one)
+        self.outbox.on_reading(one)
+        self.mqtt.on_reading(one)
 
     def take_powers(self, *figures: int) -> None:
         for figure in figures:

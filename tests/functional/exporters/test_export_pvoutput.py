@@ -120,7 +120,7 @@ class Bench:
                 house_energy_total=800.25,
                 **more,
             )
-            self.outbox.take(replace(one, measurements=measurements(values)))
+            self.outbox.on_reading(replace(one, measurements=measurements(values)))
             self.time.pass_by(seconds=30)
         await self.outbox.flush()
 
@@ -171,7 +171,7 @@ async def test_each_interval_is_uploaded_once_when_it_is_over_with_mean_and_last
 async def test_what_is_behind_an_inverter_is_not_counted_twice(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         await b.read(2.5, power=100)
-        b.outbox.take(behind(b.time.now, pv_power=9000, house_power=9000))
+        b.outbox.on_reading(behind(b.time.now, pv_power=9000, house_power=9000))
         await b.read(3, power=100)
         await b.round()
         assert b.org.kept == {"20260621 14:00": ["1500", "100", "", "50"]}
@@ -181,9 +181,9 @@ async def test_what_is_behind_an_inverter_is_not_counted_twice(tmp_path: Path) -
 async def both_then_one(b: Bench) -> None:
     """An interval in which east and west are read, and one in which west sleeps."""
     for scan in range(20):
-        b.outbox.take(reading(b.time.now, "east", pv_power=100, pv_energy_today=5.0))
+        b.outbox.on_reading(reading(b.time.now, "east", pv_power=100, pv_energy_today=5.0))
         if scan < 10:
-            b.outbox.take(reading(b.time.now, "west", pv_power=50, pv_energy_today=2.0))
+            b.outbox.on_reading(reading(b.time.now, "west", pv_power=50, pv_energy_today=2.0))
         b.time.pass_by(seconds=30)
     await b.outbox.flush()
     b.time.pass_by(seconds=6)

@@ -51,7 +51,7 @@ async def test_a_reading_reaches_everybody_and_one_hanging_destination_holds_up_
         ]
         health = {one.name: one.health for one in exporters.services}
         for one in exporters.services:
-            one.take(reading())
+            one.on_reading(reading())
         async with asyncio.timeout(20):
             while health["mqtt"]().delivered != 1:  # noqa: ASYNC110 (health has no event)
                 await asyncio.sleep(0.01)

@@ -38,7 +38,7 @@ async def main(path, delivered, number, each):
     with open(delivered, "a") as file:
         task = asyncio.create_task(deliver(outbox.feed("a"), file))
         while True:
-            outbox.take(reading(datetime.now(UTC), pv_power=number))
+            outbox.on_reading(reading(datetime.now(UTC), pv_power=number))
             await outbox.feed("b").notes()  # comes behind the reading, and commits nothing
             print(number, flush=True)
             number += 1
@@ -136,7 +136,7 @@ async def test_a_full_disk_means_memory_says_so_and_recovers_by_itself(tmp_path:
         filler = disk / "filler"
         await asyncio.to_thread(_fill, filler)
         for number in range(50):
-            outbox.take(reading(time.now, pv_power=number, text="x" * 3000))
+            outbox.on_reading(reading(time.now, pv_power=number, text="x" * 3000))
             time.pass_by(seconds=30)
         await outbox.flush()
         health = outbox.health()
@@ -165,7 +165,7 @@ async def test_a_disk_that_is_read_only_means_memory_says_so_and_recovers_by_its
         outbox = await Outbox.open(
             disk / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
         )
-        outbox.take(reading(time.now, pv_power=0))
+        outbox.on_reading(reading(time.now, pv_power=0))
         await outbox.close()
         await _remount(disk, "ro")
         outbox = await Outbox.open(
@@ -173,7 +173,7 @@ async def test_a_disk_that_is_read_only_means_memory_says_so_and_recovers_by_its
         )
         for number in range(1, 5):
             time.pass_by(seconds=30)
-            outbox.take(reading(time.now, pv_power=number))
+            outbox.on_reading(reading(time.now, pv_power=number))
         await outbox.flush()
         assert outbox.health().state == "waiting"
         assert outbox.feed("influxdb").figures().queue == 4

@@ -47,7 +47,7 @@ async def rules(page: Page) -> list[str]:
 async def test_a_person_sees_what_happens_now(browser: Browser) -> None:
     async with household() as (web, _, _):
         page = await browser.page(PHONE, 844)
-        web.take(
+        web.on_reading(
             reading(
                 pv_power=4820,
                 house_power=1540,
@@ -85,7 +85,7 @@ async def test_every_state_is_said_in_words_and_shows_no_old_value(
     browser: Browser, state: State
 ) -> None:
     async with household() as (web, _, _):
-        web.take(reading() if state is State.OK else silent(state, message=SOMEWHERE))
+        web.on_reading(reading() if state is State.OK else silent(state, message=SOMEWHERE))
         page = await browser.page(PHONE, 844)
         await page.open(web.url)
         shown = await page.text("#status")
@@ -108,7 +108,7 @@ async def test_an_overdue_reading_is_not_called_live(browser: Browser) -> None:
         assert "No news" in await page.text("#status")
         assert "10 min ago" in await page.text("#status")
         assert await page.text(".node.pv .watts") == "–"
-        web.take(reading("garage", watch.moment, pv_power=1500))
+        web.on_reading(reading("garage", watch.moment, pv_power=1500))
         await page.open(web.url)
         assert "1 of 2 live" in await page.text("#status")
         assert "house: no news" in await page.text("#status")
@@ -132,10 +132,10 @@ async def test_new_readings_appear_by_themselves(browser: Browser) -> None:
         await page.open(web.url)
         await page.run("document.querySelector('.flow').mark = 1")
         watch.tick(5)
-        web.take(reading(at=watch.moment, pv_power=1234))
+        web.on_reading(reading(at=watch.moment, pv_power=1234))
         await page.until("document.querySelector('.node.pv .watts').textContent === '1.23kW'")
         assert await page.run("document.querySelector('.flow').mark") == 1, "changed in place"
-        web.take(silent(State.UNREACHABLE, at=watch.moment, message=SOMEWHERE))
+        web.on_reading(silent(State.UNREACHABLE, at=watch.moment, message=SOMEWHERE))
         await page.until("document.querySelector('#status').innerText.includes('Unreachable')")
         assert await page.text(".node.pv .watts") == "–"
 
@@ -175,11 +175,11 @@ async def test_todays_curve_grows_while_the_page_is_open(browser: Browser) -> No
         before = await page.run(path)
         watch.tick(600)
         later = reading(at=watch.moment)
-        history.take(later)
+        history.on_reading(later)
         await history.commit()
         async with asyncio.timeout(20):
             while (now := await page.run(path)) == before:
-                web.take(later)  # the page asks for the curve at most every other second
+                web.on_reading(later)  # the page asks for the curve at most every other second
                 await asyncio.sleep(0.3)
         assert now.startswith(before)
 
@@ -201,7 +201,9 @@ async def test_a_late_answer_about_today_does_not_replace_the_day_chosen_meanwhi
         watch.tick(600)
         async with asyncio.timeout(20):
             while not await page.run("!!window.release"):
-                web.take(reading(at=watch.moment))  # the page asks at most every other second
+                web.on_reading(
+                    reading(at=watch.moment)
+                )  # the page asks at most every other second
                 await asyncio.sleep(0.3)
         await page.run("document.querySelector('a[rel=prev]').click()")
         await page.until("document.getElementById('day-title').textContent === 'Yesterday'")
@@ -259,7 +261,7 @@ async def test_the_search_leaves_what_is_looked_for(browser: Browser) -> None:
         )
         rows = "[...document.querySelectorAll('#values tbody tr')].filter(r => !r.hidden).length"
         assert await page.run(rows) == 2
-        web.take(reading(at=watch.moment, mppt_3_voltage=1.0))
+        web.on_reading(reading(at=watch.moment, mppt_3_voltage=1.0))
         await page.until(f"{rows} === 3")
         assert "3 of " in await page.text("#found")
 
@@ -281,8 +283,8 @@ async def test_faults_are_decoded_with_their_times(browser: Browser) -> None:
         old = reading(at=NOW - timedelta(days=9), battery_fault="932 Over-temperature")
         now = reading(inverter_alarm=f"{FAULT}; 532 String 3")
         for one in (old, now):
-            history.take(one)
-        web.take(now)
+            history.on_reading(one)
+        web.on_reading(now)
         page = await browser.page()
         await page.open(web.url)
         text = await page.text("#faults")
@@ -296,12 +298,12 @@ async def test_faults_are_decoded_with_their_times(browser: Browser) -> None:
 async def test_several_inverters_have_a_sum_and_a_page_each(browser: Browser) -> None:
     async with household(["house", "garage"]) as (web, _, watch):
         for name, watts in (("house", 3000), ("garage", 1500)):
-            web.take(reading(name, pv_power=watts))
+            web.on_reading(reading(name, pv_power=watts))
         page = await browser.page(PHONE, 844)
         await page.open(web.url)
         assert await page.text(".node.pv .watts") == "4.50kW"
         assert "2 of 2 live" in await page.text("#status")
-        web.take(silent(State.ASLEEP, "garage", watch.moment))
+        web.on_reading(silent(State.ASLEEP, "garage", watch.moment))
         await page.until("document.querySelector('.node.pv .watts').textContent === '3.00kW'")
         assert "garage: asleep" in await page.text("#status")
         await page.run("document.querySelector('nav a:last-child').click()")
@@ -315,7 +317,7 @@ async def test_a_battery_behind_the_inverter_has_a_page_and_is_in_no_sum(
     browser: Browser,
 ) -> None:
     async with household() as (web, _, watch):
-        web.take(reading(pv_power=3000, battery_level=50.0))
+        web.on_reading(reading(pv_power=3000, battery_level=50.0))
         known = reading("house", watch.moment, cell_voltage=3.31, battery_level=90.0)
         battery = replace(
             known,
@@ -326,7 +328,7 @@ async def test_a_battery_behind_the_inverter_has_a_page_and_is_in_no_sum(
                 n: v for n, v in known.measurements.items() if "cell" in n or "level" in n
             },
         )
-        web.take(battery)
+        web.on_reading(battery)
         page = await browser.page(PHONE, 844)
         await page.open(web.url)
         assert "of 2 live" not in await page.text("#status")
@@ -337,7 +339,7 @@ async def test_a_battery_behind_the_inverter_has_a_page_and_is_in_no_sum(
         await page.until("document.title.startsWith('house-battery-1')")
         await page.until("document.readyState === 'complete'")
         assert await page.run("document.querySelector('#day, #totals, .flow')") is None
-        web.take(replace(battery, measurements=measurements({"cell_voltage": 3.42})))
+        web.on_reading(replace(battery, measurements=measurements({"cell_voltage": 3.42})))
         await page.until(
             "document.querySelector('#v-cell_voltage').textContent.startsWith('3.42')"
         )
@@ -422,7 +424,7 @@ async def test_under_a_path_prefix_everything_works(browser: Browser) -> None:
         async with ingress(web.port, "/api/ingress/x1") as url:
             page = await browser.page()
             await page.open(f"{url}?inverter=house")
-            web.take(reading(at=watch.moment, pv_power=1234))
+            web.on_reading(reading(at=watch.moment, pv_power=1234))
             await page.until("document.querySelector('.node.pv .watts').textContent === '1.23kW'")
             await page.run("document.querySelector('a[rel=prev]').click()")
             await page.until("document.getElementById('day-title').textContent === 'Yesterday'")
@@ -440,7 +442,7 @@ async def test_the_page_asks_nobody_else_and_weighs_less_than_60_kb(browser: Bro
     async with household(days=2) as (web, _, _):
         known = reading()
         more = {f"register_{n}": n / 7 for n in range(150)}
-        web.take(replace(known, measurements={**known.measurements, **measurements(more)}))
+        web.on_reading(replace(known, measurements={**known.measurements, **measurements(more)}))
         page = await browser.page()
         await page.open(web.url)
         await page.run(
@@ -461,14 +463,14 @@ def awkward(name: str = "house") -> Reading:
 
 async def test_what_a_device_says_is_text_and_never_html(browser: Browser) -> None:
     async with household() as (web, history, _):
-        history.take(awkward())
-        web.take(awkward())
+        history.on_reading(awkward())
+        web.on_reading(awkward())
         page = await browser.page()
         await page.open(web.url)
-        web.take(replace(awkward(), serial=HOSTILE + "2"))
+        web.on_reading(replace(awkward(), serial=HOSTILE + "2"))
         await page.until("document.querySelector('#status').innerText.includes('>2')")
         assert await page.run("document.images.length") == 0
-        web.take(silent(State.BUSY, message=HOSTILE))
+        web.on_reading(silent(State.BUSY, message=HOSTILE))
         await page.until("document.querySelector('.problem')?.innerText.includes('<img')")
         assert await page.run("document.images.length") == 0
         assert await page.run("document.title") != "owned"
@@ -482,17 +484,17 @@ async def view(name: str) -> AsyncGenerator[str]:
     names = {"two": ["house", "garage"], "empty": []}.get(name, ["house"])
     async with household(names, days=2) as (web, history, watch):
         if name == "lost":
-            web.take(silent(State.UNREACHABLE, message=SOMEWHERE))
+            web.on_reading(silent(State.UNREACHABLE, message=SOMEWHERE))
         elif name == "night":
             dark = (NOW - timedelta(hours=11, minutes=12)).astimezone(BERLIN)
             watch.moment = dark
-            web.take(reading(at=dark))
+            web.on_reading(reading(at=dark))
         elif name == "faults":
             now = reading(inverter_alarm=f"{FAULT}; 532 String 3 Reverse Connection Alarm")
-            history.take(now)
-            web.take(now)
+            history.on_reading(now)
+            web.on_reading(now)
         elif name == "two":
-            web.take(silent(State.ASLEEP, "garage"))
+            web.on_reading(silent(State.ASLEEP, "garage"))
         yield web.url
 
 

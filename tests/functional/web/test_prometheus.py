@@ -71,7 +71,7 @@ async def test_promtool_has_nothing_against_any_name_that_can_be_published() -> 
         replace(silent(State.UNREACHABLE, message="Nobody is there."), name="barn"),
     ]
     for one in readings:
-        metrics.take(one)
+        metrics.on_reading(one)
     text, _ = metrics.exposition(readings, SERVICES, "")
     assert text.count(b"# TYPE") > 200
     assert await complaints(text) == ""
@@ -127,7 +127,7 @@ async def test_prometheus_scrapes_it_and_knows_the_values(tmp_path: Path) -> Non
     watch = Watch(datetime.now(UTC))
     async with household(["house", "garage"], days=0, watch=watch, step=10**9) as (web, _, _):
         assert web.port is not None
-        web.take(reading(at=watch.moment, pv_power=4321))
+        web.on_reading(reading(at=watch.moment, pv_power=4321))
         async with prometheus(tmp_path, web.port) as api:
             (power,) = await asked(api, 'sungather_pv_power_watts{name="house"}')
             assert power["value"][1] == "4321"

@@ -85,7 +85,7 @@ async def page(*names: str, **more: Any) -> AsyncGenerator[tuple[int, WebServer,
 
 async def test_now_is_every_inverter_with_its_age_and_the_sum() -> None:
     async with page("house", "garage") as (port, web, _):
-        web.take(reading("garage", NOW - timedelta(seconds=8)))
+        web.on_reading(reading("garage", NOW - timedelta(seconds=8)))
         told = await get_json(port, "/api/v1/now")
         house, garage = told["inverters"]
         assert (house["name"], garage["age_s"]) == ("house", 8.0)
@@ -95,7 +95,7 @@ async def test_now_is_every_inverter_with_its_age_and_the_sum() -> None:
 
 async def test_a_silent_inverter_has_a_state_an_error_and_no_values() -> None:
     async with page() as (port, web, _):
-        web.take(silent(State.BUSY, kind="busy", message="Another client is connected."))
+        web.on_reading(silent(State.BUSY, kind="busy", message="Another client is connected."))
         (house,) = (await get_json(port, "/api/v1/now"))["inverters"]
         assert (house["state"], house["values"]) == ("busy", {})
         assert house["error"]["class"] == "busy"
@@ -114,7 +114,7 @@ async def test_history_has_a_days_samples_and_no_sample_in_a_gap() -> None:
 
 async def test_health_tells_of_inverters_and_services() -> None:
     async with page() as (port, web, _):
-        web.take(silent(State.UNREACHABLE, kind="no-route", message="Nobody is there."))
+        web.on_reading(silent(State.UNREACHABLE, kind="no-route", message="Nobody is there."))
         told = await get_json(port, "/api/v1/health")
         assert told["inverters"][0]["error"]["class"] == "no-route"
         states = {one["name"]: one["state"] for one in told["services"]}
@@ -124,7 +124,7 @@ async def test_health_tells_of_inverters_and_services() -> None:
 @pytest.mark.parametrize("path", ["/api/v1/now", "/api/v1/history", "/api/v1/health"])
 async def test_answers_are_what_the_openapi_document_promises(path: str) -> None:
     async with page("house", "garage") as (port, web, _):
-        web.take(silent(State.ASLEEP, "garage", message="Asleep until the sun is back."))
+        web.on_reading(silent(State.ASLEEP, "garage", message="Asleep until the sun is back."))
         document = await get_json(port, "/api/v1/openapi.json")
         answer = document["paths"][path]["get"]["responses"]["200"]
         schema = {**answer["content"]["application/json"]["schema"], **document}
@@ -236,7 +236,7 @@ async def test_a_new_reading_reaches_an_open_page_at_once_and_only_what_changed(
     async with asyncio.timeout(20), page() as (port, web, _), stream(port) as told:
         whole = await anext(told)
         assert {"status", "flow", "totals", "values", "v-pv_power"} <= whole["parts"].keys()
-        web.take(reading(pv_power=4321))
+        web.on_reading(reading(pv_power=4321))
         news = (await anext(told))["parts"]
         assert news["v-pv_power"] == "4321\u00a0W"
         assert "4.32" in news["flow"]
@@ -247,7 +247,7 @@ async def test_a_new_reading_reaches_an_open_page_at_once_and_only_what_changed(
 async def test_a_page_that_opens_later_gets_everything() -> None:
     async with asyncio.timeout(20), page() as (port, web, _), stream(port) as early:
         await anext(early)
-        web.take(reading(pv_power=4321))
+        web.on_reading(reading(pv_power=4321))
         await anext(early)
         async with stream(port) as late:
             assert {"status", "totals", "values"} <= (await anext(late))["parts"].keys()
@@ -278,7 +278,7 @@ async def test_an_open_page_is_told_that_a_reading_is_overdue_though_there_is_no
 async def test_a_table_with_other_rows_is_sent_whole() -> None:
     async with asyncio.timeout(20), page() as (port, web, _), stream(port) as told:
         await anext(told)
-        web.take(reading(backup_frequency=50.0))
+        web.on_reading(reading(backup_frequency=50.0))
         assert "backup_frequency" in (await anext(told))["parts"]["values"]
 
 
@@ -291,7 +291,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up() -> None:
             async with stream(port) as told:
                 await anext(told)
                 for watts in range(30):
-                    web.take(reading(pv_power=watts, mode="x" * 50_000 + str(watts)))
+                    web.on_reading(reading(pv_power=watts, mode="x" * 50_000 + str(watts)))
                     news = (await anext(told))["parts"]
                     assert news["v-pv_power"] == f"{watts}\u00a0W"
             assert (await get(port, "/healthz"))[0] == 200
@@ -304,7 +304,7 @@ async def test_pages_that_are_closed_are_forgotten() -> None:
             assert _open_pages(web) == 1
 
         def closed() -> bool:
-            web.take(reading())
+            web.on_reading(reading())
             return _open_pages(web) == 0
 
         await until(closed)
@@ -380,7 +380,7 @@ async def test_more_clients_than_allowed_are_turned_away_and_the_others_stay() -
         for told in (one, two, three):
             await anext(told)
         assert await exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b""
-        web.take(reading(pv_power=77))
+        web.on_reading(reading(pv_power=77))
         for told in (one, two, three):
             assert (await anext(told))["parts"]["v-pv_power"] == "77\u00a0W"
 

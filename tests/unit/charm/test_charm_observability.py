@@ -45,7 +45,7 @@ def exposed() -> set[str]:
     for ones in ([house, shed], [barn]):
         metrics = Metrics()
         for one in ones:
-            metrics.take(one)
+            metrics.on_reading(one)
         text, _ = metrics.exposition(ones, SERVICES, "")
         found.update(re.findall(r"^(\w+)[{ ]", text.decode(), re.MULTILINE))
     return found

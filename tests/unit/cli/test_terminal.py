@@ -72,7 +72,7 @@ def test_every_register_fits_one_line_and_names_its_source(shown: Shown) -> None
         }
         for one in registers_for(model_named("SH10RT"), 1)
     ]
-    lines = shown("registers", {"registers": rows, "requests": [], "certificate": []})
+    lines = shown("registers", {"registers": rows, "requests": [], "lower_bound": []})
     listing, _, legend = lines.partition("\n\n")
     assert len(listing.splitlines()) == len(rows) + 1
     assert all(str(row["source"]) in " ".join(legend.split()) for row in rows)

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from support import ManualClock
 
+from sungather.clock import Clock
 from sungather.daemon import collector
 from sungather.daemon.collector import BACK_OFF, Collector, Poller
 from sungather.device.inverter import Inverter
@@ -55,7 +57,7 @@ class Taker:
         self.restarted = asyncio.Event()
         self._trouble = trouble
 
-    def take(self, reading: Reading) -> None:
+    def on_reading(self, reading: Reading) -> None:
         self.taken.append(reading)
 
     async def run(self) -> None:
@@ -70,17 +72,19 @@ class Taker:
 
 
 async def pauses(inverter: Scripted, count: int) -> list[float]:
-    """How long the poller waits after each of the first scans."""
+    """How long the poller waits after each of the first scans, which take no time."""
+    time = ManualClock()
     waited: list[float] = []
     enough = asyncio.Event()
 
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
+        time.tick(seconds)
         if len(waited) == count:
             enough.set()
             await asyncio.Event().wait()
 
-    poller = Poller(cast(Inverter, inverter), None, [], sleep)
+    poller = Poller(cast(Inverter, inverter), None, [], time.clock, sleep)
     task = asyncio.create_task(poller.run())
     await enough.wait()
     task.cancel()
@@ -89,9 +93,28 @@ async def pauses(inverter: Scripted, count: int) -> list[float]:
 
 
 async def test_a_scan_takes_place_at_every_slot() -> None:
-    (first, second) = await pauses(Scripted(reading()), 2)
-    assert 29 < first <= 30
-    assert 59 < second <= 60  # nobody slept in between, so the second slot is one interval later
+    assert await pauses(Scripted(reading()), 3) == [30, 30, 30]
+
+
+async def test_slots_that_a_slow_scan_has_missed_are_left_out() -> None:
+    time = ManualClock()
+    waited: list[float] = []
+
+    class Slow(Scripted):
+        async def scan(self, complete: bool = False) -> Reading:
+            time.tick(70 if self.scans == 0 else 10)
+            return await super().scan(complete)
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        time.tick(seconds)
+        if len(waited) == 2:
+            raise asyncio.CancelledError
+
+    poller = Poller(cast(Inverter, Slow(reading())), None, [], time.clock, sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await poller.run()
+    assert waited == [20, 20]
 
 
 @pytest.mark.parametrize("kind", ["busy", "connection-lost", "silent"])
@@ -140,33 +163,30 @@ class Slow(Scripted):
             await asyncio.Event().wait()
 
 
-async def begun(inverter: Slow, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+async def begun(inverter: Slow) -> list[float]:
     """When each of the scans began."""
-    poller = Poller(cast(Inverter, inverter), None, [], inverter.sleep)
-    with monkeypatch.context() as patched:
-        patched.setattr(asyncio.get_running_loop(), "time", lambda: inverter.now)
-        task = asyncio.create_task(poller.run())
-        await inverter.enough.wait()
+    clock = Clock(monotonic=lambda: inverter.now)
+    poller = Poller(cast(Inverter, inverter), None, [], clock, inverter.sleep)
+    task = asyncio.create_task(poller.run())
+    await inverter.enough.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return inverter.begun
 
 
-async def test_scans_keep_their_slots_however_long_each_takes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_scans_keep_their_slots_however_long_each_takes() -> None:
     inverter = Slow(0.5, 12.0, 29.0, 3.0, 0.0)
-    assert await begun(inverter, monkeypatch) == [0, 30, 60, 90, 120]
+    assert await begun(inverter) == [0, 30, 60, 90, 120]
 
 
 @pytest.mark.parametrize("interval", [5.0, 30.0, 300.0])
 async def test_slots_that_a_slow_scan_has_missed_are_not_made_up_for(
-    monkeypatch: pytest.MonkeyPatch, interval: float
+    interval: float,
 ) -> None:
     """No burst of scans after it; and the next one is no further away than a slot."""
     long = 4.25 * interval
     inverter = Slow(0.0, long, 0.0, 0.0, 0.0, 0.0, interval=interval)
-    found = await begun(inverter, monkeypatch)
+    found = await begun(inverter)
     assert all(after - before >= interval for before, after in pairwise(found)), found
     assert interval + long <= found[2] <= 2 * interval + long
     assert [after - before for before, after in pairwise(found[3:])] == [interval] * 2
@@ -174,7 +194,7 @@ async def test_slots_that_a_slow_scan_has_missed_are_not_made_up_for(
 
 async def test_every_reading_goes_to_every_service() -> None:
     takers = [Taker(), Taker()]
-    poller = Poller(cast(Inverter, Scripted(reading())), None, takers)
+    poller = Poller(cast(Inverter, Scripted(reading())), None, takers, Clock())
     await poller.scan()
     assert [len(taker.taken) for taker in takers] == [1, 1]
 
@@ -191,7 +211,7 @@ async def test_a_bug_in_one_service_is_logged_and_stops_nobody(
         await asyncio.Event().wait()
 
     services: list[Any] = [broken, good]
-    poller = Poller(cast(Inverter, inverter), None, services, sleep)
+    poller = Poller(cast(Inverter, inverter), None, services, Clock(), sleep)
     task = asyncio.create_task(Collector([poller], services).run())
     await scanned.wait()
     await broken.restarted.wait()
@@ -204,7 +224,7 @@ async def test_a_bug_in_one_service_is_logged_and_stops_nobody(
 
 async def test_a_change_of_state_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     lost = reading(State.UNREACHABLE, "silent")
-    poller = Poller(cast(Inverter, Scripted(reading(), lost, lost, lost)), None, [])
+    poller = Poller(cast(Inverter, Scripted(reading(), lost, lost, lost)), None, [], Clock())
     with caplog.at_level(logging.INFO):
         for _ in range(4):
             await poller.scan()
@@ -212,7 +232,7 @@ async def test_a_change_of_state_is_said_once(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_a_partial_reading_is_not_called_ok(caplog: pytest.LogCaptureFixture) -> None:
-    poller = Poller(cast(Inverter, Scripted(reading(State.OK, "silent"))), None, [])
+    poller = Poller(cast(Inverter, Scripted(reading(State.OK, "silent"))), None, [], Clock())
     with caplog.at_level(logging.INFO):
         await poller.scan()
     assert [one.message for one in caplog.records] == [
@@ -233,11 +253,11 @@ async def test_a_service_that_cannot_take_a_reading_keeps_it_from_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Refusing(Taker):
-        def take(self, reading: Reading) -> None:
+        def on_reading(self, reading: Reading) -> None:
             raise ValueError("oops")
 
     good = Taker()
-    await Poller(cast(Inverter, Scripted(reading())), None, [Refusing(), good]).scan()
+    await Poller(cast(Inverter, Scripted(reading())), None, [Refusing(), good], Clock()).scan()
     assert len(good.taken) == 1
     assert "could not take a reading" in caplog.text
 

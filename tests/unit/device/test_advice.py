@@ -1,8 +1,8 @@
-"""Which way is best: a cable before a dongle, the web API before the dongle's Modbus."""
+"""Connection advice: a cable before a dongle, the web API before the dongle's Modbus."""
 
 import pytest
 
-from sungather.device.advice import best_way
+from sungather.device.advice import connection_advice
 from sungather.reading import Path
 
 
@@ -26,7 +26,6 @@ from sungather.reading import Path
 def test_the_best_way_and_its_reason(
     connection: str, path: Path, encrypted: bool, web_api: bool | None, best: str, says: str
 ) -> None:
-    advice = best_way(connection, path, encrypted=encrypted, web_api=web_api)
+    advice = connection_advice(connection, path, encrypted=encrypted, web_api=web_api)
     assert advice.connection == best
     assert says in advice.why
-    assert advice.is_change(connection) == (connection != best)

@@ -9,6 +9,7 @@ from support import ManualClock
 
 from sungather import errors
 from sungather.device.block_reader import BlockReader, Gathered
+from sungather.device.identify import Identity
 from sungather.device.requester import Requester
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register
@@ -49,7 +50,8 @@ class Bench:
     ) -> BlockReader:
         asking = Requester(self.transport, 1, retries, self.time.clock)
         storage = Storage(self._storage)
-        return BlockReader(asking, DEVICE, registers, firmware, widest, storage, self.time.clock)
+        identity = Identity(DEVICE, "A1", {}, firmware)
+        return BlockReader(asking, identity, registers, widest, storage, self.time.clock)
 
 
 @pytest.fixture

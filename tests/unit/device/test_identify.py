@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from sungather import errors
-from sungather.device.identify import NAMEPLATE, identify
+from sungather.device.identify import NAMEPLATE, identify_inverter
 from sungather.reading import Path
 from sungather.registers import Block
 
@@ -23,7 +23,7 @@ class Device:
         self.words |= {5000: code, 5001: 100, 5002: output}
         self.asked: list[Block] = []
 
-    async def ask(self, block: Block) -> Sequence[int]:
+    async def read(self, block: Block) -> Sequence[int]:
         self.asked.append(block)
         registers = range(block.start, block.end + 1)
         if not all(register in self.words for register in registers):
@@ -34,7 +34,7 @@ class Device:
 async def test_a_hybrid_over_a_cable_takes_two_requests() -> None:
     device = Device()
     device.words[6100] = 0
-    found = await identify(device.ask, "modbus")
+    found = await identify_inverter(device.read, "modbus")
     assert found.serial == "A2290123456"
     assert (found.device.model, found.device.path, found.device.masked) == (
         "SH10RT",
@@ -46,17 +46,17 @@ async def test_a_hybrid_over_a_cable_takes_two_requests() -> None:
 
 
 async def test_a_dongle_refuses_6100_and_masks() -> None:
-    found = await identify(Device().ask, "modbus")
+    found = await identify_inverter(Device().read, "modbus")
     assert (found.device.path, found.device.masked) == (Path.DONGLE, True)
 
 
 async def test_the_web_api_is_always_a_dongle_that_masks_nothing() -> None:
-    found = await identify(Device().ask, "http")
+    found = await identify_inverter(Device().read, "http")
     assert (found.device.path, found.device.masked) == (Path.DONGLE, False)
 
 
 async def test_families_without_6100_have_no_known_path() -> None:
-    found = await identify(Device(code=0x243D).ask, "modbus")
+    found = await identify_inverter(Device(code=0x243D).read, "modbus")
     assert found.device.family.startswith("SG")
     assert found.device.path is Path.UNKNOWN
 
@@ -65,7 +65,7 @@ async def test_a_refused_nameplate_is_read_piece_by_piece() -> None:
     device = Device()
     for register in range(4954, 4990):
         del device.words[register]
-    found = await identify(device.ask, "modbus")
+    found = await identify_inverter(device.read, "modbus")
     assert (found.device.model, found.serial, found.firmware) == ("SH10RT", "A2290123456", {})
 
 
@@ -73,26 +73,26 @@ async def test_a_refused_nameplate_is_read_piece_by_piece() -> None:
 async def test_phases_of_an_unlisted_code_come_from_the_output_type(
     output: int, phases: int | None
 ) -> None:
-    found = await identify(Device(code=0x0EEE, output=output).ask, "modbus")
+    found = await identify_inverter(Device(code=0x0EEE, output=output).read, "modbus")
     assert found.device.phases == phases
 
 
 async def test_an_unlisted_code_is_a_hybrid_if_it_has_a_hybrids_state() -> None:
     device = Device(code=0x0EEE)
     device.words[13000] = 0
-    assert (await identify(device.ask, "modbus")).device.family == "SH"
-    assert (await identify(Device(code=0x0EEE).ask, "modbus")).device.family == "SG"
+    assert (await identify_inverter(device.read, "modbus")).device.family == "SH"
+    assert (await identify_inverter(Device(code=0x0EEE).read, "modbus")).device.family == "SG"
 
 
 async def test_the_model_option_wins_over_what_the_device_says() -> None:
-    assert (await identify(Device().ask, "modbus", "SG10RT")).device.model == "SG10RT"
+    assert (await identify_inverter(Device().read, "modbus", "SG10RT")).device.model == "SG10RT"
 
 
 async def test_neither_serial_nor_type_is_not_a_sungrow() -> None:
     with pytest.raises(errors.NotSungrow):
-        await identify(Device(serial="", code=0).ask, "modbus")
+        await identify_inverter(Device(serial="", code=0).read, "modbus")
 
 
 async def test_a_logger_is_named_and_is_not_an_inverter() -> None:
     with pytest.raises(errors.NotSungrow, match="Logger3000"):
-        await identify(Device(code=0x0705).ask, "modbus")
+        await identify_inverter(Device(code=0x0705).read, "modbus")

@@ -3,6 +3,7 @@
 from pathlib import Path as FilePath
 
 import pytest
+from plain_values import fresh
 from scripted_transport import ScriptedTransport, inverter_on, nobody_answers, silent_at
 from support import ManualClock
 
@@ -73,8 +74,8 @@ async def test_a_good_scan_says_who_it_is_and_what_it_read(
     assert reading.time == reading.since == time.clock.now()
     assert reading.requests == len(transport.asked)
     assert reading.values["pv_power"]
-    assert reading.units["pv_power"] == "W"
-    assert reading.fresh == reading.values.keys()
+    assert reading.unit("pv_power") == "W"
+    assert fresh(reading) == reading.values.keys()
 
 
 async def test_a_later_scan_asks_for_what_is_due_and_not_who_it_is(
@@ -87,7 +88,7 @@ async def test_a_later_scan_asks_for_what_is_due_and_not_who_it_is(
     assert NAMEPLATE not in [block for _, block in transport.asked]
     assert 0 < second.requests == len(transport.asked) < first.requests
     assert second.values.keys() == first.values.keys()
-    assert second.fresh < second.values.keys()
+    assert fresh(second) < second.values.keys()
     assert second.since == first.time
 
 
@@ -98,7 +99,7 @@ async def test_a_loss_leaves_no_value_but_the_name_of_what_was_there(
     time.tick(30)
     lost = await lose(inverter, transport, time)
     assert lost.state is State.UNREACHABLE
-    assert (lost.values, lost.units, lost.fresh) == ({}, {}, frozenset())
+    assert not lost.measurements
     assert lost.problem is not None
     assert lost.problem.kind == "silent"
     assert (lost.model, lost.serial) == (known.model, known.serial)
@@ -115,7 +116,7 @@ async def test_after_a_loss_the_device_is_asked_who_it_is_and_everything_is_read
     back = await inverter.scan()
     assert [block for _, block in transport.asked].count(NAMEPLATE) == 1
     assert back.state is State.OK
-    assert back.fresh == back.values.keys() == first.values.keys()
+    assert fresh(back) == back.values.keys() == first.values.keys()
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -51,13 +51,13 @@ def requester(transport: Scripted, retries: int = 3) -> tuple[Requester, list[fl
 @pytest.mark.parametrize("trouble", [errors.Silent(""), errors.ConnectionLost("")])
 async def test_silence_and_loss_are_tried_again_at_once(trouble: Exception) -> None:
     asking, pauses, _ = requester(Scripted(trouble, trouble, WORDS))
-    assert await asking.ask(BLOCK) == WORDS
+    assert await asking.read(BLOCK) == WORDS
     assert pauses == []
 
 
 async def test_contention_is_tried_again_after_growing_pauses() -> None:
     asking, pauses, _ = requester(Scripted(*[errors.Busy("")] * 3, WORDS))
-    assert await asking.ask(BLOCK) == WORDS
+    assert await asking.read(BLOCK) == WORDS
     assert [0.1 <= pauses[0] <= 0.2, 0.2 <= pauses[1] <= 0.4, 0.4 <= pauses[2] <= 0.8] == [
         True
     ] * 3
@@ -70,7 +70,7 @@ async def test_what_is_final_for_this_scan_is_not_tried_again(trouble: Exception
     transport = Scripted(trouble, WORDS)
     asking, _, _ = requester(transport)
     with pytest.raises(type(trouble)):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
     assert transport.requests == 1
 
 
@@ -78,7 +78,7 @@ async def test_the_tries_are_retries_plus_one() -> None:
     transport = Scripted(*[errors.Silent("")] * 10)
     asking, _, _ = requester(transport, retries=2)
     with pytest.raises(errors.Silent):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
     assert transport.requests == 3
 
 
@@ -86,14 +86,14 @@ async def test_contention_for_an_hour_blames_the_unit_and_an_answer_starts_anew(
     transport = Scripted(errors.Busy(""), WORDS, errors.Busy(""), errors.Busy(""))
     asking, _, time = requester(transport, retries=0)
     with pytest.raises(errors.Busy):
-        await asking.ask(BLOCK)
-    await asking.ask(BLOCK)
+        await asking.read(BLOCK)
+    await asking.read(BLOCK)
     time.tick(3600)
     with pytest.raises(errors.Busy):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
     time.tick(3600)
     with pytest.raises(errors.WrongUnit):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
 
 
 @pytest.mark.parametrize("final", [errors.Refused("illegal data address"), WORDS])
@@ -106,10 +106,10 @@ async def test_any_answer_of_the_device_ends_the_hour_of_contention(
     for waited in (0, WRONG_UNIT_AFTER / 2, WRONG_UNIT_AFTER / 4):
         time.tick(waited)
         with suppress(errors.InverterError):
-            await asking.ask(BLOCK)
+            await asking.read(BLOCK)
     time.tick(WRONG_UNIT_AFTER / 2)
     with pytest.raises(errors.Busy):
-        await asking.ask(BLOCK)
+        await asking.read(BLOCK)
 
 
 async def test_silence_does_not_end_the_hour_of_contention() -> None:
@@ -119,7 +119,7 @@ async def test_silence_does_not_end_the_hour_of_contention() -> None:
     for error, waited in ((errors.Busy, 0), (errors.Silent, 60), (errors.WrongUnit, 3600)):
         time.tick(waited)
         with pytest.raises(error):
-            await asking.ask(BLOCK)
+            await asking.read(BLOCK)
 
 
 @pytest.mark.parametrize(("of_the_block", "tries"), [(None, 4), (0, 1), (1, 2)])
@@ -129,5 +129,25 @@ async def test_a_block_may_have_fewer_tries_than_the_others(
     transport = Scripted(*[errors.Silent("")] * 9)
     asking, _, _ = requester(transport, retries=3)
     with pytest.raises(errors.Silent):
-        await asking.ask(BLOCK, of_the_block)
+        await asking.read(BLOCK, of_the_block)
     assert transport.requests == tries
+
+
+async def test_the_pauses_of_one_request_do_not_lengthen_those_of_the_next() -> None:
+    busy = errors.Busy("")
+    asking, pauses, _ = requester(Scripted(busy, busy, WORDS, busy, WORDS))
+    await asking.read(BLOCK)
+    await asking.read(BLOCK)
+    assert 0.1 <= pauses[2] <= 0.2
+
+
+async def test_a_refusal_is_an_answer_and_ends_the_hour_of_contention() -> None:
+    transport = Scripted(errors.Busy(""), errors.Refused("no"), errors.Busy(""))
+    asking, _, time = requester(transport, retries=0)
+    with pytest.raises(errors.Busy):
+        await asking.read(BLOCK)
+    with pytest.raises(errors.Refused):
+        await asking.read(BLOCK)
+    time.tick(3600)
+    with pytest.raises(errors.Busy):
+        await asking.read(BLOCK)

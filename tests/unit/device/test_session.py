@@ -1,5 +1,6 @@
 """How long values hold, when each tier is read again, and what a loss takes away."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from scripted_transport import (
     silent_at,
     simple_device,
 )
-from support import ManualClock
+from support import OPTIONS, ManualClock
 
 from sungather import errors
-from sungather.device.block_reader import BlockReader
+from sungather.device import session
 from sungather.device.identify import Identity
 from sungather.device.requester import Requester
 from sungather.device.session import Session
@@ -41,12 +42,16 @@ class Bench:
         self.words = dict(WORDS)
         self.transport = ScriptedTransport({1: simple_device(self.words)})
         clock = self.time.clock
-        blocks = BlockReader(
-            Requester(self.transport, 1, 0, clock),
-            DEVICE, registers, "", 100, Storage(storage), clock,
-        )  # fmt: skip
-        identity = Identity(DEVICE, "A1", {})
-        self.session = Session(identity, registers, blocks, INTERVAL, clock)
+        requester = Requester(self.transport, 1, 0, clock)
+        identity = Identity(DEVICE, "A1", {}, "")
+        options = replace(OPTIONS, scan_interval=INTERVAL)
+
+        def chosen(device: Device, level: int) -> tuple[Register, ...]:
+            return registers
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(session, "registers_for", chosen)
+            self.session = Session(identity, requester, options, Storage(storage), clock)
 
     async def asked_at(self, seconds: float, *, complete: bool = False) -> list[int]:
         """Scan at that time; first registers of the blocks that were asked."""

@@ -3,7 +3,7 @@
 import pytest
 
 from sungather import errors
-from sungather.device.states import Dusk, answers_zeros, dusk_of, state_of
+from sungather.device.states import NightRule, answers_zeros, night_rule_of, state_of
 from sungather.reading import State, Value
 from sungather.registers.models import model_named
 
@@ -18,6 +18,7 @@ SILENCE = errors.Silent("no answer")
         (errors.PortClosed(""), State.UNREACHABLE),
         (errors.ConnectionLost(""), State.UNREACHABLE),
         (errors.Busy(""), State.BUSY),
+        (errors.UnitSilent(""), State.BUSY),
         (errors.NotModbus(""), State.NOT_AN_INVERTER),
         (errors.NotSungrow(""), State.NOT_AN_INVERTER),
         (errors.Refused("illegal data address"), State.NOT_AN_INVERTER),
@@ -45,24 +46,24 @@ def test_every_trouble_has_its_state(error: errors.InverterError, state: State) 
 def test_an_inverter_rests_below_one_percent_or_when_it_says_so(
     values: dict[str, Value], resting: bool
 ) -> None:
-    assert dusk_of(SG, values).resting is resting
+    assert night_rule_of(SG, values).resting is resting
 
 
 @pytest.mark.parametrize(
-    ("dusk", "error", "asleep"),
+    ("rule", "error", "asleep"),
     [
-        (Dusk(hybrid=False, resting=True), SILENCE, True),
-        (Dusk(hybrid=False, resting=True), errors.NoRoute(""), True),
-        (Dusk(hybrid=False, resting=True), errors.NameNotFound(""), False),
-        (Dusk(hybrid=False, resting=True), errors.Busy(""), False),
-        (Dusk(hybrid=False, resting=False), SILENCE, False),
-        (Dusk(hybrid=True, resting=True), SILENCE, False),
+        (NightRule(hybrid=False, resting=True), SILENCE, True),
+        (NightRule(hybrid=False, resting=True), errors.NoRoute(""), True),
+        (NightRule(hybrid=False, resting=True), errors.NameNotFound(""), False),
+        (NightRule(hybrid=False, resting=True), errors.Busy(""), False),
+        (NightRule(hybrid=False, resting=False), SILENCE, False),
+        (NightRule(hybrid=True, resting=True), SILENCE, False),
     ],
 )
 def test_only_silence_of_a_resting_inverter_without_battery_is_sleep(
-    dusk: Dusk, error: errors.InverterError, asleep: bool
+    rule: NightRule, error: errors.InverterError, asleep: bool
 ) -> None:
-    assert dusk.explains(error) is asleep
+    assert rule.explains(error) is asleep
 
 
 def test_zero_volts_and_hertz_are_sleep_on_a_string_inverter_only() -> None:

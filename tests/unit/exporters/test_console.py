@@ -33,8 +33,8 @@ async def printed(console: Console, stream: io.StringIO, lines: int) -> str:
 async def test_without_a_terminal_each_reading_is_one_line_of_json() -> None:
     stream = io.StringIO()
     console = Console(stream)
-    console.take(reading(pv_power=4821, units={"pv_power": "W"}))
-    console.take(reading(name="barn", pv_power=1))
+    console.on_reading(reading(pv_power=4821, units={"pv_power": "W"}))
+    console.on_reading(reading(name="barn", pv_power=1))
     first, second = (await printed(console, stream, 2)).splitlines()
     assert json.loads(first)["values"] == {"pv_power": 4821}
     assert json.loads(second)["name"] == "barn"
@@ -43,7 +43,7 @@ async def test_without_a_terminal_each_reading_is_one_line_of_json() -> None:
 async def test_on_a_terminal_it_is_a_table() -> None:
     stream = Terminal()
     console = Console(stream)
-    console.take(reading(pv_power=4821, run_state="Run", units={"pv_power": "W"}))
+    console.on_reading(reading(pv_power=4821, run_state="Run", units={"pv_power": "W"}))
     lines = (await printed(console, stream, 3)).splitlines()
     assert lines[0].startswith("roof · SH10RT · A223098765 · ok · ")
     assert lines[1:3] == ["pv_power   4821 W", "run_state   Run"]
@@ -62,7 +62,7 @@ def test_a_reading_without_values_says_why() -> None:
 
 async def test_a_standard_output_that_is_gone_is_said_and_ends_nothing() -> None:
     console = Console(Broken())
-    console.take(reading())
+    console.on_reading(reading())
     task = asyncio.create_task(console.run())
     async with asyncio.timeout(10):
         while console.health().state == "ok":  # noqa: ASYNC110 (health has no event)

@@ -25,7 +25,7 @@ async def test_means_survive_a_restart(tmp_path: Path) -> None:
         history = opened(tmp_path / "history.db")
         async with running(history):
             await history.ready()
-            history.take(reading(pv_power=watts))
+            history.on_reading(reading(pv_power=watts))
     history = opened(tmp_path / "history.db")
     async with running(history):
         await history.ready()
@@ -37,7 +37,7 @@ async def test_means_survive_a_restart(tmp_path: Path) -> None:
 
 async def test_readings_from_before_the_file_was_open_are_kept(tmp_path: Path) -> None:
     history = opened(tmp_path / "history.db")
-    history.take(reading(pv_power=400))
+    history.on_reading(reading(pv_power=400))
     async with running(history):
         await history.ready()
         await history.commit()
@@ -49,7 +49,7 @@ async def test_a_gap_stays_a_gap() -> None:
     async with running(history):
         await history.ready()
         for minutes in (0, 5, 40):
-            history.take(reading(at=NOW + timedelta(minutes=minutes)))
+            history.on_reading(reading(at=NOW + timedelta(minutes=minutes)))
         await history.commit()
         times = list((await history.day(["house"], TODAY)).samples)
         assert [b - a for a, b in pairwise(times)] == [300, 2100]
@@ -59,7 +59,7 @@ async def test_a_value_that_is_absent_is_not_zero_in_the_mean() -> None:
     history = opened(None)
     async with running(history):
         await history.ready()
-        history.take(reading("garage"))
+        history.on_reading(reading("garage"))
         await history.commit()
         (sample,) = (await history.day(["garage"], TODAY)).samples.values()
         assert sample.means[1] is None, "the garage measures no house power"
@@ -69,7 +69,7 @@ async def test_a_silent_step_keeps_its_state_and_no_values() -> None:
     history = opened(None)
     async with running(history):
         await history.ready()
-        history.take(silent(State.UNREACHABLE))
+        history.on_reading(silent(State.UNREACHABLE))
         await history.commit()
         (sample,) = (await history.day(["house"], TODAY)).samples.values()
         assert sample.state is State.UNREACHABLE
@@ -89,8 +89,8 @@ async def test_several_inverters_add_up_and_the_level_is_their_mean() -> None:
     history = opened(None)
     async with running(history):
         await history.ready()
-        history.take(reading(pv_power=1000, battery_level=40.0))
-        history.take(reading("garage", pv_power=500, battery_level=60.0))
+        history.on_reading(reading(pv_power=1000, battery_level=40.0))
+        history.on_reading(reading("garage", pv_power=500, battery_level=60.0))
         await history.commit()
         (sample,) = (await history.day(["house", "garage"], TODAY)).samples.values()
         assert sample.means[0] == 1500
@@ -103,8 +103,8 @@ async def test_totals_and_faults_survive_a_restart(tmp_path: Path) -> None:
     async with running(history):
         await history.ready()
         early = NOW - timedelta(days=20)
-        history.take(reading(at=early, pv_energy_today=10.0, pv_energy_total=1000.0))
-        history.take(
+        history.on_reading(reading(at=early, pv_energy_today=10.0, pv_energy_total=1000.0))
+        history.on_reading(
             reading(
                 pv_energy_today=5.0,
                 pv_energy_total=1200.0,
@@ -134,7 +134,7 @@ async def test_a_counter_that_was_reset_counts_from_its_reset_after_a_restart_to
             (6, 3.0, 3.0),
             (0, 5, 50),
         ):
-            history.take(
+            history.on_reading(
                 reading(
                     at=NOW - timedelta(days=days), pv_energy_today=today, pv_energy_total=total
                 )
@@ -153,7 +153,9 @@ async def test_a_fault_keeps_when_it_was_first_and_last_seen() -> None:
     async with running(history):
         await history.ready()
         for minutes in (0, 7, 30):
-            history.take(reading(at=NOW + timedelta(minutes=minutes), alarm_code_1="532 String"))
+            history.on_reading(
+                reading(at=NOW + timedelta(minutes=minutes), alarm_code_1="532 String")
+            )
         (fault,) = history.faults("house")
         assert (fault.first, fault.last) == (NOW, NOW + timedelta(minutes=30))
 
@@ -164,7 +166,7 @@ async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -
     history = opened(file)
     async with running(history):
         await history.ready()
-        history.take(reading())
+        history.on_reading(reading())
         await history.commit()
         assert history.health().state == "ok"
     assert (tmp_path / "history.db.damaged").read_bytes().startswith(b"this was never")
@@ -176,14 +178,14 @@ async def test_a_disk_that_refuses_costs_nothing_but_memory(tmp_path: Path) -> N
         await history.ready()
         with closing(sqlite3.connect(tmp_path / "history.db")) as other:
             other.execute("alter table samples rename to away")
-        history.take(reading(pv_power=700))
+        history.on_reading(reading(pv_power=700))
         await history.commit()
         assert history.health().state == "waiting"
         assert history.health().queue == 1
         assert "samples" in history.health().message
         with closing(sqlite3.connect(tmp_path / "history.db")) as other:
             other.execute("alter table away rename to samples")
-        history.take(reading(pv_power=900))
+        history.on_reading(reading(pv_power=900))
         await history.commit()
         assert history.health().state == "ok"
         (sample,) = (await history.day(["house"], TODAY)).samples.values()
@@ -195,11 +197,11 @@ async def test_old_samples_are_thrown_away() -> None:
     history = opened(None, watch, keep_days=2)
     async with running(history):
         await history.ready()
-        history.take(reading())
+        history.on_reading(reading())
         await history.commit()
         assert (await history.day(["house"], TODAY)).samples
         watch.tick(3 * 86400)
-        history.take(reading(at=watch.moment))
+        history.on_reading(reading(at=watch.moment))
         await history.commit()
         assert not (await history.day(["house"], TODAY)).samples
 
@@ -208,7 +210,7 @@ async def test_a_clock_that_was_never_set_is_not_recorded() -> None:
     history = opened(None)
     async with running(history):
         await history.ready()
-        history.take(reading(at=datetime(1970, 1, 1, 5, tzinfo=UTC)))
+        history.on_reading(reading(at=datetime(1970, 1, 1, 5, tzinfo=UTC)))
         assert history.health().queue == 0
 
 
@@ -228,10 +230,10 @@ async def test_taking_readings_does_not_wait_for_a_locked_file(tmp_path: Path) -
         await history.ready()
         with closing(sqlite3.connect(file)) as other:
             other.execute("begin immediate")
-            history.take(reading())
+            history.on_reading(reading())
             writing = asyncio.create_task(history.commit())
             await asyncio.sleep(0)
-            history.take(reading(at=NOW + timedelta(minutes=5)))
+            history.on_reading(reading(at=NOW + timedelta(minutes=5)))
             assert not writing.done(), "the commit waits in its own thread, nobody else does"
             other.execute("rollback")
         await writing

@@ -59,7 +59,7 @@ def powers(records: list[Record]) -> list[object]:
 
 def take(outbox: Outbox, time: Time, *figures: int) -> None:
     for figure in figures:
-        outbox.take(reading(time.now, pv_power=figure))
+        outbox.on_reading(reading(time.now, pv_power=figure))
         time.pass_by(seconds=30)
 
 
@@ -67,7 +67,7 @@ async def test_a_reading_arrives_at_every_exporter_once_with_model_serial_and_ti
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path, "influxdb", "mqtt") as outbox:
-        outbox.take(reading(pv_power=4821, mppt=[1.5, None], run="Run"))
+        outbox.on_reading(reading(pv_power=4821, mppt=[1.5, None], run="Run"))
         for name in ("influxdb", "mqtt"):
             (record,) = await deliver_all(outbox.feed(name))
             assert (record.name, record.model, record.serial) == ("roof", "SH10RT", "A223098765")
@@ -80,8 +80,8 @@ async def test_a_device_behind_an_inverter_is_known_as_such_after_a_restart(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as outbox:
-        outbox.take(behind())
-        outbox.take(reading())
+        outbox.on_reading(behind())
+        outbox.on_reading(reading())
     async with opened(tmp_path) as outbox:
         battery, inverter = await deliver_all(outbox.feed("influxdb"))
     assert (battery.kind, battery.via, battery.values) == ("battery", "roof", {"soc": 64.5})
@@ -100,12 +100,12 @@ async def test_only_what_the_scan_read_is_stored_and_a_state_without_values_is_n
     from dataclasses import replace
 
     async with opened(tmp_path) as outbox:
-        outbox.take(reading(state=State.ASLEEP))
+        outbox.on_reading(reading(state=State.ASLEEP))
         one = reading(pv_power=1)
         older = {"serial_number": Measurement("A22", fresh=False)}
-        outbox.take(replace(one, measurements={**one.measurements, **older}))
-        outbox.take(replace(one, measurements=older))
-        outbox.take(reading(pv_power=float("nan"), house_power=3.5))
+        outbox.on_reading(replace(one, measurements={**one.measurements, **older}))
+        outbox.on_reading(replace(one, measurements=older))
+        outbox.on_reading(reading(pv_power=float("nan"), house_power=3.5))
         first, second = await deliver_all(outbox.feed("influxdb"))
         assert first.values == {"pv_power": 1}
         assert second.values == {"house_power": 3.5}
@@ -115,7 +115,7 @@ async def test_an_exporter_waits_for_the_next_reading(tmp_path: Path) -> None:
     async with opened(tmp_path) as outbox:
         waiting = asyncio.create_task(outbox.feed("influxdb").batch(10))
         await asyncio.sleep(0)
-        outbox.take(reading(pv_power=7))
+        outbox.on_reading(reading(pv_power=7))
         assert powers(await asyncio.wait_for(waiting, 5)) == [7]
 
 
@@ -165,7 +165,7 @@ async def test_every_commit_waits_for_the_disk(
 
     monkeypatch.setattr(sqlite3, "connect", kept)
     async with opened(tmp_path) as outbox:
-        outbox.take(reading())
+        outbox.on_reading(reading())
         await outbox.flush()
         found = [one.execute("PRAGMA synchronous").fetchone() for one in connections]
         assert found == [(2,)]
@@ -239,7 +239,7 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
     async with opened(tmp_path, "alive", "dead", time=time, limits=limits) as outbox:
         text = "x" * 1000
         for number in range(2000):
-            outbox.take(reading(time.now, pv_power=number, text=text))
+            outbox.on_reading(reading(time.now, pv_power=number, text=text))
             time.pass_by(seconds=30)
             await deliver_all(outbox.feed("alive"))
         await outbox.flush()
@@ -261,7 +261,7 @@ async def test_a_full_outbox_thins_out_each_inverter_alike(tmp_path: Path) -> No
     async with opened(tmp_path, time=time, limits=Limits(bytes=200_000)) as outbox:
         for number in range(1000):
             name = ("east", "west")[number % 2]
-            outbox.take(reading(time.now, name, pv_power=number, text="x" * 1000))
+            outbox.on_reading(reading(time.now, name, pv_power=number, text="x" * 1000))
             await outbox.flush()
             time.pass_by(seconds=15)
         assert outbox.health().dropped > 500
@@ -288,7 +288,7 @@ async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
 ) -> None:
     (tmp_path / "outbox.sqlite3").write_bytes(damage)
     async with opened(tmp_path) as outbox:
-        outbox.take(reading(pv_power=5))
+        outbox.on_reading(reading(pv_power=5))
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [5]
         assert outbox.health().state == "ok"
     assert (tmp_path / "outbox.sqlite3.damaged").read_bytes() == damage
@@ -300,7 +300,7 @@ async def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_count
     time = Time()
     async with opened(tmp_path, time=time) as outbox:
         for number in range(2000):
-            outbox.take(reading(pv_power=number, text="x" * 1000))
+            outbox.on_reading(reading(pv_power=number, text="x" * 1000))
     file = tmp_path / "outbox.sqlite3"
     async with opened(tmp_path, time=time) as outbox:
         size = file.stat().st_size
@@ -364,7 +364,7 @@ async def test_a_disk_that_comes_back_late_brings_what_earlier_runs_still_owed(
 
 async def test_a_second_process_does_not_deliver_from_the_same_outbox(tmp_path: Path) -> None:
     async with opened(tmp_path) as first:
-        first.take(reading(pv_power=1))
+        first.on_reading(reading(pv_power=1))
         await first.flush()
         async with opened(tmp_path) as second:
             assert "locked" in second.health().message

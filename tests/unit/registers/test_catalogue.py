@@ -9,7 +9,7 @@ from sungather.registers import Block, Space
 from sungather.registers.catalogue import Tier, registers_for, starts_known
 from sungather.registers.device import Device
 from sungather.registers.models import device_for, model_named
-from sungather.registers.plan import Holes, plan
+from sungather.registers.plan import UnreadableRanges, plan
 
 
 def device(model: str, path: Path = Path.CABLE, masked: bool = False) -> Device:
@@ -26,9 +26,9 @@ def addresses(of: Device, level: int, name: str) -> list[int]:
 
 def requests(of: Device, level: int, tiers: set[Tier], widest: int = 100) -> int:
     registers = registers_for(of, level)
-    apart = {register.block: register.group for register in registers if register.group}
+    isolated = {register.block: register.group for register in registers if register.group}
     fields = [register.block for register in registers if register.tier in tiers]
-    return len(plan(fields, widest, starts_known(of), Holes(), apart).blocks)
+    return len(plan(fields, widest, starts_known(of), UnreadableRanges(), isolated).blocks)
 
 
 # Levels

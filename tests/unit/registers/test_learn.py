@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
 from sungather.registers.diagnose import FILLER_REASON, Diagnosis, Findings
-from sungather.registers.learn import Knowledge, Strikes, knowledge_name
-from sungather.registers.plan import Holes, plan
+from sungather.registers.learn import DeviceQuirks, Strikes, quirks_name
+from sungather.registers.plan import UnreadableRanges, plan
 
 IN, HOLD = Space.INPUT, Space.HOLDING
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -63,7 +63,7 @@ class Cycle:
 
 def scan(
     inverter: Inverter,
-    knowledge: Knowledge,
+    quirks: DeviceQuirks,
     fields: Sequence[Block],
     starts: frozenset[int] = frozenset(),
     widest: int = 100,
@@ -72,10 +72,10 @@ def scan(
     """One complete cycle: read the plan, and diagnose each block that is refused."""
     read: dict[Block, tuple[int, ...]] = {}
     refused = probes = 0
-    width = min(widest, knowledge.widest or widest)
-    todo = plan(knowledge.wanted(fields), width, {IN: starts}, knowledge.holes)
+    width = min(widest, quirks.widest or widest)
+    todo = plan(quirks.wanted(fields), width, {IN: starts}, quirks.unreadable)
     for asked in todo.blocks:
-        carried = [f for f in knowledge.wanted(fields) if asked.holds(f)]
+        carried = [f for f in quirks.wanted(fields) if asked.holds(f)]
         words = inverter.read(asked)
         if words is not None:
             read |= {f: tuple(words[f.start - asked.start :][: f.count]) for f in carried}
@@ -85,9 +85,9 @@ def scan(
             asked,
             carried,
             ADDRESS,
-            widest=min(widest, knowledge.widest or widest),
+            widest=min(widest, quirks.widest or widest),
             starts={IN: starts},
-            holes=knowledge.holes,
+            unreadable=quirks.unreadable,
             masked=masked,
         )
         while diagnosis.probe is not None:
@@ -97,7 +97,7 @@ def scan(
                 diagnosis.refused(ADDRESS)
             else:
                 diagnosis.accepted(answer)
-        knowledge.learn(diagnosis.findings, NOW)
+        quirks.learn(diagnosis.findings, NOW)
         read |= diagnosis.findings.read
     return Cycle(read, refused, probes)
 
@@ -135,11 +135,11 @@ def test_after_learning_every_readable_field_is_read_and_nothing_is_refused_any_
     limit: int,
 ) -> None:
     inverter = Inverter(no_start, no_contain, limit)
-    knowledge = Knowledge()
+    quirks = DeviceQuirks()
     starts = extra_starts | {f.start for f in fields}
     refused = probes = 0
     for _ in range(len(no_start) + len(no_contain) + limit + 2):
-        cycle = scan(inverter, knowledge, sorted(fields), starts, widest=50)
+        cycle = scan(inverter, quirks, sorted(fields), starts, widest=50)
         refused += cycle.refused
         probes += cycle.probes
         if not cycle.refused:
@@ -147,29 +147,29 @@ def test_after_learning_every_readable_field_is_read_and_nothing_is_refused_any_
     else:
         pytest.fail("refused blocks kept coming")
     asked_before = len(inverter.asked)
-    last = scan(inverter, knowledge, sorted(fields), starts, widest=50)
+    last = scan(inverter, quirks, sorted(fields), starts, widest=50)
     expected = {f for f in fields if readable(inverter, f, starts, 50)}
     assert set(last.read) == expected
     assert all(words == tuple(range(f.start, f.end + 1)) for f, words in last.read.items())
     assert not last.refused
-    assert not expected & set(knowledge.refused)
-    assert knowledge.holes.no_start <= {(IN, n) for n in no_start | no_contain}
-    assert knowledge.widest is None or limit <= knowledge.widest < 50
+    assert not expected & set(quirks.refused)
+    assert quirks.unreadable.no_start <= {(IN, n) for n in no_start | no_contain}
+    assert quirks.widest is None or limit <= quirks.widest < 50
     blocks = len(inverter.asked) - asked_before
     assert probes <= (
-        3 * len(knowledge.holes.no_start)
-        + 9 * len(knowledge.holes.no_contain)
-        + 9 * (knowledge.widest is not None)
+        3 * len(quirks.unreadable.no_start)
+        + 9 * len(quirks.unreadable.no_contain)
+        + 9 * (quirks.widest is not None)
         + refused * blocks
     )
 
 
 @pytest.mark.parametrize("found", [(60, 40), (40, 60), (40, None)])
 def test_the_narrowest_limit_that_was_found_holds(found: tuple[int | None, ...]) -> None:
-    knowledge = Knowledge()
+    quirks = DeviceQuirks()
     for widest in found:
-        knowledge.learn(Findings(Holes(), widest, {}, {}), NOW)
-    assert knowledge.widest == 40
+        quirks.learn(Findings(UnreadableRanges(), widest, {}, {}), NOW)
+    assert quirks.widest == 40
 
 
 def diagnose(
@@ -187,7 +187,7 @@ def diagnose(
         ADDRESS,
         widest=100,
         starts={asked.space: starts},
-        holes=Holes(),
+        unreadable=UnreadableRanges(),
         masked=masked,
     )
     while diagnosis.probe is not None:
@@ -206,18 +206,18 @@ def spread(first: int, last: int, step: int) -> list[Block]:
 def test_a_register_that_cannot_start_a_block_is_read_inside_a_larger_one() -> None:
     inverter = Inverter(no_start=frozenset({5741}))
     fields = [block(5739), block(5741), block(5743)]
-    knowledge = Knowledge()
+    quirks = DeviceQuirks()
     diagnosis, _ = diagnose(inverter, block(5741, 3), fields[1:], frozenset({5739}))
-    knowledge.learn(diagnosis.findings, NOW)
-    assert knowledge.holes == Holes(no_start=frozenset({(IN, 5741)}))
-    assert set(scan(inverter, knowledge, fields).read) == set(fields)
+    quirks.learn(diagnosis.findings, NOW)
+    assert quirks.unreadable == UnreadableRanges(no_start=frozenset({(IN, 5741)}))
+    assert set(scan(inverter, quirks, fields).read) == set(fields)
 
 
 def test_a_hole_in_the_gap_between_two_fields_is_found_to_the_register() -> None:
     inverter = Inverter(no_contain=frozenset({5637}))
     fields = [block(5601, 2), block(5630), block(5640, 2)]
     diagnosis, probes = diagnose(inverter, block(5601, 41), fields)
-    assert diagnosis.findings.holes == Holes(no_contain=frozenset({(IN, 5637)}))
+    assert diagnosis.findings.unreadable == UnreadableRanges(no_contain=frozenset({(IN, 5637)}))
     assert diagnosis.findings.widest is None
     assert set(diagnosis.findings.read) == set(fields)
     assert probes <= 9
@@ -228,7 +228,7 @@ def test_a_width_limit_is_not_taken_for_a_hole() -> None:
     fields = spread(6200, 6299, 3)
     diagnosis, probes = diagnose(inverter, block(6200, 100), fields)
     assert diagnosis.findings.widest == 62
-    assert not diagnosis.findings.holes
+    assert not diagnosis.findings.unreadable
     assert set(diagnosis.findings.read) == set(fields)
     assert probes <= 10
 
@@ -237,7 +237,7 @@ def test_a_width_limit_and_a_hole_at_the_same_register_are_told_apart() -> None:
     inverter = Inverter(widest=30, no_contain=frozenset({130}))
     fields = spread(100, 160, 2)
     diagnosis, _ = diagnose(inverter, block(100, 61), fields)
-    assert diagnosis.findings.holes.no_contain == {(IN, 130)}
+    assert diagnosis.findings.unreadable.no_contain == {(IN, 130)}
     assert set(diagnosis.findings.refused) == {block(130)}
     assert set(diagnosis.findings.read) == set(fields) - {block(130)}
 
@@ -283,15 +283,15 @@ def test_filler_of_a_register_refused_alone_is_no_value(
         assert not findings.read
 
 
-def test_no_probe_touches_registers_that_are_read_apart() -> None:
+def test_no_probe_touches_registers_that_are_read_in_isolation() -> None:
     diagnosis = Diagnosis(
         block(13296, 2),
         [block(13296), block(13297)],
         ADDRESS,
         widest=100,
         starts={IN: frozenset({13240})},
-        holes=Holes(),
-        apart={block(13250, 45): "firmware"},
+        unreadable=UnreadableRanges(),
+        isolated={block(13250, 45): "firmware"},
     )
     while diagnosis.probe is not None:
         assert diagnosis.probe.start > 13294
@@ -301,7 +301,12 @@ def test_no_probe_touches_registers_that_are_read_apart() -> None:
 
 def test_the_reason_of_the_device_stays_with_the_field_it_was_given_for() -> None:
     diagnosis = Diagnosis(
-        block(10, 3), [block(10), block(12)], "first", widest=9, starts={}, holes=Holes()
+        block(10, 3),
+        [block(10), block(12)],
+        "first",
+        widest=9,
+        starts={},
+        unreadable=UnreadableRanges(),
     )
     while diagnosis.probe is not None:
         diagnosis.refused(f"no {diagnosis.probe.start}")
@@ -310,7 +315,12 @@ def test_the_reason_of_the_device_stays_with_the_field_it_was_given_for() -> Non
 
 def test_a_diagnosis_cut_short_keeps_what_it_has_found() -> None:
     diagnosis = Diagnosis(
-        block(10, 3), [block(10), block(12)], ADDRESS, widest=9, starts={}, holes=Holes()
+        block(10, 3),
+        [block(10), block(12)],
+        ADDRESS,
+        widest=9,
+        starts={},
+        unreadable=UnreadableRanges(),
     )
     diagnosis.accepted([7])
     assert diagnosis.probe is not None
@@ -319,7 +329,9 @@ def test_a_diagnosis_cut_short_keeps_what_it_has_found() -> None:
 
 
 def test_an_answer_without_a_question_is_a_mistake_of_the_caller() -> None:
-    diagnosis = Diagnosis(block(10), [block(10)], ADDRESS, widest=9, starts={}, holes=Holes())
+    diagnosis = Diagnosis(
+        block(10), [block(10)], ADDRESS, widest=9, starts={}, unreadable=UnreadableRanges()
+    )
     assert diagnosis.probe is None
     with pytest.raises(ValueError, match="ended"):
         diagnosis.accepted([1])
@@ -328,42 +340,42 @@ def test_an_answer_without_a_question_is_a_mistake_of_the_caller() -> None:
 # --- what is remembered ---
 
 
-def test_knowledge_expires_thirty_days_after_its_first_lesson() -> None:
-    knowledge = Knowledge()
-    assert not knowledge.expired(NOW)
+def test_quirks_expire_thirty_days_after_the_first_lesson() -> None:
+    quirks = DeviceQuirks()
+    assert not quirks.expired(NOW)
     for day in (0, 20):
-        knowledge.give_up(block(day + 1), [block(day + 1)], "silent", NOW + timedelta(days=day))
-    assert not knowledge.expired(NOW + timedelta(days=30))
-    assert knowledge.expired(NOW + timedelta(days=30, seconds=1))
+        quirks.give_up(block(day + 1), [block(day + 1)], "silent", NOW + timedelta(days=day))
+    assert not quirks.expired(NOW + timedelta(days=30))
+    assert quirks.expired(NOW + timedelta(days=30, seconds=1))
 
 
 def test_a_silent_block_is_halved_until_the_culprit_is_alone() -> None:
     fields = [block(n, 2) for n in (10, 12, 14, 16)]
     bad = block(14, 2)
-    knowledge = Knowledge()
+    quirks = DeviceQuirks()
     silences = 0
     while True:
-        todo = plan(knowledge.wanted(fields), 100, {}, Holes(), knowledge.apart)
+        todo = plan(quirks.wanted(fields), 100, {}, UnreadableRanges(), quirks.isolated)
         silent = next((asked for asked in todo.blocks if asked.holds(bad)), None)
         if silent is None:
             break
         silences += 1
-        knowledge.give_up(silent, fields, "silent", NOW)
+        quirks.give_up(silent, fields, "silent", NOW)
     assert silences == 3
-    assert knowledge.refusals() == (Refusal("input", 14, 2, "silent"),)
-    assert set(knowledge.wanted(fields)) == set(fields) - {bad}
+    assert quirks.refusals() == (Refusal("input", 14, 2, "silent"),)
+    assert set(quirks.wanted(fields)) == set(fields) - {bad}
 
 
 def test_a_group_known_to_close_the_session_is_given_up_as_a_whole() -> None:
     fields = [block(13250, 15), block(13265, 15), block(13280, 15)]
-    knowledge = Knowledge()
-    knowledge.give_up(block(13250, 45), fields, "closes the session", NOW, whole=True)
-    assert knowledge.wanted(fields) == []
-    assert knowledge.refusals() == (Refusal("input", 13250, 45, "closes the session"),)
+    quirks = DeviceQuirks()
+    quirks.give_up(block(13250, 45), fields, "closes the session", NOW, whole=True)
+    assert quirks.wanted(fields) == []
+    assert quirks.refusals() == (Refusal("input", 13250, 45, "closes the session"),)
 
 
 def test_refusals_are_rows_of_neighbours_with_one_reason() -> None:
-    knowledge = Knowledge(
+    quirks = DeviceQuirks(
         refused={
             block(6100, 96): ADDRESS,
             block(6196, 31): ADDRESS,
@@ -372,7 +384,7 @@ def test_refusals_are_rows_of_neighbours_with_one_reason() -> None:
             block(6196, space=HOLD): ADDRESS,
         }
     )
-    rows = [(r.space, r.start, r.count, r.reason) for r in knowledge.refusals([block(7000)])]
+    rows = [(r.space, r.start, r.count, r.reason) for r in quirks.refusals([block(7000)])]
     assert rows == [
         ("holding", 6196, 1, ADDRESS),
         ("input", 6100, 127, ADDRESS),
@@ -389,8 +401,8 @@ blocks_with_text = st.dictionaries(
     max_size=4,
 )
 everything_known = st.builds(
-    Knowledge,
-    st.builds(Holes, addresses, addresses),
+    DeviceQuirks,
+    st.builds(UnreadableRanges, addresses, addresses),
     st.none() | st.integers(1, 125),
     blocks_with_text,
     blocks_with_text,
@@ -399,8 +411,8 @@ everything_known = st.builds(
 
 
 @given(everything_known)
-def test_knowledge_survives_a_restart(knowledge: Knowledge) -> None:
-    assert Knowledge.from_json(json.loads(json.dumps(knowledge.as_json()))) == knowledge
+def test_quirks_survive_a_restart(quirks: DeviceQuirks) -> None:
+    assert DeviceQuirks.from_json(json.loads(json.dumps(quirks.as_json()))) == quirks
 
 
 json_values = st.recursive(
@@ -411,17 +423,19 @@ json_values = st.recursive(
 
 
 @given(
-    knowledge=everything_known,
-    key=st.sampled_from(sorted(Knowledge().as_json())),
+    quirks=everything_known,
+    key=st.sampled_from(sorted(DeviceQuirks().as_json())),
     damage=json_values,
 )
-def test_damaged_knowledge_is_refused_as_a_whole_or_is_still_in_bounds(
-    knowledge: Knowledge, key: str, damage: object
+def test_damaged_quirks_are_refused_as_a_whole_or_are_still_in_bounds(
+    quirks: DeviceQuirks, key: str, damage: object
 ) -> None:
-    loaded = Knowledge.from_json(knowledge.as_json() | {key: damage})
+    loaded = DeviceQuirks.from_json(quirks.as_json() | {key: damage})
     if loaded is not None:
-        assert all(1 <= n <= 65536 for _, n in loaded.holes.no_start | loaded.holes.no_contain)
-        assert Knowledge.from_json(json.loads(json.dumps(loaded.as_json()))) == loaded
+        assert all(
+            1 <= n <= 65536 for _, n in loaded.unreadable.no_start | loaded.unreadable.no_contain
+        )
+        assert DeviceQuirks.from_json(json.loads(json.dumps(loaded.as_json()))) == loaded
 
 
 @pytest.mark.parametrize(
@@ -430,23 +444,23 @@ def test_damaged_knowledge_is_refused_as_a_whole_or_is_still_in_bounds(
         {},
         [],
         "text",
-        Knowledge(widest=0).as_json(),
-        Knowledge(refused={block(0): "x"}).as_json(),
-        Knowledge().as_json() | {"widest": True},
-        Knowledge().as_json() | {"no_start": {"coil": [1]}},
-        Knowledge().as_json() | {"no_start": {"input": [1.5]}},
-        Knowledge().as_json() | {"learned_at": "2026-11-23T12:00:00"},
-        Knowledge().as_json() | {"refused": [["input", 1, 1]]},
+        DeviceQuirks(widest=0).as_json(),
+        DeviceQuirks(refused={block(0): "x"}).as_json(),
+        DeviceQuirks().as_json() | {"widest": True},
+        DeviceQuirks().as_json() | {"no_start": {"coil": [1]}},
+        DeviceQuirks().as_json() | {"no_start": {"input": [1.5]}},
+        DeviceQuirks().as_json() | {"learned_at": "2026-11-23T12:00:00"},
+        DeviceQuirks().as_json() | {"refused": [["input", 1, 1]]},
     ],
 )
-def test_knowledge_that_is_not_whole_is_not_believed(content: object) -> None:
-    assert Knowledge.from_json(content) is None
+def test_quirks_that_are_not_whole_are_not_believed(content: object) -> None:
+    assert DeviceQuirks.from_json(content) is None
 
 
-def test_the_name_of_knowledge_is_fit_for_a_file_name() -> None:
-    name = knowledge_name(0x0E03, "ARM_V11/../B é", Path.CABLE)
+def test_the_name_of_quirks_is_fit_for_a_file_name() -> None:
+    name = quirks_name(0x0E03, "ARM_V11/../B é", Path.CABLE)
     assert name == "refused-0e03-ARM_V11_.._B__-cable"
-    assert knowledge_name(0x2C0F, "", Path.UNKNOWN) == "refused-2c0f-unknown-unknown"
+    assert quirks_name(0x2C0F, "", Path.UNKNOWN) == "refused-2c0f-unknown-unknown"
 
 
 # --- silence ---
@@ -482,13 +496,13 @@ def test_a_block_that_answers_again_has_a_clean_record() -> None:
     assert strikes.answered(other) == ()
 
 
-def test_a_group_read_apart_needs_one_silence_only_but_an_answer_after_it() -> None:
+def test_a_group_read_in_isolation_needs_one_silence_only_but_an_answer_after_it() -> None:
     strikes = Strikes()
-    apart = block(13250, 45)
-    strikes.silent(apart, tries=1)
-    assert strikes.answered(apart) == ()
-    strikes.silent(apart, tries=1)
-    assert strikes.answered(block(5000)) == (apart,)
+    isolated = block(13250, 45)
+    strikes.silent(isolated, tries=1)
+    assert strikes.answered(isolated) == ()
+    strikes.silent(isolated, tries=1)
+    assert strikes.answered(block(5000)) == (isolated,)
 
 
 def test_suspects_are_read_last_so_that_they_block_nobody() -> None:

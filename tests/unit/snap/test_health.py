@@ -85,7 +85,7 @@ async def test_readings_that_are_taken_are_told_in_time() -> None:
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     service = SnapHealthService(tell=lambda *_: loop.call_soon_threadsafe(told.set))
     working = asyncio.create_task(service.run())
-    service.take(reading(State.OK))
+    service.on_reading(reading(State.OK))
     await asyncio.wait_for(told.wait(), 10)
     working.cancel()
 

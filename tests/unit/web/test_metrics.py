@@ -32,7 +32,7 @@ def open_families(text: str) -> Iterable[Metric]:
 def exposed(*readings: Reading, accept: str = "") -> tuple[str, str]:
     metrics = Metrics()
     for one in readings:
-        metrics.take(one)
+        metrics.on_reading(one)
     body, kind = metrics.exposition(readings, SERVICES, accept)
     return body.decode(), kind
 
@@ -72,9 +72,9 @@ def test_a_value_that_is_absent_is_not_exposed() -> None:
 
 def test_an_inverter_without_a_reading_tells_its_state_and_no_values() -> None:
     metrics = Metrics()
-    metrics.take(reading())
+    metrics.on_reading(reading())
     lost = silent(State.UNREACHABLE, kind="no-route", message="Nobody is there.")
-    metrics.take(lost)
+    metrics.on_reading(lost)
     body, _ = metrics.exposition([lost], (), "")
     found = samples(text_families(body.decode()))
     assert found["sungather_up{name=house}"] == 0

@@ -3,13 +3,14 @@
 from pathlib import Path as FilePath
 
 import pytest
+from plain_values import fresh
 from scripted_transport import (
     ScriptedTransport,
     Trouble,
-    behind_on,
     inverter_on,
     nobody_answers,
     silent_at,
+    sub_devices_on,
 )
 from support import ManualClock
 
@@ -29,7 +30,7 @@ class House:
         self.hybrid: LivingDevice = device_named("SH10RT", clock=self.time.local)
         self.transport = ScriptedTransport({1: self.hybrid, 200: battery(self.hybrid)})
         self._inverter = inverter_on(self.transport, storage, self.time)
-        self._behind = behind_on(
+        self._sub_devices = sub_devices_on(
             self.transport, storage, self.time, devices="battery:200", level=2
         )
 
@@ -37,7 +38,7 @@ class House:
         """The readings of the inverter and of its battery; half a minute passes."""
         self.transport.forget()
         reading = await self._inverter.scan()
-        (behind,) = await self._behind.scan(reading, self._inverter.device)
+        (behind,) = await self._sub_devices.scan(reading, self._inverter.device)
         self.time.tick(30)
         return reading, behind
 
@@ -58,7 +59,7 @@ async def test_a_battery_is_a_device_of_its_own_over_the_inverters_connection(
     assert (behind.name, behind.kind, behind.via) == ("inverter-battery-1", "battery", "inverter")
     assert (behind.state, behind.serial, behind.model) == (State.OK, "S2305170042", "SBR128")
     assert behind.values["battery_pack_level"]
-    assert behind.fresh == behind.values.keys()
+    assert all(one.fresh for one in behind.measurements.values())
     assert behind.requests == len(house.transport.starts(200))
     assert inverter.requests == len(house.transport.starts(1))
     assert house.transport.connects == 1
@@ -91,7 +92,7 @@ async def test_a_battery_that_is_silent_is_left_alone_for_a_while_then_asked_who
         assert (behind.state, behind.values) == (State.UNREACHABLE, {})
     _, behind = await house.scan()
     assert (behind.state, behind.serial) == (State.OK, "S2305179999")
-    assert behind.fresh == behind.values.keys()
+    assert all(one.fresh for one in behind.measurements.values())
 
 
 async def test_with_the_inverter_in_trouble_nothing_behind_it_is_asked_or_shown(
@@ -102,7 +103,7 @@ async def test_with_the_inverter_in_trouble_nothing_behind_it_is_asked_or_shown(
     inverter, behind = await house.scan()
     assert house.transport.starts(200) == []
     assert behind.state is inverter.state is State.UNREACHABLE
-    assert (behind.values, behind.units, behind.fresh) == ({}, {}, frozenset())
+    assert not behind.measurements
     assert behind.problem == inverter.problem
     house.transport.trouble = silent_at()
     assert (await house.scan())[1].state is State.OK
@@ -112,7 +113,7 @@ async def test_what_a_scan_did_not_read_is_not_called_fresh(house: House) -> Non
     _, first = await house.scan()
     _, second = await house.scan()
     assert second.values.keys() == first.values.keys()
-    assert second.fresh < second.values.keys()
+    assert fresh(second) < second.values.keys()
     assert second.since == first.time
 
 

@@ -1,0 +1,143 @@
+"""One device, read scan by scan: identify -> plan -> read -> Reading.
+
+The same reader serves inverters and sub-devices. What differs is an argument (how to identify the
+device) or, for inverters, what is made of the values (`inverter.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sungather import errors
+from sungather.clock import Clock
+from sungather.device.identify import Identify, Identity
+from sungather.device.requester import Requester
+from sungather.device.session import Session
+from sungather.device.states import problem_of, state_of
+from sungather.options.configuration import InverterOptions
+from sungather.reading import Measurement, Path, Problem, Reading, State, measured
+from sungather.registers.device import Device
+from sungather.storage import Storage
+from sungather.transports import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a scan says: the state, and the values that are published with it."""
+
+    state: State
+    problem: Problem | None = None
+    measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
+
+
+class DeviceReader:
+    """Reads one device. Not for concurrent use: the inverter's `Poller` sees to that.
+
+    `options` are the inverter's, but name, unit and retries are the device's own; `kind` and
+    `via` are those of its readings.
+    """
+
+    def __init__(
+        self,
+        options: InverterOptions,
+        transport: Transport,
+        identify: Identify,
+        storage: Storage,
+        clock: Clock,
+        kind: str = "inverter",
+        via: str = "",
+    ) -> None:
+        self.options = options
+        self._transport = transport
+        self._identify = identify
+        self._storage = storage
+        self._clock = clock
+        self._kind = kind
+        self._via = via
+        self._requester = Requester(transport, options.unit, options.retries, clock)
+        self._session: Session | None = None
+        self._lost = True
+        """Whether the device must say again who it is."""
+        connecting = Reading(options.name, State.CONNECTING, clock.now())
+        self.newest = self._reading(connecting, Judgement(State.CONNECTING))
+
+    @property
+    def device(self) -> Device | None:
+        """What answered last; None before anything did."""
+        return self._session.identity.device if self._session else None
+
+    async def scan(self, complete: bool = False) -> Reading:
+        """Read what is due (`complete`: everything) and judge the state.
+
+        Never raises for trouble with the device: that is a reading, too.
+        """
+        started, requests = self._clock.monotonic(), self._transport.requests
+        try:
+            session = await self.identified()
+            fresh, trouble = await session.read(complete)
+        except errors.InverterError as error:
+            self._lost = True
+            judgement = Judgement(*self._judge_silence(error))
+        else:
+            judgement = self._judge_values(session, fresh)
+            if trouble is not None and judgement.problem is None:
+                judgement = replace(judgement, problem=problem_of(trouble))
+        asked, took = self._transport.requests - requests, self._clock.monotonic() - started
+        self.newest = self._reading(self.newest, judgement, asked, took)
+        return self.newest
+
+    def leave_out(self, state: State, problem: Problem | None) -> Reading:
+        """A reading without values, for a scan in which the device was not asked."""
+        self.newest = self._reading(self.newest, Judgement(state, problem))
+        return self.newest
+
+    async def identified(self) -> Session:
+        """The session with the device that answers now.
+
+        It is asked who it is at the start and after every loss: behind an address from the
+        router another device may answer tomorrow.
+        """
+        if self._session is not None and not self._lost:
+            return self._session
+        identity = await self._identify(self._requester.read)
+        self._lost = False
+        if self._session is not None and self._session.identity == identity:
+            self._session.forget_values()
+        else:
+            self._session = self._begin(identity)
+        return self._session
+
+    def _begin(self, identity: Identity) -> Session:
+        """A session with a device that has just said who it is."""
+        return Session(identity, self._requester, self.options, self._storage, self._clock)
+
+    def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
+        return state_of(error), problem_of(error)
+
+    def _judge_values(self, session: Session, fresh: frozenset[str]) -> Judgement:
+        """Judge what the device has said; `fresh` are the names that this scan has read."""
+        return Judgement(State.OK, None, measured(session.values(), session.units(), fresh))
+
+    def _reading(
+        self, before: Reading, judgement: Judgement, requests: int = 0, took: float = 0.0
+    ) -> Reading:
+        now, known, device = self._clock.now(), self._session, self.device
+        return Reading(
+            name=self.options.name,
+            state=judgement.state,
+            time=now,
+            model=device.model if device else "",
+            family=device.family if device else "",
+            serial=known.identity.serial if known else "",
+            firmware=known.firmware() if known else {},
+            transport=self._transport.name,
+            path=device.path if device else Path.UNKNOWN,
+            measurements=judgement.measurements,
+            absent=known.absent() if known else (),
+            refused=known.refusals() if known else (),
+            requests=requests,
+            duration_ms=took * 1000,
+            problem=judgement.problem,
+            since=before.since if before.state is judgement.state else now,
+            kind=self._kind,
+            via=self._via,
+        )
