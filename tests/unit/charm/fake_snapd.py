@@ -72,7 +72,7 @@ class FakeSnapd:
                 raise AssertionError(f"the fake snapd does not know {method} {path} {body}")
 
     def run(self, *command: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
-        """In the place of `programs.run`."""
+        """In the place of `process.run`."""
         self.commands.append(command)
         match command:
             case ("snap", "install", "--dangerous", file):
