@@ -44,8 +44,9 @@ class SungatherCharm(ops.CharmBase):
         self._tracing = ops.tracing.Tracing(
             self, "charm-tracing", ca_relation_name="receive-ca-cert"
         )
-        self._troubles: list[ops.StatusBase] | None = None
-        """What the steps of this event could not do; None before they were tried."""
+        self._reconciled = False
+        self._troubles: list[ops.StatusBase] = []
+        """What the steps of this event could not do."""
         self._owns_snap = False
         """Whether the snap of this machine does what this unit says."""
         self._left_with = ""
@@ -57,13 +58,14 @@ class SungatherCharm(ops.CharmBase):
             self.on.secret_changed,
             self.on.leader_elected,
             self.on.update_status,
-            *(self.on[name].relation_created for name in self.meta.relations),
-            *(self.on[name].relation_joined for name in self.meta.relations),
-            *(self.on[name].relation_changed for name in self.meta.relations),
-            *(self.on[name].relation_departed for name in self.meta.relations),
-            *(self.on[name].relation_broken for name in self.meta.relations),
         ):
             framework.observe(event, self._on_any_event)
+        for relation in (self.on[name] for name in self.meta.relations):
+            framework.observe(relation.relation_created, self._on_any_event)
+            framework.observe(relation.relation_joined, self._on_any_event)
+            framework.observe(relation.relation_changed, self._on_any_event)
+            framework.observe(relation.relation_departed, self._on_any_event)
+            framework.observe(relation.relation_broken, self._on_any_event)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
         framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_remove)
@@ -110,6 +112,7 @@ class SungatherCharm(ops.CharmBase):
         self._ask_inverters(event, "readings", action_results.newest_readings)
 
     def _on_discover_action(self, event: ops.ActionEvent) -> None:
+        self._reconcile()
         network = event.params.get("network", "")
         arguments = ["--network", network] if network else []
         answer = self._run_app(event, "discover", *arguments, within=DISCOVERY_SECONDS)
@@ -124,9 +127,9 @@ class SungatherCharm(ops.CharmBase):
         if self._left_with:
             event.add_status(ops.MaintenanceStatus(self._left_with))
             return
-        if self._troubles is None:
+        if not self._reconciled:
             self._reconcile()  # No handler did: an event that the charm does not observe.
-        found = [ops.ActiveStatus(), *(self._troubles or ())]
+        found = [ops.ActiveStatus(), *self._troubles]
         try:
             found += self._observed()
         except troubles.KNOWN as error:
@@ -147,6 +150,10 @@ class SungatherCharm(ops.CharmBase):
         if not self._settings.inverter_host:
             event.fail(self._name_the_inverter())
             return
+        self._reconcile()
+        if not self._owns_snap:
+            self._fail(event)
+            return
         answer = self._run_app(event, app)
         if answer is None:
             return
@@ -158,28 +165,32 @@ class SungatherCharm(ops.CharmBase):
         self, event: ops.ActionEvent, app: str, *arguments: str, within: float = 120
     ) -> snap_apps.Answer | None:
         """What an app of the snap answers. If it gives no answer, the action fails with why."""
-        self._reconcile()
         try:
             if sungather_snap.is_installed():
                 return snap_apps.run(app, *arguments, within=within)
             words = ""
         except (snap_apps.AppFailed, snap_errors.SnapError) as error:
             words = str(error)
-        told = [status.message for status in self._troubles or ()]
-        event.fail(" | ".join(dict.fromkeys(filter(None, [words, *told]))))
+        self._fail(event, words)
         return None
+
+    def _fail(self, event: ops.ActionEvent, words: str = "") -> None:
+        """Fail an action with these words, and with what else is wrong."""
+        told = [words, *(status.message for status in self._troubles)]
+        event.fail(" | ".join(dict.fromkeys(filter(None, told))))
 
     def _reconcile(self) -> None:
         """Make snap, relations and ports what the model says, whatever they were.
 
         Each step stands for itself: what one cannot do is kept for the status, and hides no other.
         """
-        self._troubles = []
+        self._reconciled = True
         for step in (
             self._claim_snap,
             self._announce_leader,
             self._ensure_snap,
             self._ensure_options,
+            self._ensure_proxy,
             self._ensure_daemon,
             self._ensure_relations,
             self._ensure_ports,
@@ -214,9 +225,8 @@ class SungatherCharm(ops.CharmBase):
                 logger.info("the snap %s is installed anew", sungather_snap.NAME)
             self._stored.refresh_due = False
         except ops.ModelError as error:
-            self._tell(
-                ops.WaitingStatus, f"the resource sungather-snap cannot be fetched: {error}"
-            )
+            words = f"the resource sungather-snap cannot be fetched: {error}"
+            self._tell(ops.WaitingStatus, words)
         except snap_errors.NotInstallable as error:
             if not installed:
                 raise
@@ -254,11 +264,14 @@ class SungatherCharm(ops.CharmBase):
         if changed:
             logger.info("the snap's options are set")
 
+    def _ensure_proxy(self) -> None:
+        if self._owns_snap and sungather_snap.is_installed():
+            sungather_snap.ensure_proxy(_proxy())
+
     def _ensure_daemon(self) -> None:
-        """Let the daemon run, with the model's proxy, on the leader and nowhere else."""
+        """Let the daemon run on the leader and nowhere else."""
         if not (self._owns_snap and sungather_snap.is_installed()):
             return
-        sungather_snap.ensure_proxy(_proxy())
         if not self.unit.is_leader():
             # The snap's own hook starts it as long as an inverter is named.
             sungather_snap.ensure_stopped()
@@ -301,8 +314,7 @@ class SungatherCharm(ops.CharmBase):
 
     def _tell(self, kind: Callable[[str], ops.StatusBase], message: str) -> None:
         """Keep a trouble of a step that goes on nevertheless."""
-        if self._troubles is not None:
-            self._troubles.append(kind(" ".join(message.split())))
+        self._troubles.append(kind(" ".join(message.split())))
 
     def _status_of(self, error: Exception) -> ops.StatusBase:
         return troubles.status(error, self.app.name, self.unit.name)

@@ -65,7 +65,7 @@ def remedy(keys_text: str, app: str) -> str:
 
 
 def _lacks(field: str, content: Mapping[str, str]) -> str:
-    """ "has no KEY", or "" if a whole set of keys is there."""
+    """The keys that are missing, as "has no KEY"; nothing if a whole set of them is there."""
     missing = [[k for k in keys if not content.get(k)] for keys in config.SECRETS[field].needed]
     if not all(missing):
         return ""

@@ -40,7 +40,8 @@ def look(snap: str, service: str) -> State:
     info = _get(f"/v2/snaps/{snap}")
     health: dict[str, str] = info.get("health") or {}
     stamp = health.get("timestamp")
-    app: dict[str, Any] = next((a for a in info.get("apps", []) if a["name"] == service), {})
+    apps: list[dict[str, Any]] = info.get("apps", [])
+    app = next((one for one in apps if one["name"] == service), dict[str, Any]())
     return State(
         active=bool(app.get("active")),
         enabled=bool(app.get("enabled")),

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 # secrets would be seen in the list of processes.
 logging.getLogger("charmlibs.snap").setLevel(logging.INFO)
 
+_HOST = re.compile(r"inverter\.host$|inverters\.[^.]+\.host$")
 # snapd puts several lines of a hook between lines of dashes, and a single one in its own line.
 _HOOK_TEXT = re.compile(
     r'\(run hook "configure": (?:\s*-----\n(?P<lines>.*)\n-----|(?P<line>.*))\)$', re.DOTALL
@@ -78,12 +79,8 @@ def has_inverter() -> bool:
     Raises:
         SnapError: snapd does not say.
     """
-    options = _flat(snap.get(NAME))
-    return any(
-        text
-        for key, text in options.items()
-        if key.endswith(".host") and key.startswith("inverter")
-    )
+    hosts = [text for key, text in _flat(snap.get(NAME)).items() if _HOST.match(key)]
+    return any(hosts)
 
 
 @snap_errors.translated(NotInstallable)
