@@ -6,6 +6,7 @@ import json
 import logging
 import pathlib
 import re
+import subprocess
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -192,8 +193,8 @@ def ensure_proxy(proxy: Mapping[str, str]) -> bool:
         TryLater: systemd was not done in time.
     """
     lines = [f'Environment="{name}={_unit_text(value)}"' for name, value in sorted(proxy.items())]
-    text = "\n".join(["[Service]", *lines, ""]) if lines else ""
-    if text == (DROP_IN.read_text() if DROP_IN.exists() else ""):
+    text = "\n".join(["[Service]", *lines, ""]) if lines else None
+    if text == (DROP_IN.read_text() if DROP_IN.exists() else None):
         return False
     DROP_IN.unlink(missing_ok=True)
     if text:
@@ -201,8 +202,14 @@ def ensure_proxy(proxy: Mapping[str, str]) -> bool:
         # The address of a proxy may hold a password.
         DROP_IN.touch(mode=0o600)
         DROP_IN.write_text(text)
-    process.run("systemctl", "daemon-reload")
-    process.run("systemctl", "try-restart", UNIT)
+    try:
+        process.run("systemctl", "daemon-reload")
+        process.run("systemctl", "try-restart", UNIT)
+    except subprocess.TimeoutExpired:
+        # An empty file is never as wanted, so the next event tries again.
+        DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+        DROP_IN.write_text("")
+        raise
     return True
 
 
