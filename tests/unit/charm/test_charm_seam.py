@@ -70,7 +70,8 @@ def test_port_502_is_not_passed_on_to_a_web_interface(
 
 def together(extra: str, *, polls: bool = True, **settings: str) -> dict[str, str]:
     one = config.Config(inverter_host="10.0.0.1", **settings)  # pyright: ignore[reportArgumentType] (the tests give texts alone)
-    return desired_options.options(one, {}, extra_options.parse(extra), {}, polls=polls)
+    found = desired_options.options(one, {}, extra_options.parse(extra), {}, polls=polls)
+    return {key: text for key, text in found.items() if text is not None}
 
 
 def test_extra_options_come_as_typed_and_in_any_form() -> None:
