@@ -36,8 +36,10 @@ def read(settings: config.Config, app: str) -> Secrets:
             content = secret.get_content(refresh=True)
         except ops.SecretNotFoundError:
             problem = f"does not exist: {_make_one(field, app)}"
-        except ops.ModelError:
-            problem = f"is not granted: juju grant-secret {secret.id} {app}"
+        except ops.ModelError as error:
+            refused = "permission denied" in str(error)
+            grant = f"is not granted: juju grant-secret {secret.id} {app}"
+            problem = grant if refused else f"cannot be read at the moment: {error}"
         else:
             problem = _lacks(field, content)
             if not problem:

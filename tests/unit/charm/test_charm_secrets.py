@@ -103,6 +103,18 @@ def test_a_secret_that_is_not_granted_blocks_with_the_command(
     assert message == (f"the secret of {option} is not granted: juju grant-secret {ID} sungather.")
 
 
+def test_a_secret_that_juju_does_not_give_for_another_reason_is_not_called_ungranted(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: ops.Secret, *, refresh: bool = False) -> dict[str, str]:
+        raise ops.ModelError("ERROR connection is shut down")
+
+    monkeypatch.setattr(ops.Secret, "get_content", fail)
+    message = blocked(status(context, with_secret("mqtt-credentials", CREDENTIALS)))
+    assert "cannot be read at the moment: ERROR connection is shut down" in message
+    assert "grant" not in message
+
+
 @pytest.mark.parametrize(
     ("option", "content", "lacks"),
     [
