@@ -168,7 +168,7 @@ def ensure_stopped() -> None:
     """Stop the daemon until somebody wants it to run, whatever snapd is busy with.
 
     Raises:
-        SnapError: snapd refuses for good.
+        SnapError: neither snapd nor systemd stopped it.
     """
     try:
         with snap_errors.translated():
