@@ -85,6 +85,8 @@ class SecretRow(pydantic.BaseModel):
     """Key of the secret -> option of the snap."""
     needed: tuple[tuple[str, ...], ...]
     """Sets of keys, one of which must be there whole; the first is the usual one."""
+    switch: str = ""
+    """Option of the snap that is not switched on while the secret cannot be used; "" for none."""
 
 
 SECRETS: Final[Mapping[str, SecretRow]] = {
@@ -99,6 +101,7 @@ SECRETS: Final[Mapping[str, SecretRow]] = {
             "tls-key": "mqtt.tls.key",
         },
         needed=(("username", "password"),),
+        switch="mqtt.enabled",
     ),
     "influxdb_credentials": SecretRow(
         keys={
@@ -107,10 +110,12 @@ SECRETS: Final[Mapping[str, SecretRow]] = {
             "password": "influxdb.password",
         },
         needed=(("token",), ("username", "password")),
+        switch="influxdb.enabled",
     ),
     "pvoutput_credentials": SecretRow(
         keys={"api-key": "pvoutput.api-key", "system-id": "pvoutput.system-id"},
         needed=(("api-key", "system-id"),),
+        switch="pvoutput.enabled",
     ),
 }
 """Secret field of `Config` -> what it holds."""

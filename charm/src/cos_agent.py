@@ -32,7 +32,7 @@ def _config(charm: ops.CharmBase, port: int | None) -> str:
     jobs = [observability.named_scrape_job(charm.app.name, f"localhost:{port}")] if port else []
     return json.dumps(
         {
-            "metrics_alert_rules": observability.alert_rules(us),
+            "metrics_alert_rules": observability.alert_rules(us, scraped=bool(jobs)),
             "log_alert_rules": {},
             "dashboards": list(observability.dashboards(charm.meta.name).values()),
             "metrics_scrape_jobs": jobs,

@@ -1,81 +1,87 @@
 """The user's secrets that the config names, read; each trouble with the command that ends it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import ops
 
 import config
 
 
-class UnusableSecrets(Exception):
-    """A person must act; the message says how, and shows no content."""
+@dataclass(frozen=True)
+class Secrets:
+    """What the secrets hold, as far as they can be used."""
+
+    contents: Mapping[str, Mapping[str, str] | None]
+    """The content of each secret field that is set; None for one that cannot be used."""
+    problems: tuple[str, ...]
+    """A sentence for each of those: what is wrong and which command repairs it, no content."""
 
 
-def read(settings: config.Config, app: str) -> dict[str, Mapping[str, str]]:
-    """The content of each secret field that is set.
+def read(settings: config.Config, app: str) -> Secrets:
+    """Read every secret that the config names.
 
     Args:
         settings: the charm's config.
         app: the application's name, for the commands.
-
-    Raises:
-        UnusableSecrets: with every problem.
     """
-    found: dict[str, Mapping[str, str]] = {}
+    contents: dict[str, Mapping[str, str] | None] = {}
     problems: list[str] = []
-    for field, row in config.SECRETS.items():
+    for field in config.SECRETS:
         secret: ops.Secret | None = getattr(settings, field)
         if secret is None:
             continue
-        option = config.juju_name(field)
-        usual = " ".join(f"{key}=…" for key in row.needed[0])
+        contents[field] = None
         try:
             content = secret.get_content(refresh=True)
         except ops.SecretNotFoundError:
-            name = option.removesuffix("-credentials")
-            problems.append(
-                f"the secret of {option} does not exist: juju add-secret {name} {usual}; "
-                f"juju grant-secret {name} {app}; juju config {app} {option}=secret:ID"
-            )
-            continue
-        except ops.ModelError:
-            problems.append(
-                f"the secret of {option} is not granted: juju grant-secret {secret.id} {app}"
-            )
-            continue
-        missing = [[key for key in keys if not content.get(key)] for keys in row.needed]
-        if all(missing):
-            lacks = " or ".join(" and ".join(keys) for keys in missing)
-            problems.append(
-                f"the secret of {option} has no {lacks}: juju update-secret {secret.id} {usual}"
-            )
-            continue
-        found[field] = content
-    if problems:
-        raise UnusableSecrets(" ".join(f"{problem}." for problem in problems))
-    return found
+            problem = f"does not exist: {_make_one(field, app)}"
+        except ops.ModelError as error:
+            refused = "permission denied" in str(error)
+            grant = f"is not granted: juju grant-secret {secret.id} {app}"
+            problem = grant if refused else f"cannot be read at the moment: {error}"
+        else:
+            problem = _lacks(field, content)
+            if not problem:
+                contents[field] = content
+                continue
+            problem = f"{problem}: juju update-secret {secret.id} {_usual_keys(field)}"
+        problems.append(f"the secret of {config.juju_name(field)} {problem}.")
+    return Secrets(contents, tuple(problems))
 
 
 def remedy(keys_text: str, app: str) -> str:
-    """The command that sets what a sentence about options of the snap is about; "" if none does.
+    """The commands that set what a sentence about options of the snap is about; "" if none does.
 
     Args:
-        keys_text: a sentence of the snap's configure hook.
+        keys_text: a sentence of the snap's configure hook, or several.
         app: the application's name.
     """
-    for word in keys_text.split():
-        key = word.strip(".,:;'\"()")
-        key = key.replace("inverters.inverter.", "inverter.")
-        field = config.GOVERNED.get(key)
-        if field is None:
-            continue
-        option = config.juju_name(field)
-        if field in config.SECRETS:
-            usual = " ".join(f"{part}=…" for part in config.SECRETS[field].needed[0])
-            name = option.removesuffix("-credentials")
-            return (
-                f"juju add-secret {name} {usual}; juju grant-secret {name} {app}; "
-                f"juju config {app} {option}=secret:ID"
-            )
-        return f"juju config {app} {option}=VALUE"
-    return ""
+    words = [word.strip(".,:;'\"()") for word in keys_text.split()]
+    keys = [word.replace("inverters.inverter.", "inverter.") for word in words]
+    fields = list(dict.fromkeys(config.GOVERNED[key] for key in keys if key in config.GOVERNED))
+    values = [f"{config.juju_name(f)}=VALUE" for f in fields if f not in config.SECRETS]
+    commands = [f"juju config {app} {' '.join(values)}"] if values else []
+    commands += [_make_one(field, app) for field in fields if field in config.SECRETS]
+    return "; ".join(commands)
+
+
+def _lacks(field: str, content: Mapping[str, str]) -> str:
+    """The keys that are missing, as "has no KEY"; nothing if a whole set of them is there."""
+    missing = [[k for k in keys if not content.get(k)] for keys in config.SECRETS[field].needed]
+    if not all(missing):
+        return ""
+    return f"has no {' or '.join(' and '.join(keys) for keys in missing)}"
+
+
+def _make_one(field: str, app: str) -> str:
+    option = config.juju_name(field)
+    name = option.removesuffix("-credentials")
+    return (
+        f"juju add-secret {name} {_usual_keys(field)}; juju grant-secret {name} {app}; "
+        f"juju config {app} {option}=secret:ID"
+    )
+
+
+def _usual_keys(field: str) -> str:
+    return " ".join(f"{key}=…" for key in config.SECRETS[field].needed[0])

@@ -14,7 +14,7 @@ from typing import cast
 import yaml
 
 import config
-import wanted
+import desired_options
 
 _DEEPEST = 6
 _MOST = 500
@@ -77,10 +77,10 @@ def _problem(key: str, value: str | None) -> str:
     option = config.juju_name(field)
     if field in config.SECRETS:
         part = next(p for p, k in config.SECRETS[field].keys.items() if k == _as_single(key))
-        if _inverter(key) not in ("", wanted.OWN_INVERTER):
+        if _inverter(key) not in ("", desired_options.OWN_INVERTER):
             part = f"{_inverter(key)}-{part}"
         return f"{key} belongs into the secret of {option}, as {part}."
-    if _inverter(key) not in ("", wanted.OWN_INVERTER):
+    if _inverter(key) not in ("", desired_options.OWN_INVERTER):
         return ""
     return f"{key} has an option of its own: juju config APPLICATION {option}=VALUE."
 

@@ -10,17 +10,22 @@ import databag
 ENDPOINT = "ingress"
 
 
-def publish(charm: ops.CharmBase, port: int | None) -> None:
-    """Say where the page is, while it is on; every value of the databags is JSON.
+def publish(charm: ops.CharmBase, port: int) -> None:
+    """Say where the page is; every value of the databags is JSON.
 
-    Every unit names its address, as the interface demands. A standby serves no page, so the
-    health check tells the proxy which unit does.
+    That is said also while the page is off: one application with half a databag holds up haproxy
+    for all. Every unit names its address, as the interface demands. A unit without a page fails
+    the health check, so the proxy does not send anybody there.
+
+    Args:
+        charm: the charm.
+        port: where the page is, or would be.
     """
     for relation in charm.model.relations[ENDPOINT]:
         binding = charm.model.get_binding(relation)
         address = str(binding.network.bind_address or "") if binding else ""
         unit = {"host": json.dumps(socket.getfqdn()), "ip": json.dumps(address)}
-        databag.write(relation.data[charm.unit], unit if port else dict.fromkeys(unit, ""))
+        databag.write(relation.data[charm.unit], unit)
         if charm.unit.is_leader():
             app = {
                 "model": json.dumps(charm.model.name),
@@ -32,7 +37,7 @@ def publish(charm: ops.CharmBase, port: int | None) -> None:
                 "redirect-https": json.dumps(False),
                 "healthcheck_params": json.dumps({"path": "/healthz", "interval": "10s"}),
             }
-            databag.write(relation.data[charm.app], app if port else dict.fromkeys(app, ""))
+            databag.write(relation.data[charm.app], app)
 
 
 def url(charm: ops.CharmBase) -> str:

@@ -35,12 +35,14 @@ def publish(charm: ops.CharmBase, port: int | None, *, polls: bool) -> None:
                 {
                     "scrape_jobs": json.dumps(jobs),
                     "scrape_metadata": json.dumps(us),
-                    "alert_rules": json.dumps(observability.alert_rules(us)),
+                    "alert_rules": json.dumps(observability.alert_rules(us, scraped=bool(jobs))),
                 },
             )
 
 
 def _here(charm: ops.CharmBase, relation: ops.Relation) -> tuple[str, str, str, str]:
     binding = charm.model.get_binding(relation)
-    address = binding.network.bind_address if binding else None
-    return (str(address or ""), charm.unit.name, "", socket.getfqdn())
+    address = str((binding.network.bind_address if binding else None) or "")
+    # Prometheus puts the port right behind it.
+    target = f"[{address}]" if ":" in address else address
+    return (target, charm.unit.name, "", socket.getfqdn())

@@ -18,6 +18,12 @@ import databag
 ENDPOINT = "mqtt"
 _LONGEST_FILTER = 512
 _LONGEST = 255
+_CONNECTION = (
+    *("mqtt.enabled", "mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password"),
+    *("mqtt.tls.enabled", "mqtt.tls.ca", "mqtt.client-id"),
+)
+_AS_IT_IS: Mapping[str, None] = dict.fromkeys(_CONNECTION)
+"""A connection that works is left alone while the broker says nothing that can be used."""
 
 
 class Access(enum.StrEnum):
@@ -126,8 +132,8 @@ class _User(pydantic.BaseModel):
 class Broker:
     """What the relation gives."""
 
-    options: Mapping[str, str]
-    """Options of the snap; empty as long as there is no broker to publish to."""
+    options: Mapping[str, str | None]
+    """Options of the snap: none without the relation, and None for what stays as it is."""
     problem: str = ""
     """What is missing, for the status."""
     remark: str = ""
@@ -171,26 +177,34 @@ def request(charm: ops.CharmBase, wanted: Mapping[str, Access]) -> None:
 
 
 def broker(charm: ops.CharmBase, wanted: Mapping[str, Access]) -> Broker:
-    """What the related broker gives; nothing without a relation."""
+    """What the related broker gives; nothing without a relation.
+
+    Args:
+        charm: the charm.
+        wanted: topic filter -> access that is needed.
+    """
     relation = charm.model.get_relation(ENDPOINT)
     if relation is None:
         return Broker({})
     name = relation.app.name
     bag = parse(dict(relation.data[relation.app]))
     if bag is None:
-        return Broker({}, f"{name} answers in a way that the interface mqtt does not know")
-    if bag.error is not None and (bag.error.message or bag.error.code):
-        return Broker({}, f"{name}: {bag.error.message or bag.error.code}")
+        problem = f"{name} answers in a way that the interface mqtt does not know"
+        return Broker(_AS_IT_IS, problem)
+    refusal = (bag.error.message or bag.error.code or "") if bag.error is not None else ""
+    refused = f"{name}: {refusal}" if refusal else ""
     usable = [one for one in bag.endpoints or () if one.usable]
     if not usable or bag.secret_user is None:
-        return Broker({}, f"waiting for {name} to say where the MQTT broker is")
+        waiting = f"waiting for {name} to say where the MQTT broker is"
+        return Broker(_AS_IT_IS, refused or waiting)
     user = _user(charm, bag.secret_user)
     if user is None:
-        return Broker({}, f"the credentials of {name} cannot be read yet")
+        return Broker(_AS_IT_IS, refused or f"the credentials of {name} cannot be read yet")
     # Encrypted before plain, then in a stable order.
     chosen = min(usable, key=lambda one: (not one.tls, one.host or "", one.port or 0))
     options = {
-        "mqtt.enabled": "true",
+        # What was granted before a request was refused still holds, so what is on stays on.
+        "mqtt.enabled": None if refused else "true",
         "mqtt.host": chosen.host or "",
         "mqtt.port": str(chosen.port),
         "mqtt.username": user.username,
@@ -205,7 +219,7 @@ def broker(charm: ops.CharmBase, wanted: Mapping[str, Access]) -> Broker:
     }
     lacking = lacks(wanted, bag.granted_permissions)
     remark = f"{name} grants no {', no '.join(lacking)}" if lacking else ""
-    return Broker(options, remark=remark)
+    return Broker(options, refused, remark)
 
 
 def lacks(wanted: Mapping[str, Access], granted: tuple[Permission, ...] | None) -> list[str]:

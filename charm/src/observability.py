@@ -44,15 +44,22 @@ def named_scrape_job(application: str, target: str) -> dict[str, Any]:
     return job | {"job_name": f"{application}_default_{digest}"}
 
 
-def alert_rules(us: Mapping[str, str]) -> dict[str, Any]:
-    """{"groups": […]}: our rules and the generic ones, about this application alone."""
+def alert_rules(us: Mapping[str, str], *, scraped: bool = True) -> dict[str, Any]:
+    """{"groups": […]}: our rules and the generic ones, about this application alone.
+
+    Args:
+        us: see `topology`.
+        scraped: whether there is a scrape job. Without one the generic rules, which ask whether
+            scraping works, would fire for ever.
+    """
     from cosl import JujuTopology
     from cosl.rules import Rules, generic_alert_groups
 
     about = JujuTopology.from_dict(dict(us))
     found = Rules(query_type="promql", topology=about)
     ours = [yaml.safe_load(file.read_text()) for file in sorted((SOURCE / RULES).glob("*.yaml"))]
-    for rules in (*ours, dict(generic_alert_groups.application_rules)):
+    generic = [dict(generic_alert_groups.application_rules)] if scraped else []
+    for rules in (*ours, *generic):
         # Without the cos-tool program cosl puts no labels into expressions, so that is done here.
         labelled = _about(rules, about.alert_expression_str)
         found.add(labelled, group_name_prefix=about.identifier)

@@ -4,7 +4,7 @@ import json
 import subprocess
 from typing import Any
 
-import programs
+import process
 import sungather_snap
 
 Answer = dict[str, Any]
@@ -27,7 +27,7 @@ def run(app: str, *arguments: str, within: float = 120) -> Answer:
     """
     name = f"{sungather_snap.NAME}.{app}"
     try:
-        done = programs.run("snap", "run", name, "--format", "json", *arguments, timeout=within)
+        done = process.run("snap", "run", name, "--format", "json", *arguments, timeout=within)
     except subprocess.TimeoutExpired:
         raise AppFailed(f"no answer from {name} within {within:g} s") from None
     try:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from snap_errors import TryLater
+
 SOCKET = "/run/snapd.socket"
 _TIMEOUT = 30.0
 
@@ -20,6 +22,8 @@ class State:
 
     active: bool
     """The service runs."""
+    enabled: bool
+    """It is started with the machine, and again after a crash."""
     health: str
     """"okay", "waiting", "blocked", "error"; "unknown" before the daemon said anything."""
     message: str
@@ -27,21 +31,20 @@ class State:
     since: datetime | None
 
 
-class SnapdSilent(Exception):
-    """snapd gives no answer; the message says why."""
-
-
 def look(snap: str, service: str) -> State:
     """The state of one snap's service.
 
     Raises:
-        SnapdSilent: snapd is not there, restarting, or does not know the snap.
+        TryLater: snapd is restarting, or does not know the snap.
     """
     info = _get(f"/v2/snaps/{snap}")
     health: dict[str, str] = info.get("health") or {}
     stamp = health.get("timestamp")
+    apps: list[dict[str, Any]] = info.get("apps", [])
+    app = next((one for one in apps if one["name"] == service), dict[str, Any]())
     return State(
-        active=any(a["name"] == service and a.get("active") for a in info.get("apps", [])),
+        active=bool(app.get("active")),
+        enabled=bool(app.get("enabled")),
         health=health.get("status", "unknown"),
         message=health.get("message", ""),
         code=health.get("code", ""),
@@ -63,9 +66,9 @@ def _get(path: str) -> dict[str, Any]:
         answer = connection.getresponse()
         content = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise SnapdSilent(f"snapd does not answer: {error}") from None
+        raise TryLater(f"snapd does not answer: {error}") from None
     finally:
         connection.close()
     if answer.status != 200:
-        raise SnapdSilent(f"snapd: {content.get('result', {}).get('message', answer.status)}")
+        raise TryLater(f"snapd: {content.get('result', {}).get('message', answer.status)}")
     return content["result"]

@@ -6,13 +6,16 @@ import json
 import logging
 import pathlib
 import re
+import subprocess
 from collections.abc import Mapping
 from typing import Any, cast
 
 from charmlibs import snap
 
-import programs
+import process
+import snap_errors
 import snapd_state
+from snap_errors import NotInstallable, OptionsRefused, StoreSilent, TryLater
 
 NAME = "sungather"
 SERVICE = "daemon"
@@ -20,38 +23,68 @@ SNAP_FILES = pathlib.Path("/var/lib/snapd/snaps")
 """Where snapd keeps its copy of every installed snap's file."""
 SET_KEYS = pathlib.Path("/var/lib/sungather-charm/set-keys")
 """The options that were set, without values: what is no longer wanted is to be unset."""
-DROP_IN = pathlib.Path(f"/etc/systemd/system/snap.{NAME}.{SERVICE}.service.d/juju-proxy.conf")
+UNIT = f"snap.{NAME}.{SERVICE}.service"
+"""The daemon, as systemd calls it."""
+DROP_IN = pathlib.Path(f"/etc/systemd/system/{UNIT}.d/juju-proxy.conf")
 """Where the daemon's environment is added to."""
+
+_INSTALL_SECONDS = 600
 
 logger = logging.getLogger(__name__)
 # At DEBUG this library logs whole requests, and ops hands log lines to a hook tool as arguments:
 # secrets would be seen in the list of processes.
 logging.getLogger("charmlibs.snap").setLevel(logging.INFO)
 
+_HOST = re.compile(r"inverter\.host$|inverters\.[^.]+\.host$")
 # snapd puts several lines of a hook between lines of dashes, and a single one in its own line.
 _HOOK_TEXT = re.compile(
     r'\(run hook "configure": (?:\s*-----\n(?P<lines>.*)\n-----|(?P<line>.*))\)$', re.DOTALL
 )
 
 
-class NotInstallable(Exception):
-    """The snap could not be installed, or not be changed for another; the message says why."""
-
-
-class OptionsRefused(Exception):
-    """The snap's configure hook refused the options; the message is the hook's own text."""
-
-
+@snap_errors.translated()
 def is_installed() -> bool:
-    """Whether any revision of the snap is there."""
+    """Whether any revision of the snap is there.
+
+    Raises:
+        SnapError: snapd does not say.
+    """
     return _installed() is not None
 
 
+@snap_errors.translated()
+def is_from_file() -> bool:
+    """Whether the snap is there, and was installed from a file.
+
+    Raises:
+        SnapError: snapd does not say.
+    """
+    info = _installed()
+    return info is not None and info.revision.startswith("x")
+
+
+@snap_errors.translated()
 def get_version() -> str:
-    """The version of the installed snap."""
+    """The version of the installed snap.
+
+    Raises:
+        SnapError: snapd does not say.
+    """
     return snap.list_one(NAME).version
 
 
+@snap_errors.translated()
+def has_inverter() -> bool:
+    """Whether the snap's options name an inverter to read.
+
+    Raises:
+        SnapError: snapd does not say.
+    """
+    hosts = [text for key, text in _flat(snap.get(NAME)).items() if _HOST.match(key)]
+    return any(hosts)
+
+
+@snap_errors.translated(NotInstallable)
 def ensure_installed(file: pathlib.Path | None, channel: str, *, update: bool) -> bool:
     """Have the snap from where it is wanted. True if that changed anything; options stay.
 
@@ -62,30 +95,33 @@ def ensure_installed(file: pathlib.Path | None, channel: str, *, update: bool) -
 
     Raises:
         NotInstallable: neither the Store nor the file gave the snap.
+        SnapError: snapd is missing, not ready, or cannot mount snaps.
     """
-    try:
-        return _from_file(file) if file is not None else _from_store(channel, update=update)
-    except (snap.APIError, snap.TimeoutError) as error:
-        raise NotInstallable(error.message) from None
+    return _from_file(file) if file is not None else _from_store(channel, update=update)
 
 
-def ensure_options(wanted: Mapping[str, str]) -> bool:
-    """Set what differs from `wanted` and unset what vanished, in one change. True if any did.
+@snap_errors.translated()
+def ensure_options(desired: Mapping[str, str | None]) -> bool:
+    """Set what differs from `desired` and unset what vanished, in one change. True if any did.
 
     Args:
-        wanted: option -> text; an empty text unsets the option.
+        desired: option -> text; an empty text unsets the option, None leaves it as it is.
 
     Raises:
         OptionsRefused: the configure hook refused them; nothing is stored.
+        SnapError: snapd is missing or not ready.
     """
     present = _flat(snap.get(NAME))
     before = set(SET_KEYS.read_text().split()) if SET_KEYS.exists() else set[str]()
-    after = {key for key, text in wanted.items() if text}
+    left = {key for key, text in desired.items() if text is None}
+    after = {key for key, text in desired.items() if text} | (before & left)
     changed: dict[str, str | None] = {
-        key: text or None for key, text in wanted.items() if present.get(key, "") != text
+        key: text or None
+        for key, text in desired.items()
+        if text is not None and present.get(key, "") != text
     }
-    inverters = {_inverter(key) for key in wanted}
-    for key in {*before, *present} - wanted.keys():
+    inverters = {_inverter(key) for key in desired}
+    for key in {*before, *present} - desired.keys():
         if _inverter(key) not in inverters:
             # With every option of it, also those that the hook wrote.
             changed[f"inverters.{_inverter(key)}"] = None
@@ -97,41 +133,68 @@ def ensure_options(wanted: Mapping[str, str]) -> bool:
             snap.set(NAME, changed)
         except snap.ChangeError as error:
             found = _HOOK_TEXT.search(error.message)
-            said = (found["lines"] or found["line"]) if found else error.message
-            raise OptionsRefused(said) from None
+            if found is None:
+                raise
+            raise OptionsRefused(found["lines"] or found["line"]) from None
     if before != after:
         _note(after)
     return bool(changed)
 
 
-def ensure_running() -> snapd_state.State:
-    """Start the daemon if it is stopped; how it is doing then."""
-    state = snapd_state.look(NAME, SERVICE)
-    if state.active:
-        return state
-    logger.warning("the daemon was stopped and is started again")
-    snap.start(NAME, SERVICE, enable=True)
+@snap_errors.translated()
+def get_state() -> snapd_state.State:
+    """How the daemon of the installed snap is doing.
+
+    Raises:
+        SnapError: snapd does not say.
+    """
     return snapd_state.look(NAME, SERVICE)
 
 
+@snap_errors.translated()
+def ensure_running() -> None:
+    """Start the daemon if it is stopped.
+
+    Raises:
+        SnapError: snapd is missing or not ready.
+    """
+    if not snapd_state.look(NAME, SERVICE).active:
+        logger.warning("the daemon was stopped and is started again")
+        snap.start(NAME, SERVICE, enable=True)
+
+
+@snap_errors.translated()
 def ensure_stopped() -> None:
-    """Stop the daemon, until somebody wants it to run."""
-    # Without snapd there is no snap.
-    with contextlib.suppress(snap.SocketNotFoundError):
-        if is_installed():
-            snap.stop(NAME, SERVICE, disable=True)
+    """Stop the daemon until somebody wants it to run, whatever snapd is busy with.
+
+    Raises:
+        SnapError: neither snapd nor systemd stopped it.
+    """
+    try:
+        with snap_errors.translated():
+            if _installed() is None:
+                return
+            state = snapd_state.look(NAME, SERVICE)
+            if state.active or state.enabled:
+                snap.stop(NAME, SERVICE, disable=True)
+    except snap_errors.SnapdMissing:
+        return
+    except TryLater:
+        # Another change of the snap is under way; systemd does not wait for it.
+        if process.run("systemctl", "disable", "--now", UNIT).returncode:
+            raise
 
 
-def is_busy(message: str) -> bool:
-    """Whether snapd refuses because another change of the snap is under way: that passes."""
-    return "change in progress" in message
-
-
+@snap_errors.translated()
 def ensure_proxy(proxy: Mapping[str, str]) -> bool:
-    """Give the daemon these environment variables. True if they were others before."""
+    """Give the daemon these environment variables. True if they were others before.
+
+    Raises:
+        TryLater: systemd was not done in time.
+    """
     lines = [f'Environment="{name}={_unit_text(value)}"' for name, value in sorted(proxy.items())]
-    text = "\n".join(["[Service]", *lines, ""]) if lines else ""
-    if text == (DROP_IN.read_text() if DROP_IN.exists() else ""):
+    text = "\n".join(["[Service]", *lines, ""]) if lines else None
+    if text == (DROP_IN.read_text() if DROP_IN.exists() else None):
         return False
     DROP_IN.unlink(missing_ok=True)
     if text:
@@ -139,13 +202,24 @@ def ensure_proxy(proxy: Mapping[str, str]) -> bool:
         # The address of a proxy may hold a password.
         DROP_IN.touch(mode=0o600)
         DROP_IN.write_text(text)
-    programs.run("systemctl", "daemon-reload")
-    programs.run("systemctl", "try-restart", f"snap.{NAME}.{SERVICE}.service")
+    try:
+        process.run("systemctl", "daemon-reload")
+        process.run("systemctl", "try-restart", UNIT)
+    except subprocess.TimeoutExpired:
+        # An empty file is never as wanted, so the next event tries again.
+        DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+        DROP_IN.write_text("")
+        raise
     return True
 
 
+@snap_errors.translated()
 def ensure_removed() -> None:
-    """Remove the snap with all that it stored."""
+    """Remove the snap with all that it stored; can be tried again if it fails.
+
+    Raises:
+        SnapError: snapd is not ready, or refuses.
+    """
     with contextlib.suppress(snap.SocketNotFoundError):
         snap.remove(NAME, purge=True)
     ensure_proxy({})
@@ -158,9 +232,7 @@ def _from_file(file: pathlib.Path) -> bool:
         kept = SNAP_FILES / f"{NAME}_{info.revision}.snap"
         if kept.exists() and filecmp.cmp(file, kept, shallow=False):
             return False
-    done = programs.run("snap", "install", "--dangerous", str(file), timeout=600)
-    if done.returncode:
-        raise NotInstallable(done.stderr.strip())
+    _run_snap("install", "--dangerous", str(file))
     return True
 
 
@@ -168,16 +240,23 @@ def _from_store(channel: str, *, update: bool) -> bool:
     info = _installed()
     changed = True
     if info is not None and info.revision.startswith("x"):
-        command = ("snap", "refresh", "--amend", f"--channel={channel}", NAME)
-        done = programs.run(*command, timeout=600)
-        if done.returncode:
-            raise NotInstallable(done.stderr.strip())
+        _run_snap("refresh", "--amend", f"--channel={channel}", NAME)
     else:
-        changed = bool(snap.ensure_installed(NAME, channel, update=update))
+        try:
+            changed = bool(snap.ensure_installed(NAME, channel, update=update))
+        except snap.TimeoutError as error:
+            raise StoreSilent(f"the Store does not answer: {error.message}") from None
     if changed or info is None or info.hold is None:
         # The charm decides when a new version comes, not snapd's own timer.
         snap.hold(NAME)
     return changed
+
+
+def _run_snap(*arguments: str) -> None:
+    """What charmlibs-snap cannot do, by the program snap."""
+    done = process.run("snap", *arguments, timeout=_INSTALL_SECONDS)
+    if done.returncode:
+        raise snap_errors.from_text(done.stderr.strip(), NotInstallable)
 
 
 def _installed() -> snap.InstalledInfo | None:

@@ -266,12 +266,26 @@ def test_another_file_is_a_refresh_and_the_options_stay(
 def test_without_a_store_the_installed_snap_goes_on(
     unit: Unit, machine: VirtualMachine, told: list[Dispatch]
 ) -> None:
-    file = unit.model.resources.pop("sungather-snap")
+    file = unit.model.resources["sungather-snap"]
+    # An empty file means the Store.
+    unit.model.resources["sungather-snap"] = "/dev/null"
     told.append(unit.event("upgrade-charm"))
     unit.model.resources["sungather-snap"] = file
     status, message = told[-1].status
     assert status == "blocked"
     assert message.startswith("the snap stays as it is, for it cannot be refreshed: ")
+    assert machine.run(f"systemctl is-active {SERVICE}").stdout == "active\n"
+
+
+def test_a_resource_that_cannot_be_fetched_changes_nothing(
+    unit: Unit, machine: VirtualMachine, told: list[Dispatch]
+) -> None:
+    file = unit.model.resources.pop("sungather-snap")
+    told.append(unit.event("upgrade-charm"))
+    unit.model.resources["sungather-snap"] = file
+    status, message = told[-1].status
+    assert status == "waiting"
+    assert message.startswith("the resource sungather-snap cannot be fetched: ")
     assert machine.run(f"systemctl is-active {SERVICE}").stdout == "active\n"
 
 

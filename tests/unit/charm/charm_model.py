@@ -1,9 +1,11 @@
 """What the charm's tests say of the model, in few words."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ops import testing
 
 from charm import SungatherCharm
@@ -58,6 +60,22 @@ def after_config_changed(context: Context, before: testing.State) -> testing.Sta
 def status(context: Context, before: testing.State) -> Any:
     """The unit's status after config-changed."""
     return after_config_changed(context, before).unit_status
+
+
+def nobody_listens(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """snapd is restarting: its socket is there, and nobody listens."""
+    path = str(directory / "dead.socket")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(path)
+    monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", path)
+    monkeypatch.setattr("snapd_state.SOCKET", path)
+    monkeypatch.setattr("charmlibs.snap._client._CONNECTION_RETRY_BUDGET", 0)
+
+
+def waiting(found: Any) -> str:
+    """The message of a status that must be waiting."""
+    assert isinstance(found, testing.WaitingStatus), found
+    return found.message
 
 
 def blocked(found: Any) -> str:

@@ -10,7 +10,7 @@ from charm_model import context_of
 from fake_snapd import FakeSnapd, Server
 from ops import testing
 
-import claims
+import ownership
 import sungather_snap
 from charm import SungatherCharm
 
@@ -33,11 +33,11 @@ def snapd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeSnap
     own = tmp_path / "sungather-charm"
     monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", str(socket))
     monkeypatch.setattr("snapd_state.SOCKET", str(socket))
-    monkeypatch.setattr(claims, "DIRECTORY", own)
+    monkeypatch.setattr(ownership, "DIRECTORY", own)
     monkeypatch.setattr(sungather_snap, "SET_KEYS", own / "set-keys")
     monkeypatch.setattr(sungather_snap, "DROP_IN", tmp_path / "systemd/juju-proxy.conf")
     monkeypatch.setattr(sungather_snap, "SNAP_FILES", files)
-    monkeypatch.setattr("programs.run", fake.run)
+    monkeypatch.setattr("process.run", fake.run)
     with Server(socket, fake):
         yield fake
 

@@ -35,10 +35,15 @@ class FakeSnapd:
         self.held = False
         self.options: dict[str, str] = {}
         self.running = False
+        self.enabled = False
         self.starts = True
         """Whether the service stays up when it is started."""
         self.under_way = ""
         """A change of somebody else's, such as "refresh-snap": snapd takes no other meanwhile."""
+        self.refusal = ""
+        """What it says to every change, such as that it is not seeded."""
+        self.slow: tuple[str, ...] = ()
+        """Programs that do not end in time, such as "snap" or "systemctl"."""
         self.health: Answer = {}
         self.changes: list[str] = []
         self.commands: list[tuple[str, ...]] = []
@@ -49,9 +54,9 @@ class FakeSnapd:
 
     def answer(self, method: str, path: str, body: Answer) -> tuple[str, Any]:
         """The kind of response ("sync", "async" or "error") and its content."""
-        if self.under_way and method != "GET":
-            message = f'snap "sungather" has "{self.under_way}" change in progress'
-            return "error", {"message": message, "kind": "snap-change-conflict"}
+        if (message := self._no_change()) and method != "GET":
+            kind = "snap-change-conflict" if self.under_way else ""
+            return "error", {"message": message, "kind": kind}
         match method, path.strip("/").split("/")[1:]:
             case "GET", ["snaps", "sungather"]:
                 return ("sync", self._info()) if self.revision else ("error", NOT_INSTALLED)
@@ -63,7 +68,8 @@ class FakeSnapd:
                 return self._change("configure", self._configure(body))
             case "POST", ["apps"] if body["names"] == ["sungather.daemon"]:
                 assert body["enable" if body["action"] == "start" else "disable"]
-                self.running = body["action"] == "start" and self.starts
+                self.enabled = body["action"] == "start"
+                self.running = self.enabled and self.starts
                 return self._change(str(body["action"]))
             case "GET", ["changes", number]:
                 error = self._errors.get(number)
@@ -72,9 +78,13 @@ class FakeSnapd:
                 raise AssertionError(f"the fake snapd does not know {method} {path} {body}")
 
     def run(self, *command: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
-        """In the place of `programs.run`."""
+        """In the place of `process.run`."""
         self.commands.append(command)
+        if command[0] in self.slow:
+            raise subprocess.TimeoutExpired(command, timeout)
         match command:
+            case ("snap", "install" | "refresh", *_) if message := self._no_change():
+                return subprocess.CompletedProcess(command, 1, "", f"error: {message}\n")
             case ("snap", "install", "--dangerous", file):
                 if not file.endswith(".snap"):
                     return subprocess.CompletedProcess(command, 1, "", f"error: no snap: {file}\n")
@@ -88,6 +98,9 @@ class FakeSnapd:
                     return subprocess.CompletedProcess(command, 1, "", "error: not there\n")
                 self._install(self.store[channel], channel)
                 return subprocess.CompletedProcess(command, 0, "", "")
+            case ("systemctl", "disable", "--now", "snap.sungather.daemon.service"):
+                self.running = self.enabled = False
+                return subprocess.CompletedProcess(command, 0, "", "")
             case ("systemctl", "daemon-reload" | "try-restart", *_):
                 return subprocess.CompletedProcess(command, 0, "", "")
             case ("snap", "run", app, "--format", "json", *_):
@@ -98,10 +111,17 @@ class FakeSnapd:
             case _:
                 raise AssertionError(f"the fake snapd does not run {command}")
 
+    def _no_change(self) -> str:
+        """Why it takes no change now."""
+        if self.under_way:
+            return f'snap "sungather" has "{self.under_way}" change in progress'
+        return self.refusal
+
     def _info(self) -> Answer:
         known = {"name": "sungather", "version": "1.0.0", "confinement": "strict"}
         daemon = {"snap": "sungather", "name": "daemon", "daemon": "simple"}
-        found = known | {"revision": self.revision, "apps": [daemon | {"active": self.running}]}
+        service = {"active": self.running, "enabled": self.enabled}
+        found = known | {"revision": self.revision, "apps": [daemon | service]}
         if self.channel:
             found["tracking-channel"] = self.channel
         if self.held:
@@ -126,7 +146,8 @@ class FakeSnapd:
                 if not self.revision:
                     return "error", NOT_INSTALLED
                 assert body["purge"]
-                self.revision, self.channel, self.options, self.running = "", "", {}, False
+                self.revision, self.channel, self.options = "", "", {}
+                self.running = self.enabled = False
             case _:
                 raise AssertionError(f"the fake snapd does not know {action}")
         return self._change(action)
@@ -158,7 +179,8 @@ class FakeSnapd:
         self.options = texts | {
             key: text_of(value) for key, value in checked.values.items() if key not in texts
         }
-        self.running = checked.has_inverter and self.starts
+        self.enabled = checked.has_inverter
+        self.running = self.enabled and self.starts
         return None
 
     def _tree(self) -> Answer:

@@ -32,7 +32,7 @@ def test_without_any_resource_the_snap_comes_from_the_store(
     context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: ops.Resources, name: str) -> Path:
-        raise ops.ModelError("ERROR could not download resource")
+        raise ops.ModelError("ERROR could not download resource: resource#sungather/x not found")
 
     monkeypatch.setattr(ops.Resources, "fetch", fail)
     context.run(context.on.install(), state())
@@ -101,44 +101,6 @@ def test_a_snap_that_cannot_be_refreshed_goes_on_and_takes_options(
     message = blocked(status(context, state(config)))
     assert message.startswith("the snap stays as it is, for it cannot be refreshed: ")
     assert (snapd.options["inverter.level"], snapd.running) == ("2", True)
-
-
-def test_without_snapd_the_unit_is_blocked(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", "/nowhere/snapd.socket")
-    message = blocked(status(context, state(HOST)))
-    assert "juju exec --unit sungather/0 -- apt-get install -y snapd" in message
-
-
-def test_while_snapd_restarts_the_unit_waits(
-    context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    nobody_listens = tmp_path / "dead.socket"
-    import socket
-
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(nobody_listens))
-    monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", str(nobody_listens))
-    monkeypatch.setattr("charmlibs.snap._client._CONNECTION_RETRY_BUDGET", 0)
-    found = status(context, state(HOST))
-    assert isinstance(found, testing.WaitingStatus)
-    assert found.message.startswith("snapd does not answer")
-
-
-def test_while_snapd_is_busy_with_the_snap_the_unit_waits(
-    context: Context, snapd: FakeSnapd
-) -> None:
-    after_config_changed(context, state(HOST))
-    snapd.under_way = "refresh-snap"
-    wanted = [HOST | {"level": 2}, HOST | {"snap-channel": "latest/edge"}]
-    for config in wanted:
-        found = status(context, state(config))
-        assert isinstance(found, testing.WaitingStatus)
-        assert "change in progress" in found.message
-    snapd.under_way = ""
-    assert status(context, state(wanted[0])) == testing.ActiveStatus()
-    assert snapd.options["inverter.level"] == "2"
 
 
 def test_without_a_host_the_unit_says_which_command_to_give(context: Context) -> None:
@@ -212,6 +174,7 @@ def test_all_refused_values_are_shown_in_one_line(context: Context, snapd: FakeS
     message = blocked(status(context, state(wrong)))
     assert message.startswith("inverter.port must be a port number from 1 to 65535, not 70000. ")
     assert "log.level must be " in message
+    assert message.endswith("juju config sungather inverter-port=VALUE log-level=VALUE")
     assert "-----" not in message
 
 
@@ -331,34 +294,3 @@ def test_what_is_noted_of_the_options_are_keys_alone(context: Context, snapd: Fa
     keys = sungather_snap.SET_KEYS.read_text().split()
     assert "inverter.host" in keys
     assert HOST_TEXT not in json.dumps(keys)
-
-
-def test_a_stopped_unit_polls_no_longer(context: Context, snapd: FakeSnapd) -> None:
-    after_config_changed(context, state(HOST))
-    context.run(context.on.stop(), state(HOST))
-    assert not snapd.running
-    assert snapd.revision
-
-
-def test_the_snap_is_removed_with_the_unit(context: Context, snapd: FakeSnapd) -> None:
-    after_config_changed(context, state(HOST))
-    context.run(context.on.remove(), state(HOST))
-    assert (snapd.revision, snapd.changes[-1]) == ("", "remove")
-
-
-def test_a_unit_without_snapd_can_be_removed(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", "/nowhere/snapd.socket")
-    after_config_changed(context, state(HOST))
-    context.run(context.on.stop(), state(HOST))
-    out = context.run(context.on.remove(), state(HOST))
-    assert out.unit_status == testing.MaintenanceStatus("removed")
-
-
-def test_a_unit_that_never_had_the_snap_can_be_removed(context: Context, snapd: FakeSnapd) -> None:
-    snapd.store.clear()
-    after_config_changed(context, state(HOST))
-    context.run(context.on.stop(), state(HOST))
-    context.run(context.on.remove(), state(HOST))
-    assert snapd.revision == ""

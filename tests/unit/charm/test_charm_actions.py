@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from charm_model import HOST, Context, state
+from charm_model import HOST, Config, Context, after_config_changed, blocked, state, status
 from fake_snapd import FakeSnapd
 from ops import testing
 
@@ -117,6 +117,58 @@ def test_an_action_on_a_blocked_unit_fails_with_what_blocks_it(context: Context)
     with pytest.raises(testing.ActionFailed) as failed:
         context.run(context.on.action("test-connection"), state())
     assert failed.value.message.startswith("say where the inverter is")
+
+
+COMPLAINTS = [
+    ("misconfigured", "inverter needs other options; sungather.test-connection says which"),
+    ("busy", "inverter is busy: another client holds its connection"),
+    ("mqtt-blocked", "mqtt: The broker refuses the password"),
+    ("web-blocked", "web: The page cannot listen on *:8080"),
+]
+ACTIONS = [
+    ("run-once", "run-once"),
+    ("get-inverter-info", "get-inverter-info"),
+    ("test-connection", "test-connection"),
+    ("get-readings", "readings"),
+]
+
+
+@pytest.mark.parametrize(("action", "app"), ACTIONS)
+@pytest.mark.parametrize(("code", "message"), COMPLAINTS, ids=[code for code, _ in COMPLAINTS])
+def test_an_inverter_that_is_unwell_can_be_asked(
+    context: Context, snapd: FakeSnapd, action: str, app: str, code: str, message: str
+) -> None:
+    snapd.health = {"status": "blocked", "message": message, "code": code}
+    told = blocked(status(context, state(HOST)))
+    if "juju run" in told:
+        assert "juju run sungather/0 test-connection" in told
+    assert run(context, snapd, action, app, {"inverters": [READING]})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"enable-webserver": False}, {"log-level": "LOUD"}, {"extra-options": "[]"}],
+    ids=lambda config: next(iter(config)),
+)
+@pytest.mark.parametrize(("action", "app"), ACTIONS)
+def test_what_is_wrong_with_other_things_keeps_no_action_from_running(
+    context: Context, snapd: FakeSnapd, action: str, app: str, config: Config
+) -> None:
+    after_config_changed(context, state(HOST))
+    snapd.app_answers[app] = {"inverters": [READING]}
+    before = state(HOST | config, relations=[testing.Relation("cos-agent")])
+    blocked(context.run(context.on.action(action), before).unit_status)
+    assert context.action_results
+
+
+def test_an_action_without_the_snap_fails_with_what_is_wrong(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    snapd.store.clear()
+    for action in ("test-connection", "discover"):
+        with pytest.raises(testing.ActionFailed) as failed:
+            context.run(context.on.action(action), state(HOST))
+        assert failed.value.message.startswith("the snap cannot be installed: snap not found")
 
 
 def test_on_a_standby_the_action_says_where_to_run_it(context: Context) -> None:

@@ -167,6 +167,42 @@ def test_a_broker_that_gives_nothing_usable_leaves_mqtt_off_and_is_told(
     assert snapd.running
 
 
+LATER: list[tuple[dict[str, Any], str]] = [
+    (FULL | {"error": {"message": "no", "code": "permission-denied"}}, "mosquitto: no"),
+    ({"error": {"code": "broker-unavailable"}}, "mosquitto: broker-unavailable"),
+    (FULL | {"endpoints": []}, "waiting for mosquitto"),
+    (FULL | {"secret-user": None}, "waiting for mosquitto"),
+    ({}, "waiting for mosquitto"),
+    (FULL | {"endpoints": "everywhere"}, "does not know"),
+    (FULL | {"secret-user": "secret:cvh7kruupa1s46bqvui0"}, "cannot be read yet"),
+]
+
+
+@pytest.mark.parametrize(("bag", "words"), LATER)
+def test_a_connection_that_works_outlives_what_the_broker_says_later(
+    context: Context, snapd: FakeSnapd, bag: dict[str, Any], words: str
+) -> None:
+    run(context, FULL | {"client-id-prefix": "x"}, user())
+    before = {key: text for key, text in snapd.options.items() if key.startswith("mqtt.")}
+    _, out = run(context, bag | {"client-id-prefix": "x"}, user(), config=HOST | {"level": 2})
+    assert isinstance(out.unit_status, testing.WaitingStatus)
+    assert words in out.unit_status.message
+    assert {k: text for k, text in snapd.options.items() if k.startswith("mqtt.")} == before
+    assert snapd.options["inverter.level"] == "2"
+    relation = testing.Relation("mqtt")
+    context.run(context.on.relation_broken(relation), state(HOST, relations=[relation]))
+    assert snapd.options["mqtt.enabled"] == "false"
+    assert not snapd.options.get("mqtt.password")
+
+
+def test_a_password_that_is_changed_while_a_request_is_refused_is_taken(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    run(context, FULL, user())
+    run(context, FULL | {"error": {"code": "permission-denied"}}, user("new"))
+    assert (snapd.options["mqtt.enabled"], snapd.options["mqtt.password"]) == ("true", "new")
+
+
 @pytest.mark.parametrize("content", [{"username": "u"}, {"username": " u", "password": "p"}])
 def test_a_secret_that_is_not_as_agreed_is_not_used(
     context: Context, snapd: FakeSnapd, content: dict[str, str]

@@ -127,15 +127,71 @@ def test_the_same_dashboards_are_the_same_text(context: Context, snapd: FakeSnap
     assert related(context, "grafana-dashboard").local_app_data["dashboards"] == first
 
 
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        # As the library of grafana-k8s writes it: errors alone.
+        (
+            '{"errors": [{"dashboard_id": "file:a", "error": "Format error"}]}',
+            "grafana refuses a dashboard: file:a: Format error",
+        ),
+        (
+            '{"errors": [{"dashboard_id": "a", "error": "x"}, "y"]}',
+            "grafana refuses a dashboard: a: x; y",
+        ),
+        ('{"valid": false, "errors": "no title"}', "grafana refuses a dashboard: no title"),
+        ('{"valid": false, "errors": []}', "grafana refuses a dashboard: no reason given"),
+        ('{"valid": true, "errors": []}', ""),
+        ('{"errors": []}', ""),
+        ("{}", ""),
+        ("[]", ""),
+        ("not JSON", ""),
+    ],
+)
 def test_what_grafana_has_against_a_dashboard_is_in_the_status(
-    context: Context, snapd: FakeSnapd
+    context: Context, snapd: FakeSnapd, event: str, message: str
 ) -> None:
-    event = json.dumps({"valid": False, "errors": "no title"})
     relation = testing.Relation(
         "grafana-dashboard", remote_app_name="grafana", remote_app_data={"event": event}
     )
     out = context.run(context.on.relation_changed(relation), state(HOST, relations=[relation]))
-    assert out.unit_status.message == "grafana refuses a dashboard: no title"
+    assert out.unit_status == testing.ActiveStatus(message)
+
+
+@pytest.mark.parametrize("endpoint", ["cos-agent", "metrics-endpoint"])
+@pytest.mark.parametrize("page", [True, False])
+def test_whether_scraping_works_is_asked_only_where_something_is_scraped(
+    context: Context, snapd: FakeSnapd, endpoint: str, page: bool
+) -> None:
+    after = related(context, endpoint, HOST | {"enable-webserver": page})
+    told: dict[str, Any]
+    if endpoint == "cos-agent":
+        told = json.loads(after.local_unit_data["config"])
+        jobs, rules = told["metrics_scrape_jobs"], told["metrics_alert_rules"]
+    else:
+        told = {key: json.loads(text) for key, text in after.local_app_data.items()}
+        jobs, rules = told["scrape_jobs"], told["alert_rules"]
+    names = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    assert "SungatherInverterFault" in names
+    assert bool(jobs) is page
+    assert ({"HostDown", "HostMetricsMissing"} <= names) is page
+    assert page or not {"HostDown", "HostMetricsMissing"} & names
+
+
+@pytest.mark.parametrize(
+    ("address", "target"), [("192.0.2.7", "192.0.2.7"), ("fd00:10::5", "[fd00:10::5]")]
+)
+def test_an_ipv6_address_stands_in_brackets_before_the_port(
+    context: Context, snapd: FakeSnapd, address: str, target: str
+) -> None:
+    relation = testing.Relation("metrics-endpoint")
+    network = testing.Network(
+        "metrics-endpoint", [testing.BindAddress([testing.Address(address)])]
+    )
+    before = state(HOST, relations=[relation], networks={network})
+    out = context.run(context.on.relation_joined(relation, remote_unit=0), before)
+    unit = out.get_relation(relation.id).local_unit_data
+    assert unit["prometheus_scrape_unit_address"] == target
 
 
 def test_the_proxy_gets_every_value_as_json(context: Context, snapd: FakeSnapd) -> None:
@@ -178,11 +234,7 @@ def test_a_relation_that_needs_the_page_says_how_to_enable_it(
     assert blocked(out.unit_status) == (
         f"the relation {endpoint} needs the page: juju config sungather enable-webserver=true"
     )
-    after = out.get_relation(relation.id)
-    assert "8080" not in str(after.local_unit_data)
-    if endpoint == "ingress":
-        assert isinstance(after, testing.Relation)
-        assert (keys(after.local_app_data), keys(after.local_unit_data)) == (set(), set())
+    assert "8080" not in str(out.get_relation(relation.id).local_unit_data)
 
 
 def test_an_event_with_nothing_new_writes_nothing(

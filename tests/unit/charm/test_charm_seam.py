@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import config
+import desired_options
 import extra_options
-import programs
+import process
 import snap_apps
-import wanted
 from sungather.cli.command_line import COMMANDS
 from sungather.options.check import check
 from sungather.options.table import OPTIONS, option
@@ -70,7 +70,8 @@ def test_port_502_is_not_passed_on_to_a_web_interface(
 
 def together(extra: str, *, polls: bool = True, **settings: str) -> dict[str, str]:
     one = config.Config(inverter_host="10.0.0.1", **settings)  # pyright: ignore[reportArgumentType] (the tests give texts alone)
-    return wanted.options(one, {}, extra_options.parse(extra), {}, polls=polls)
+    found = desired_options.options(one, {}, extra_options.parse(extra), {}, polls=polls)
+    return {key: text for key, text in found.items() if text is not None}
 
 
 def test_extra_options_come_as_typed_and_in_any_form() -> None:
@@ -172,6 +173,6 @@ def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     def hang(*command: str, timeout: float) -> None:
         raise subprocess.TimeoutExpired(command, timeout)
 
-    monkeypatch.setattr(programs, "run", hang)
+    monkeypatch.setattr(process, "run", hang)
     with pytest.raises(snap_apps.AppFailed, match="no answer"):
         snap_apps.run("test-connection")

@@ -103,6 +103,18 @@ def test_a_secret_that_is_not_granted_blocks_with_the_command(
     assert message == (f"the secret of {option} is not granted: juju grant-secret {ID} sungather.")
 
 
+def test_a_secret_that_juju_does_not_give_for_another_reason_is_not_called_ungranted(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: ops.Secret, *, refresh: bool = False) -> dict[str, str]:
+        raise ops.ModelError("ERROR connection is shut down")
+
+    monkeypatch.setattr(ops.Secret, "get_content", fail)
+    message = blocked(status(context, with_secret("mqtt-credentials", CREDENTIALS)))
+    assert "cannot be read at the moment: ERROR connection is shut down" in message
+    assert "grant" not in message
+
+
 @pytest.mark.parametrize(
     ("option", "content", "lacks"),
     [
@@ -126,6 +138,57 @@ def test_all_troubles_with_secrets_are_told_at_once(context: Context) -> None:
     message = blocked(status(context, state(HOST | both)))
     assert "inverter-credentials" in message
     assert "mqtt-credentials" in message
+
+
+@pytest.mark.parametrize("option", EXPORTS)
+def test_a_secret_that_goes_bad_keeps_what_hangs_on_it_and_nothing_else(
+    context: Context, snapd: FakeSnapd, option: str
+) -> None:
+    good = testing.Secret(EXPORTS[option][1], id=ID)
+    after_config_changed(context, with_secret(option, good))
+    gone = HOST | EXPORTS[option][0] | {option: ID, "level": 2, "inverter-host": "192.168.1.99"}
+    assert option in blocked(status(context, state(gone)))
+    assert snapd.options["inverter.host"] == "192.168.1.99"
+    assert snapd.options["inverter.level"] == "2"
+    expected = EXPORTS[option][2]
+    assert {key: snapd.options.get(key, "") for key in expected} == expected
+    after_config_changed(context, state(HOST))
+    assert not any(snapd.options.get(key) for key in expected)
+
+
+SWITCHES = {
+    "mqtt-credentials": "enable-mqtt",
+    "influxdb-credentials": "enable-influxdb",
+    "pvoutput-credentials": "pvoutput-enabled",
+}
+
+
+@pytest.mark.parametrize("option", SWITCHES)
+def test_an_export_is_not_switched_on_while_its_secret_is_bad_but_off(
+    context: Context, snapd: FakeSnapd, option: str
+) -> None:
+    enabled = f"{option.removesuffix('-credentials')}.enabled"
+    assert option in blocked(status(context, with_secret(option)))
+    assert (snapd.options[enabled], snapd.running) == ("false", True)
+    after_config_changed(context, with_secret(option, testing.Secret(EXPORTS[option][1], id=ID)))
+    assert snapd.options[enabled] == "true"
+    after_config_changed(context, with_secret(option))
+    assert snapd.options[enabled] == "true"
+    off = HOST | EXPORTS[option][0] | {option: ID, SWITCHES[option]: False}
+    after_config_changed(context, state(off))
+    assert snapd.options[enabled] == "false"
+
+
+def test_further_inverters_keep_their_credentials_while_the_secret_is_bad(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    content = {"username": "user", "password": "a", "garage-username": "u", "garage-password": "b"}
+    config = HOST | {"inverter-credentials": ID, "extra-options": "inverters.garage.host: barn"}
+    after_config_changed(context, state(config, testing.Secret(content, id=ID)))
+    blocked(status(context, state(config | {"level": 2})))
+    assert snapd.options["inverters.inverter.password"] == "a"
+    assert snapd.options["inverters.garage.password"] == "b"
+    assert snapd.options["inverters.inverter.level"] == "2"
 
 
 def test_secrets_of_further_inverters_stand_in_the_same_secret(

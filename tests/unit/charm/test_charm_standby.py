@@ -11,7 +11,7 @@ from charm_model import HOST, Context, after_config_changed, blocked, context_of
 from fake_snapd import FakeSnapd, Server
 from ops import testing
 
-import claims
+import ownership
 import sungather_snap
 
 
@@ -41,8 +41,8 @@ class Fleet:
         own = machine.directory / "own"
         self._monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", socket)
         self._monkeypatch.setattr("snapd_state.SOCKET", socket)
-        self._monkeypatch.setattr("programs.run", machine.snapd.run)
-        self._monkeypatch.setattr(claims, "DIRECTORY", own)
+        self._monkeypatch.setattr("process.run", machine.snapd.run)
+        self._monkeypatch.setattr(ownership, "DIRECTORY", own)
         self._monkeypatch.setattr(sungather_snap, "SET_KEYS", own / "set-keys")
         self._monkeypatch.setattr(sungather_snap, "DROP_IN", own / "proxy")
         others: dict[int, dict[str, str]] = {
@@ -138,8 +138,8 @@ def home(tmp_path: Path) -> Path:
 
 
 def claim_of(application: str, home: Path, *, polls: bool) -> Path:
-    claims.DIRECTORY.mkdir(exist_ok=True)
-    file = claims.DIRECTORY / f"{application}.json"
+    ownership.DIRECTORY.mkdir(exist_ok=True)
+    file = ownership.DIRECTORY / f"{application}.json"
     entry = {
         "model": "11111111-1111-4111-8111-111111111111",
         "application": application,

@@ -74,13 +74,16 @@ def claim(unit: Unit, *, polls: bool) -> bool:
     return polls or not any(other["polls"] for other in others)
 
 
-def release(unit: Unit) -> bool:
-    """Give up what the unit owns. True if it was the last owner, and so the snap has none."""
+def is_last_owner(unit: Unit) -> bool:
+    """Whether the unit owns the snap, and nobody else does."""
     with _locked():
-        file = DIRECTORY / unit.file
-        owned = file.exists()
-        file.unlink(missing_ok=True)
-        return owned and not _others(unit)
+        return (DIRECTORY / unit.file).exists() and not _others(unit)
+
+
+def release(unit: Unit) -> None:
+    """Give up what the unit owns."""
+    with _locked():
+        (DIRECTORY / unit.file).unlink(missing_ok=True)
 
 
 def _others(unit: Unit) -> list[dict[str, object]]:

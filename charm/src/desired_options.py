@@ -10,25 +10,31 @@ OWN_INVERTER = "inverter"
 
 def options(
     settings: config.Config,
-    secrets: Mapping[str, Mapping[str, str]],
+    secrets: Mapping[str, Mapping[str, str] | None],
     extra: Mapping[str, str],
-    broker: Mapping[str, str],
+    broker: Mapping[str, str | None],
     *,
     polls: bool,
-) -> dict[str, str]:
-    """Every option that the charm governs; an empty text stands for "not set".
+) -> dict[str, str | None]:
+    """Every option that the charm governs.
+
+    The text is what the snap is to have; an empty one stands for "not set", and None for "leave
+    it as it is".
 
     Args:
         settings: the charm's config.
-        secrets: the content of each secret field that is set.
+        secrets: the content of each secret field that is set; None for one that cannot be used.
         extra: the options of `extra-options`.
         broker: options that follow from the relation mqtt; they win.
         polls: whether this unit reads the inverters. A standby knows none.
     """
-    found = config.snap_options(settings)
+    found: dict[str, str | None] = {**config.snap_options(settings)}
     for field, row in config.SECRETS.items():
         content = secrets.get(field, {})
-        found |= {key: content.get(part, "") for part, key in row.keys.items()}
+        found |= {key: _part(content, part) for part, key in row.keys.items()}
+        if content is None and found.get(row.switch) == "true":
+            # What is on goes on with what it had, and nothing starts without its credentials.
+            found[row.switch] = None
     found |= {**extra, **broker}
     if not polls:
         found = {k: v for k, v in found.items() if not k.startswith("inverters.")}
@@ -36,15 +42,18 @@ def options(
     further = {key.split(".")[1] for key in extra if key.startswith("inverters.")}
     if not further - {OWN_INVERTER}:
         return found
-    credentials = config.SECRETS["inverter_credentials"].keys
     content = secrets.get("inverter_credentials", {})
     for name in further:
-        for part, key in credentials.items():
-            if f"{name}-{part}" in content:
-                found[f"inverters.{name}.{key.removeprefix('inverter.')}"] = content[
-                    f"{name}-{part}"
-                ]
+        for part, key in config.SECRETS["inverter_credentials"].keys.items():
+            text = _part(content, f"{name}-{part}")
+            if text != "":
+                found[f"inverters.{name}.{key.removeprefix('inverter.')}"] = text
     return {_beside_others(key): text for key, text in found.items()}
+
+
+def _part(content: Mapping[str, str] | None, part: str) -> str | None:
+    """A key of a secret; None if the secret cannot be used."""
+    return None if content is None else content.get(part, "")
 
 
 def _beside_others(key: str) -> str:

@@ -1,0 +1,193 @@
+"""Each step stands for itself: what one cannot do hides no other, and all of it is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+from charm_model import (
+    HOST,
+    SECRET,
+    Config,
+    Context,
+    after_config_changed,
+    blocked,
+    nobody_listens,
+    state,
+    status,
+)
+from fake_snapd import FakeSnapd
+from ops import testing
+
+import ownership
+
+ENDPOINTS = ("cos-agent", "metrics-endpoint", "grafana-dashboard", "ingress", "mqtt")
+TROUBLES: dict[str, Config] = {
+    "no host": {},
+    "no secret": HOST | {"pvoutput-enabled": True},
+    "a secret that is gone": HOST | {"mqtt-credentials": "secret:9m4e2mr0ui3e8a215n40"},
+    "a refused value": HOST | {"log-level": "LOUD"},
+    "no snap": HOST,
+    "no snapd": HOST,
+    "another's machine": HOST,
+}
+
+
+def in_trouble(
+    trouble: str, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Config:
+    """The config of a unit that has this trouble, and the trouble itself."""
+    if trouble == "no snap":
+        snapd.store.clear()
+    elif trouble == "no snapd":
+        monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", "/nowhere/snapd.socket")
+    elif trouble == "another's machine":
+        ownership.DIRECTORY.mkdir(exist_ok=True)
+        entry = {"model": "m", "application": "solar", "home": str(tmp_path), "polls": True}
+        (ownership.DIRECTORY / "m.solar-0.json").write_text(json.dumps(entry))
+    return TROUBLES[trouble]
+
+
+def bags(out: testing.State, relation: testing.Relation) -> dict[str, str]:
+    """What we wrote, but for Juju's own keys."""
+    after = out.get_relation(relation.id)
+    assert isinstance(after, testing.Relation)
+    own = {"egress-subnets", "ingress-address", "private-address"}
+    found = {**after.local_app_data, **after.local_unit_data}
+    return {key: text for key, text in found.items() if key not in own}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_relation_that_is_made_in_any_trouble_gets_its_data(
+    context: Context,
+    snapd: FakeSnapd,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    trouble: str,
+    endpoint: str,
+) -> None:
+    config = in_trouble(trouble, snapd, monkeypatch, tmp_path)
+    relation = testing.Relation(endpoint)
+    before = state(config, relations=[relation])
+    out = context.run(context.on.relation_joined(relation, remote_unit=0), before)
+    blocked(out.unit_status)
+    if (endpoint, trouble) != ("mqtt", "another's machine"):
+        assert bags(out, relation)
+
+
+@pytest.mark.parametrize("trouble", [*TROUBLES, "no page"])
+def test_haproxy_always_gets_a_whole_databag(
+    context: Context,
+    snapd: FakeSnapd,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    trouble: str,
+) -> None:
+    """A databag with half of it makes haproxy refuse the configuration of every application."""
+    if trouble == "no page":
+        config = HOST | {"enable-webserver": False}
+    else:
+        config = in_trouble(trouble, snapd, monkeypatch, tmp_path)
+    relation = testing.Relation("ingress")
+    before = state(config, relations=[relation])
+    for event in (context.on.relation_created(relation), context.on.update_status()):
+        out = context.run(event, before)
+        found = {key: json.loads(text) for key, text in bags(out, relation).items()}
+        assert (found["model"], found["name"], found["port"]) == ("home", "sungather", 8080)
+        assert (bool(found["host"]), found["ip"]) == (True, "192.0.2.0")
+
+
+def test_what_is_another_applications_is_not_scraped_as_ours(
+    context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = in_trouble("another's machine", snapd, monkeypatch, tmp_path)
+    relations = [testing.Relation("cos-agent"), testing.Relation("metrics-endpoint")]
+    out = after_config_changed(context, state(config, relations=relations))
+    assert "8080" not in str([bags(out, one) for one in relations])
+    assert not out.opened_ports
+    snapd.revision = "7"
+    with pytest.raises(testing.ActionFailed, match="belongs to solar"):
+        context.run(context.on.action("get-readings"), state(config))
+    assert not snapd.commands
+
+
+def test_all_that_is_wrong_is_told_at_once(context: Context, snapd: FakeSnapd) -> None:
+    wrong: Config = {
+        "mqtt-credentials": "secret:9m4e2mr0ui3e8a215n40",
+        "log-level": "LOUD",
+        "enable-webserver": False,
+    }
+    message = blocked(status(context, state(wrong, relations=[testing.Relation("cos-agent")])))
+    for words in (
+        "the secret of mqtt-credentials does not exist",
+        "juju config sungather log-level=VALUE",
+        "juju config sungather inverter-host=ADDRESS",
+        "juju config sungather enable-webserver=true",
+    ):
+        assert message.count(words) == 1
+    snapd.store.clear()
+    snapd.revision = ""
+    message = blocked(status(context, state({"extra-options": "[]"})))
+    for words in ("cannot be installed", "write options as KEY: VALUE", "inverter-host=ADDRESS"):
+        assert message.count(words) == 1
+
+
+def test_an_event_that_the_charm_does_not_observe_hides_no_trouble(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    own = testing.Secret({"key": SECRET}, owner="unit")
+    before = state({"log-level": "LOUD"}, own)
+    out = context.run(context.on.secret_remove(own, revision=1), before)
+    assert "log.level must be" in blocked(out.unit_status)
+
+
+LEADS_NO_MORE: dict[str, Config] = {
+    "nothing is wrong": {},
+    "a refused value": {"log-level": "LOUD"},
+    "extra-options that cannot be read": {"extra-options": "[]"},
+    "a secret that is gone": {"mqtt-credentials": "secret:9m4e2mr0ui3e8a215n40"},
+    "snapd is busy": {},
+    "snapd is silent": {},
+}
+
+
+@pytest.mark.parametrize("trouble", LEADS_NO_MORE)
+def test_a_former_leader_stops_whatever_is_wrong(
+    context: Context,
+    snapd: FakeSnapd,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    trouble: str,
+) -> None:
+    after_config_changed(context, state(HOST))
+    assert snapd.running
+    if trouble == "snapd is busy":
+        snapd.under_way = "auto-connect"
+    elif trouble == "snapd is silent":
+        nobody_listens(monkeypatch, tmp_path)
+    peer = testing.PeerRelation("standby", local_app_data={"polling-unit": "sungather/1"})
+    before = state(HOST | LEADS_NO_MORE[trouble], leader=False, relations=[peer])
+    context.run(context.on.relation_changed(peer, remote_unit=1), before)
+    assert not snapd.running
+
+
+def test_a_standby_whose_options_are_refused_stays_stopped_when_the_snap_is_refreshed(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    """The snap's hook starts the daemon as long as its options name an inverter."""
+    after_config_changed(context, state(HOST))
+    wrong = state(HOST | {"log-level": "LOUD"}, leader=False)
+    after_config_changed(context, wrong)
+    assert snapd.options["inverter.host"]
+    snapd.store["latest/stable"] = "8"
+    context.run(context.on.upgrade_charm(), wrong)
+    assert (snapd.revision, snapd.running) == ("8", False)
+
+
+def test_a_standby_that_is_stopped_is_not_stopped_again(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    after_config_changed(context, state(HOST, leader=False))
+    changes, commands = list(snapd.changes), list(snapd.commands)
+    context.run(context.on.update_status(), state(HOST, leader=False))
+    assert (snapd.changes, snapd.commands) == (changes, commands)
