@@ -24,6 +24,9 @@ BATTERY_LEVEL: Final = "battery_level"
 
 POWERS: Final = tuple(f"{flow}_power" for flow in FLOWS)
 
+CURVE: Final = (*POWERS, BATTERY_LEVEL)
+"""What a day's curve is drawn from, in the order in which the history stores it."""
+
 FAULT_REGISTERS: Final = frozenset(
     {
         "alarm_code_1",

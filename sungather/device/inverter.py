@@ -73,6 +73,7 @@ class Inverter:
         await self._transport.close()
         if self._session is not None:
             self._remember()
+        await self._storage.close()
 
     async def scan(self, complete: bool = False) -> Reading:
         """Read what is due (`complete`: everything) and judge the state.

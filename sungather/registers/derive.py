@@ -20,13 +20,12 @@ from math import isfinite
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
+from sungather.household import FLOWS
 from sungather.reading import Value
 from sungather.registers.counter_state import Memory
 from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
 from sungather.registers.device import Device
 from sungather.registers.stuck_meter import MeterWatch
-
-FLOWS = ("pv", "house", "grid_import", "grid_export", "battery_charge", "battery_discharge")
 
 UNITS: Mapping[str, str] = {
     **{f"{flow}_power": "W" for flow in FLOWS},

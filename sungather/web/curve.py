@@ -21,7 +21,7 @@ _HEIGHT: Final = 230
 _TOP: Final = 14
 """Room for the uppermost label."""
 _LEVEL_HEIGHT: Final = 46
-_INDEX: Final = {name: index for index, name in enumerate((*household.POWERS, "battery_level"))}
+_INDEX: Final = {name: index for index, name in enumerate(household.CURVE)}
 
 Mean = Callable[[Sample], float | None]
 

@@ -9,8 +9,10 @@ from sungather.errors import OptionsError
 from sungather.storage import Storage, claimed
 
 
-def test_what_was_saved_is_loaded_by_the_next_process(tmp_path: Path) -> None:
-    Storage(tmp_path / "new").save("facts", {"a": [1, "ü"]})
+async def test_what_was_saved_is_loaded_by_the_next_process(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "new")
+    storage.save("facts", {"a": [1, "ü"]})
+    await storage.close()
     assert Storage(tmp_path / "new").load("facts") == {"a": [1, "ü"]}
 
 
@@ -25,19 +27,22 @@ def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path, damage: byte
     assert (tmp_path / "facts.json.damaged").read_bytes() == damage
 
 
-def test_other_users_cannot_read_it(tmp_path: Path) -> None:
-    Storage(tmp_path).save("facts", {})
+async def test_other_users_cannot_read_it(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.save("facts", {})
+    await storage.close()
     assert (tmp_path / "facts.json").stat().st_mode & 0o077 == 0
 
 
-def test_a_directory_that_cannot_be_made_is_said_once(
+async def test_a_directory_that_cannot_be_made_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
     storage = Storage(tmp_path / "file" / "below")
     with caplog.at_level(logging.WARNING):
-        storage.save("facts", {})
-        storage.save("facts", {})
+        for _ in range(2):
+            storage.save("facts", {})
+            await storage.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sungather.outbox import Feed, Limits, Outbox, Record
+from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.ledger import MEMORY_ROWS
 from sungather.outbox.record import milliseconds
 from sungather.reading import State, rfc3339
@@ -26,12 +26,12 @@ async def opened(
     path: Path,
     *exporters: str,
     time: Time | None = None,
-    limits: Limits | None = None,
+    limits: OutboxLimits | None = None,
     boot: str = "boot",
 ) -> AsyncGenerator[Outbox]:
     outbox = await Outbox.open(
         path / "outbox.sqlite3",
-        limits or Limits(),
+        limits or OutboxLimits(),
         exporters or ("influxdb",),
         (time or Time()).clock,
         boot,
@@ -46,7 +46,7 @@ async def deliver_all(feed: Feed, limit: int = 100) -> list[Record]:
     """Take and accept everything that is owed."""
     delivered: list[Record] = []
     while batch := await feed.batch_now(limit):
-        await feed.settle(batch)
+        await feed.ack(batch)
         delivered.extend(batch)
     return delivered
 
@@ -124,11 +124,11 @@ async def test_what_is_kept_comes_again_and_what_is_rejected_is_set_aside_with_i
         feed = outbox.feed("influxdb")
         take(outbox, time, 1, 2, 3, 4)
         batch = await feed.batch(10)
-        await feed.settle(batch[:2], {batch[0].id: "field type conflict"})
+        await feed.ack(batch[:2], {batch[0].id: "field type conflict"})
         assert powers(await feed.batch(10)) == [3, 4]
-        assert feed.figures().delivered == 1
-        assert feed.figures().rejected == 1
-        assert feed.figures().queue == 2
+        assert feed.stats().delivered == 1
+        assert feed.stats().rejected == 1
+        assert feed.stats().queue == 2
     with sqlite3.connect(tmp_path / "outbox.sqlite3") as file:
         kept = file.execute("SELECT exporter, id, reason FROM rejected").fetchall()
     file.close()
@@ -144,7 +144,7 @@ async def test_a_restart_goes_on_where_each_exporter_was(tmp_path: Path) -> None
         take(outbox, time, 4)
         assert powers(await deliver_all(outbox.feed("fast"))) == [4]
         assert powers(await deliver_all(outbox.feed("slow"))) == [1, 2, 3, 4]
-        assert outbox.feed("fast").figures().delivered == 4
+        assert outbox.feed("fast").stats().delivered == 4
 
 
 async def test_ids_are_never_used_twice_even_when_everything_was_delivered_and_deleted(
@@ -177,7 +177,7 @@ async def test_one_exporter_dead_for_three_days_gets_all_of_it_while_the_other_g
     tmp_path: Path,
 ) -> None:
     time = Time()
-    limits = Limits(each_reading=False)
+    limits = OutboxLimits(each_reading=False)
     async with opened(tmp_path, "alive", "dead", time=time, limits=limits) as outbox:
         scans = 3 * 24 * 120
         for start in range(0, scans, 720):
@@ -186,7 +186,7 @@ async def test_one_exporter_dead_for_three_days_gets_all_of_it_while_the_other_g
                 range(start, start + 720)
             )
             await outbox.tick()
-        assert outbox.feed("dead").figures().queue == scans
+        assert outbox.feed("dead").stats().queue == scans
         late = await deliver_all(outbox.feed("dead"), 500)
         assert powers(late) == list(range(scans))
         assert [record.time for record in late] == [
@@ -199,7 +199,7 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     time = Time()
-    limits = Limits(bytes=400_000)
+    limits = OutboxLimits(bytes=400_000)
     async with opened(tmp_path, "alive", "dead", time=time, limits=limits) as outbox:
         text = "x" * 1000
         for number in range(2000):
@@ -207,8 +207,8 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
             time.pass_by(seconds=30)
             await deliver_all(outbox.feed("alive"))
         await outbox.flush()
-        figures = outbox.feed("dead").figures()
-        assert outbox.feed("alive").figures().dropped == 0
+        figures = outbox.feed("dead").stats()
+        assert outbox.feed("alive").stats().dropped == 0
         assert figures.dropped > 1000
         assert figures.queue == 2000 - figures.dropped
         assert "thinned out" in caplog.text
@@ -222,13 +222,13 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
 
 async def test_readings_older_than_the_limit_are_dropped_and_counted(tmp_path: Path) -> None:
     time = Time()
-    async with opened(tmp_path, time=time, limits=Limits(days=14)) as outbox:
+    async with opened(tmp_path, time=time, limits=OutboxLimits(days=14)) as outbox:
         take(outbox, time, 1, 2)
         time.pass_by(days=15)
         take(outbox, time, 3)
         await outbox.tick()
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [3]
-        assert outbox.feed("influxdb").figures().dropped == 2
+        assert outbox.feed("influxdb").stats().dropped == 2
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ async def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_count
         take(outbox, time, 5000, 5001)
         assert powers(await deliver_all(feed))[-1] == 5001
         assert outbox.health().state == "ok"
-        figures = feed.figures()
+        figures = feed.stats()
         assert figures.delivered + figures.dropped + figures.rejected == 2002
     assert (tmp_path / "outbox.sqlite3.damaged").exists()
 
@@ -330,7 +330,7 @@ async def test_memory_is_bounded_when_there_is_no_disk_for_days(tmp_path: Path) 
         for start in range(0, 3 * MEMORY_ROWS, 1000):
             take(outbox, time, *range(start, start + 1000))
             await outbox.flush()
-        figures = outbox.feed("influxdb").figures()
+        figures = outbox.feed("influxdb").stats()
         assert figures.queue <= MEMORY_ROWS
         assert figures.dropped == 3 * MEMORY_ROWS - figures.queue
         assert powers(await deliver_all(outbox.feed("influxdb")))[-1] == 3 * MEMORY_ROWS - 1
@@ -342,7 +342,7 @@ async def test_minute_mode_loses_at_most_the_minute_that_a_power_cut_ends(
     monkeypatch.setattr("sungather.outbox._TICK", 0.01)
     monkeypatch.setattr("sungather.outbox._MINUTE", 0.03)
     time = Time()
-    async with opened(tmp_path, time=time, limits=Limits(each_reading=False)) as outbox:
+    async with opened(tmp_path, time=time, limits=OutboxLimits(each_reading=False)) as outbox:
         log = tmp_path / "outbox.sqlite3-wal"
         await outbox.flush()
         before = log.stat().st_size
@@ -366,7 +366,7 @@ async def test_minute_mode_writes_nothing_for_readings_delivered_within_the_minu
     tmp_path: Path,
 ) -> None:
     time = Time()
-    async with opened(tmp_path, time=time, limits=Limits(each_reading=False)) as outbox:
+    async with opened(tmp_path, time=time, limits=OutboxLimits(each_reading=False)) as outbox:
         log = tmp_path / "outbox.sqlite3-wal"
         await outbox.flush()
         before = log.stat().st_size
@@ -417,7 +417,7 @@ async def test_a_reading_of_a_run_that_never_knew_the_time_is_set_aside_not_sent
     async with opened(tmp_path, time=time, boot="second") as outbox:
         take(outbox, time, 2)
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [2]
-        assert outbox.feed("influxdb").figures().rejected == 1
+        assert outbox.feed("influxdb").stats().rejected == 1
 
 
 async def test_a_machine_that_starts_with_the_time_of_its_shutdown_waits_for_the_time_servers(
@@ -468,8 +468,8 @@ async def test_notes_survive_a_restart_and_come_with_the_cursor_in_one_step(
     async with opened(tmp_path, "pvoutput", time=time) as outbox:
         take(outbox, time, 1)
         feed = outbox.feed("pvoutput")
-        await feed.settle(await feed.batch(10), notes={"a": "1", "b": "2"})
-        await feed.settle([], notes={"a": None})
+        await feed.ack(await feed.batch(10), notes={"a": "1", "b": "2"})
+        await feed.ack([], notes={"a": None})
     async with opened(tmp_path, "pvoutput", time=time) as outbox:
         assert await outbox.feed("pvoutput").notes() == {"b": "2"}
         assert await deliver_all(outbox.feed("pvoutput")) == []
@@ -495,7 +495,7 @@ async def test_whatever_the_order_of_events_every_exporter_gets_every_reading_on
 ) -> None:
     directory = tmp_path_factory.mktemp("outbox")
     time = Time()
-    limits = Limits(each_reading=each_reading)
+    limits = OutboxLimits(each_reading=each_reading)
     taken = 0
     got: dict[str, list[object]] = {"a": [], "b": []}
     chance = random.Random(1)
@@ -520,9 +520,9 @@ async def test_whatever_the_order_of_events_every_exporter_gets_every_reading_on
                 feed = outbox.feed(what)
                 batch = await feed.batch_now(count)
                 accepted = batch if count == 10_000 else batch[: chance.randint(0, len(batch))]
-                await feed.settle(accepted)
+                await feed.ack(accepted)
                 got[what] += powers(accepted)
     for name in got:
-        assert outbox.feed(name).figures().queue == 0
+        assert outbox.feed(name).stats().queue == 0
     await outbox.close()
     assert got == {"a": list(range(taken)), "b": list(range(taken))}

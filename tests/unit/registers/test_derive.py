@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sungather.household import FLOWS
 from sungather.reading import Value
-from sungather.registers.derive import FLOWS, UNITS, Derivation, Derived, powers, run_state
+from sungather.registers.derive import UNITS, Derivation, Derived, powers, run_state
 from sungather.registers.device import Device
 
 BERLIN = ZoneInfo("Europe/Berlin")
