@@ -103,16 +103,14 @@ class SqliteFile:
             "%s is damaged (%s). It is set aside as %s, and a new file is begun.",
             self.path, why, aside.name,
         )  # fmt: skip
-        # Renamed before it is closed: closing may move the log into the file, and remove it.
-        for suffix in _LOGS:
-            with suppress(FileNotFoundError):
-                _beside(self.path, suffix).replace(_beside(aside, suffix))
-        with suppress(FileNotFoundError):
-            self.path.replace(aside)
-        _beside(self.path, "-shm").unlink(missing_ok=True)
-        self.close()
-        self.was_set_aside()
         try:
+            # Renamed before it is closed: closing may move the log into the file, and remove it.
+            for suffix in ("", *_LOGS):
+                with suppress(FileNotFoundError):
+                    _beside(self.path, suffix).replace(_beside(aside, suffix))
+            _beside(self.path, "-shm").unlink(missing_ok=True)
+            self.close()
+            self.was_set_aside()
             self._connect()
         except BaseException:
             self.close()
@@ -143,8 +141,8 @@ class SqliteFile:
     def was_set_aside(self) -> None:
         """What the file held is not there any more."""
 
-    def has_version(self, found: int) -> None:
-        """The file has another version of the schema. Raises: it cannot be used.
+    def other_version(self, found: int) -> None:
+        """The file has another version of the schema, so it cannot be used as it is.
 
         Raises:
             sqlite3.OperationalError: to leave the file as it is.
@@ -174,7 +172,7 @@ class SqliteFile:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={self.version}")
             elif version != self.version:
-                self.has_version(version)
+                self.other_version(version)
         self.was_opened()
 
 

@@ -88,7 +88,7 @@ class OutboxFile(SqliteFile):
         """See `SqliteFile`."""
         self._set_aside()
 
-    def has_version(self, found: int) -> None:
+    def other_version(self, found: int) -> None:
         """See `SqliteFile`."""
         raise DamagedError(f"it has the format {found}, not {self.version}")
 

@@ -1,7 +1,10 @@
 """The local history: what it keeps, for how long, and what it survives."""
 
 import asyncio
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -210,3 +213,45 @@ async def test_taking_readings_does_not_wait_for_a_locked_file(tmp_path: Path) -
             other.execute("rollback")
         await writing
         assert history.health().state == "ok"
+
+
+_ON_A_STUCK_DISK = """
+import asyncio, sys, threading
+from datetime import UTC
+from pathlib import Path
+from households import reading, ready
+from sungather.daemon.assembly import until_stopped
+from sungather.history.service import History
+from sungather.history.store import HistoryFile
+
+def write(*_):
+    print("writing", flush=True)
+    threading.Event().wait()
+
+async def main():
+    HistoryFile.write = write
+    history = History(Path(sys.argv[1]), UTC, commit_seconds=0.01)
+    history.take(reading())
+    await until_stopped(history.run())
+
+asyncio.run(main())
+print("ended", flush=True)
+"""
+
+
+def test_a_disk_that_hangs_holds_up_no_stop(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _ON_A_STUCK_DISK, str(tmp_path / "history.db")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    ) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == "writing\n"
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            said, _ = daemon.communicate(timeout=60)
+        finally:
+            daemon.kill()
+    assert said == "ended\n"
+    assert daemon.returncode == 0

@@ -6,7 +6,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.ledger import MEMORY_ROWS
-from sungather.outbox.record import milliseconds
+from sungather.outbox.record import Row, body_of, milliseconds
+from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import State, rfc3339
 from tests.outbox_parts import NOON, Time, behind, reading
 
@@ -418,6 +419,34 @@ async def test_a_reading_of_a_run_that_never_knew_the_time_is_set_aside_not_sent
         take(outbox, time, 2)
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [2]
         assert outbox.feed("influxdb").stats().rejected == 1
+
+
+async def test_many_readings_of_such_a_run_are_skipped_with_one_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    never_set = milliseconds(NOON.replace(year=1970))
+    body = body_of(reading())
+    file = OutboxFile(tmp_path / "outbox.sqlite3")
+    file.open()
+    rows = [
+        Row(n, "roof", "first", n, never_set + n, never_set + n, body) for n in range(1, 60_001)
+    ]
+    file.write(Changes(rows, {"influxdb": Cursor(0)}))
+    file.close()
+    time = Time()
+    async with opened(tmp_path, time=time, boot="second") as outbox:
+        take(outbox, time, 2)
+        feed = outbox.feed("influxdb")
+        (record,) = await feed.batch_now(50)
+        assert record.values == {"pv_power": 2}
+        await feed.ack([record])
+        stats = feed.stats()
+        assert (stats.queue, stats.delivered, stats.rejected) == (0, 1, 60_000)
+    errors = [entry.getMessage() for entry in caplog.records if entry.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert "60000" in errors[0]
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite3")) as kept:
+        assert kept.execute("SELECT count(*) FROM rejected").fetchone() == (1000,)
 
 
 async def test_a_machine_that_starts_with_the_time_of_its_shutdown_waits_for_the_time_servers(
