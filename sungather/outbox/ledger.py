@@ -149,15 +149,18 @@ class Ledger:
         if len(self._tail) > MEMORY_ROWS:
             self._thin_out_memory()
 
-    def commit(self) -> None:
-        """Write everything down that is not on the disk yet."""
+    def commit(self, again: bool = True) -> None:
+        """Write everything down that is not on the disk yet.
+
+        `again` says to try once more with a new file when this one turns out to be damaged.
+        """
         try:
             if not self._file.is_open:
                 self._file.open()
             self._write()
         except (sqlite3.Error, OSError) as error:
-            if self._failed(error):
-                self.commit()
+            if self._failed(error) and again:
+                self.commit(again=False)
             return
         self._recovered()
         self._commits += 1
@@ -194,7 +197,8 @@ class Ledger:
 
     def flush(self) -> None:
         """Commit, the cursors as well."""
-        if self._unsaved_acks or self._tail or self._unsaved_notes or self.trouble:
+        unsaved = self._unsaved_acks or self._unsaved_notes or self._unsaved_rejected
+        if unsaved or self._tail or self.trouble:
             self._unsaved_acks += _SAVE_CURSORS_AFTER
             self.commit()
 

@@ -19,6 +19,7 @@ from sungather.outbox.ledger import MEMORY_ROWS
 from sungather.outbox.record import Row, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import State, rfc3339
+from sungather.sqlite_file import DamagedError
 from tests.outbox_parts import NOON, Time, behind, reading
 
 
@@ -445,8 +446,45 @@ async def test_many_readings_of_such_a_run_are_skipped_with_one_line_in_the_log(
     errors = [entry.getMessage() for entry in caplog.records if entry.levelname == "ERROR"]
     assert len(errors) == 1
     assert "60000" in errors[0]
+    async with opened(tmp_path, time=time, boot="second") as outbox:
+        assert outbox.feed("influxdb").stats().rejected == 60_000, "not skipped a second time"
     with closing(sqlite3.connect(tmp_path / "outbox.sqlite3")) as kept:
         assert kept.execute("SELECT count(*) FROM rejected").fetchone() == (1000,)
+
+
+async def test_what_was_skipped_is_skipped_once_even_if_nothing_else_happens(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    time = Time(now=NOON.replace(year=1970))
+    async with opened(tmp_path, time=time, boot="first") as outbox:
+        take(outbox, time, 1, 2)
+    time.set(NOON)
+    for _ in range(2):
+        async with opened(tmp_path, time=time, boot="second") as outbox:
+            assert await outbox.feed("influxdb").batch_now(10) == []
+            assert outbox.feed("influxdb").stats().rejected == 2
+    assert caplog.text.count("cannot be delivered") == 1
+
+
+async def test_a_disk_that_damages_every_file_is_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise DamagedError("every page is wrong")
+
+    time = Time()
+    async with opened(tmp_path, time=time) as outbox:
+        with monkeypatch.context() as patch:
+            patch.setattr(OutboxFile, "write", damaged)
+            take(outbox, time, 1)
+            await outbox.feed("influxdb").notes()  # comes behind the reading
+        assert len(set_aside(tmp_path)) <= 2
+        await outbox.flush()
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1], "still in memory"
+
+
+def set_aside(directory: Path) -> list[Path]:
+    return list(directory.glob("*.damaged*[!l]"))
 
 
 async def test_a_machine_that_starts_with_the_time_of_its_shutdown_waits_for_the_time_servers(
