@@ -23,7 +23,10 @@ BATTERY_LEVEL: Final = "battery_level"
 
 POWERS: Final = tuple(f"{flow}_power" for flow in FLOWS)
 FIGURES: Final = (*POWERS, BATTERY_LEVEL)
-"""What changes from moment to moment: the powers in W, and the battery's level in %."""
+"""What changes from moment to moment: the powers in W, and the battery's level in %.
+
+A day's curve is drawn from it, and the history stores it in this order.
+"""
 
 FAULT_REGISTERS: Final = frozenset(
     {

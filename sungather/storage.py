@@ -4,18 +4,24 @@ What a device refuses, counters seen last, certificates trusted: losing one cost
 so a damaged file is set aside and a directory that cannot be written is said once.
 """
 
+import asyncio
 import contextlib
 import fcntl
 import json
 import logging
 import os
+import threading
 from collections.abc import Generator, Iterator, MutableMapping
 from pathlib import Path
 from typing import cast
 
 from sungather import errors
+from sungather.worker import Worker
 
 log = logging.getLogger(__name__)
+
+CLOSE_WITHIN = 1.0
+"""Seconds that closing may take; a disk that hangs is left alone after that."""
 
 
 @contextlib.contextmanager
@@ -44,14 +50,26 @@ def claimed(directory: Path) -> Generator[None]:
 
 
 class Storage:
-    """JSON objects by name. Writes are atomic: a power cut leaves the old file or the new one."""
+    """JSON objects by name. Writes are atomic: a power cut leaves the old file or the new one.
+
+    They happen on a thread, in the order in which they were asked for; of several that wait for
+    a slow disk under one name, only the last is made.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._warned = False
+        self._worker = Worker("storage")
+        self._lock = threading.Lock()
+        self._waiting: dict[str, str] = {}
+        """Name -> what is not on the disk yet; guarded by the lock."""
 
     def load(self, name: str) -> dict[str, object]:
-        """The object saved as `name`; empty when there is none that can be read."""
+        """The object saved as `name` last; empty when there is none that can be read."""
+        with self._lock:
+            waiting = self._waiting.get(name)
+        if waiting is not None:
+            return cast(dict[str, object], json.loads(waiting))
         file = self.directory / f"{name}.json"
         try:
             content: object = json.loads(file.read_bytes())
@@ -72,14 +90,48 @@ class Storage:
         return {}
 
     def save(self, name: str, content: dict[str, object]) -> None:
-        """Write `content` as `name`; a failure is logged once, the collector goes on."""
-        file = self.directory / f"{name}.json"
+        """Have `content` written as `name` soon; a failure is logged once, the collector goes on.
+
+        Returns at once: `close` waits for the disk.
+        """
+        text = json.dumps(content, separators=(",", ":"))
+        with self._lock:
+            asked = name in self._waiting
+            self._waiting[name] = text
+        if not asked:
+            self._worker.post(lambda: self._write(name))
+
+    async def close(self) -> None:
+        """Wait until everything is on the disk, but not for one that hangs. `save` reopens it."""
+        with self._lock:
+            waiting = bool(self._waiting)
+        if waiting:
+            try:
+                async with asyncio.timeout(CLOSE_WITHIN):
+                    await self._worker.call(lambda: None)
+            except TimeoutError:
+                self._warn(f"{self.directory} cannot be written in time: its disk is stuck")
+        self._worker.stop()
+
+    def _write(self, name: str) -> None:
+        """Write what waits under `name`, and what comes to wait there meanwhile."""
+        written = None
+        while True:
+            with self._lock:
+                text = self._waiting[name]
+                if text is written:
+                    del self._waiting[name]
+                    return
+            self._replace(self.directory / f"{name}.json", text)
+            written = text
+
+    def _replace(self, file: Path, text: str) -> None:
         fresh = file.with_name(f"{file.name}.new")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with fresh.open("w", encoding="utf-8") as stream:
                 fresh.chmod(0o600)
-                json.dump(content, stream, separators=(",", ":"))
+                stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
             fresh.replace(file)

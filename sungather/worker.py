@@ -53,8 +53,16 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] | None = None
+
+    def post(self, job: Callable[[], None]) -> None:
+        """Run `job` on the thread; nobody waits for it, and it must not raise."""
+        if self._jobs is None:
+            self._jobs = queue.SimpleQueue()
+            threading.Thread(
+                target=_work, args=(self._jobs,), name=self._name, daemon=True
+            ).start()
+        self._jobs.put(job)
 
     def call(self, work: Callable[..., T], *arguments: object) -> "asyncio.Future[T]":
         """Run `work` on the thread. The future carries its result or exception into the loop."""
@@ -69,22 +77,20 @@ class Worker:
             else:
                 _hand_over(loop, _succeed, future, result)
 
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
-        self._jobs.put(job)
+        self.post(job)
         return future
 
     def stop(self) -> None:
         """Let the thread end after what it was given so far; does not wait for it."""
-        if self._thread is not None:
+        if self._jobs is not None:
             self._jobs.put(None)
-            self._thread = None
+            self._jobs = None
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-            del job
+
+def _work(jobs: "queue.SimpleQueue[Callable[[], None] | None]") -> None:
+    while (job := jobs.get()) is not None:
+        job()
+        del job
 
 
 def _hand_over(

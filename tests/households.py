@@ -186,6 +186,13 @@ async def running(*services: History | WebServer) -> AsyncGenerator[None]:
                 await task
 
 
+async def ready(history: History) -> None:
+    """Wait until a running history has opened its file."""
+    async with asyncio.timeout(20):
+        while history.health().state == "starting":  # noqa: ASYNC110 (nobody else waits for it)
+            await asyncio.sleep(0.001)
+
+
 @asynccontextmanager
 async def household(
     names: Sequence[str] = ("house",),
@@ -209,7 +216,7 @@ async def household(
     )
     async with running(history, web):
         await web.listening()
-        await history.ready()
+        await ready(history)
         if names:
             await lived(history, names, days, watch.moment, step)
         for name in names:

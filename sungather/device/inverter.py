@@ -62,6 +62,7 @@ class Inverter(DeviceReader):
         await self._transport.close()
         if self._session is not None:
             self._remember()
+        await self._storage.close()
 
     async def test(self) -> dict[str, object]:
         """The answer of `test-connection` for this inverter."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sungather.clock import Clock
 from sungather.errors import OptionsError
 from sungather.options.configuration import Configuration, group
-from sungather.outbox import Feed, Limits, Outbox
+from sungather.outbox import Feed, Outbox, OutboxLimits
 from sungather.reading import Reading
 from sungather.service import Service
 
@@ -98,8 +98,8 @@ async def open_exporters(
     return Exporters(services, outbox)
 
 
-def _limits(configuration: Configuration) -> Limits:
-    return Limits(
+def _limits(configuration: Configuration) -> OutboxLimits:
+    return OutboxLimits(
         days=configuration.integer("outbox.days"),
         bytes=configuration.integer("outbox.megabytes") * 1_000_000,
         each_reading=configuration.text("outbox.commit") == "reading",

@@ -89,7 +89,7 @@ class Status:
 
     def health(self, feed: Feed) -> Health:
         """The health of an exporter with this status and the counts of its feed."""
-        figures = feed.figures()
+        figures = feed.stats()
         return Health(
             self._name,
             self.state,
@@ -151,7 +151,7 @@ class Delivery:
                     self._status.waits(error)
                     await self._back_off.wait(error)
                     continue
-                await self._feed.settle(records, rejected)
+                await self._feed.ack(records, rejected)
                 self._status.works()
                 self._back_off.reset()
                 for reason in dict.fromkeys(rejected.values()):

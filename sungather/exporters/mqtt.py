@@ -121,7 +121,7 @@ class Mqtt:
         shown = self._shown.setdefault(reading.name, {})
         known = reading.measurements
         shown.update((name, known[name].value) for name in homeassistant.scalars(reading))
-        self._feed.wake()
+        self._feed.notify()
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -209,7 +209,7 @@ class Mqtt:
         self._announced.clear()
         self._said.clear()
         self._unpublished.update(self._latest)
-        self._feed.wake()
+        self._feed.notify()
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         """Home Assistant's birth message, and our own last will when it comes late."""
@@ -230,11 +230,11 @@ class Mqtt:
             await self._publish_states(client)
             if records:
                 await self._publish_history(client, records)
-                await self._feed.settle(records)
+                await self._feed.ack(records)
             self._status.works()
             self._back_off.reset()
             if not records:
-                await self._feed.news()
+                await self._feed.wait()
 
     # -- messages -------------------------------------------------------------------------
 
@@ -308,12 +308,12 @@ class Mqtt:
         await self._publish(client, topic, _json(message), retain=True)
         self._announced[reading.name] = told
         if sorted(shown) != before:
-            await self._feed.settle([], notes={note: " ".join(sorted(shown))})
+            await self._feed.ack([], notes={note: " ".join(sorted(shown))})
 
     async def _note_behind(self, reading: Reading) -> None:
         """Remember a device behind an inverter, so that a later run can say that it is gone."""
         if reading.via and reading.name not in self._noted:
-            await self._feed.settle([], notes={f"{_BEHIND}{reading.name}": reading.via})
+            await self._feed.ack([], notes={f"{_BEHIND}{reading.name}": reading.via})
             self._noted.add(reading.name)
 
     def _message(self, reading: Reading) -> dict[str, object]:

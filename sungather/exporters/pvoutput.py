@@ -149,7 +149,7 @@ class Pvoutput:
 
     def health(self) -> Health:
         """`queue` counts intervals that wait; readings of the present one are none."""
-        figures = self._feed.figures()
+        figures = self._feed.stats()
         return Health(
             self.name,
             self._status.state,
@@ -200,7 +200,7 @@ class Pvoutput:
                 for start in touched & self._open.keys()
             }
             if records or notes:
-                await self._feed.settle(records, notes=notes)
+                await self._feed.ack(records, notes=notes)
             if not records:
                 return
 
@@ -324,7 +324,7 @@ class Pvoutput:
     async def _forget(self, starts: Sequence[int]) -> None:
         for start in starts:
             del self._ready[start]
-        await self._feed.settle([], notes={f"ready {start}": None for start in starts})
+        await self._feed.ack([], notes={f"ready {start}": None for start in starts})
 
     async def _ask_for_interval(self) -> None:
         """Once a run; until PVOutput can be asked, the interval of the last run does."""
@@ -346,7 +346,7 @@ class Pvoutput:
         # name, …, longitude, status interval; further sections behind semicolons
         text = answer.text.partition(";")[0].rpartition(",")[2].strip()
         self._interval = int(text) if text in ("5", "10", "15") else 5
-        await self._feed.settle([], notes={"interval": str(self._interval)})
+        await self._feed.ack([], notes={"interval": str(self._interval)})
 
     async def _post(self, service: str, form: Mapping[str, str]) -> Answer:
         answer = await self._server.request(

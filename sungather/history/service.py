@@ -2,30 +2,30 @@
 
 Five-minute means of the household figures, energies by day and faults, in one SQLite file.
 Written in one transaction a minute, and bounded: gentle to SD cards. SQLite runs in a thread of
-its own, so a slow card holds nobody up.
+its own, so a slow card holds nobody up, and one that hangs no exit.
 """
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from sungather import household
 from sungather.clock import Clock
 from sungather.history import totals
-from sungather.history.store import STEP, Fault, Sample, Store
+from sungather.history.store import STEP, Fault, HistoryFile, Sample
 from sungather.reading import Reading, State
 from sungather.service import Health
+from sungather.worker import Worker
 
 log = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-
+CLOSE_WITHIN: Final = 1.0
+"""Seconds that closing may take; a disk that hangs is left alone after that."""
 _MOST_PENDING: Final = 5000
 """Samples kept in memory while the disk refuses them."""
 _RETRY_SECONDS: Final = 60.0
@@ -83,12 +83,12 @@ class History:
         keep_days: int = 400,
     ) -> None:
         """Keep the history in `file`; None keeps it in memory, for a demonstration."""
-        self._store = Store(file)
+        self._file = HistoryFile(file)
         self._timezone = timezone
         self._clock = clock or Clock()
         self._commit_seconds = commit_seconds
         self._keep_days = keep_days
-        self._thread = ThreadPoolExecutor(1, "history")
+        self._worker = Worker("history")
         self._buckets: dict[tuple[str, int], _Bucket] = {}
         self._accounts: dict[tuple[str, str], totals.Account] = {}
         self._changed: set[tuple[str, str]] = set()
@@ -98,7 +98,6 @@ class History:
         self._changed_faults: set[tuple[str, str, str]] = set()
         self._early: list[Reading] | None = []
         self._pruned: date | None = None
-        self._opened = asyncio.Event()
         self._health = Health(self.name, "starting")
 
     def on_reading(self, reading: Reading) -> None:
@@ -123,10 +122,6 @@ class History:
         finally:
             await asyncio.shield(self._close())
 
-    async def ready(self) -> None:
-        """Wait until what was recorded before is there."""
-        await self._opened.wait()
-
     def health(self) -> Health:
         """Whether the file takes what is recorded."""
         return replace(self._health, queue=len(self._buckets))
@@ -143,10 +138,8 @@ class History:
         accounts = [*ended, *((key, replace(self._accounts[key])) for key in changed)]
         prune = self._prune_before()
         try:
-            await self._do(
-                lambda: self._store.write(
-                    rows, accounts, [self._faults[key] for key in faults], prune
-                )
+            await self._worker.call(
+                self._file.write, rows, accounts, [self._faults[key] for key in faults], prune
             )
         except (sqlite3.Error, OSError) as error:
             self._changed |= changed
@@ -167,11 +160,9 @@ class History:
         """The samples of a local day; of several inverters the sums of those that have values."""
         start, end = self._bounds(day)
         try:
-            stored, energies = await self._do(
-                lambda: (
-                    self._store.samples(inverters, start, end),
-                    self._store.energies(inverters, day),
-                )
+            stored, energies = await asyncio.gather(
+                self._worker.call(self._file.samples, inverters, start, end),
+                self._worker.call(self._file.energies, inverters, day),
             )
         except sqlite3.Error as error:
             log.warning("The history cannot be read: %s", error)
@@ -275,27 +266,28 @@ class History:
 
     async def _open(self) -> bool:
         try:
-            accounts, faults = await self._do(self._store.open)
+            await self._worker.call(self._file.open)
         except (sqlite3.Error, OSError) as error:
-            self._trouble(f"The history {self._store.file} cannot be opened: {error}")
+            self._trouble(f"The history {self._file.path} cannot be opened: {error}")
             return False
-        self._accounts = accounts
-        self._faults = {(f.inverter, f.register, f.text): f for f in faults}
+        self._accounts = self._file.accounts
+        self._faults = {(f.inverter, f.register, f.text): f for f in self._file.faults}
         early, self._early = self._early or [], None
         for reading in early:
             self._record(reading)
         self._health = replace(self._health, state="ok", message="")
-        self._opened.set()
         return True
 
     async def _close(self) -> None:
-        await self.commit()
-        await self._do(self._store.close)
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self.commit()
+                await self._worker.call(self._file.close)
+        except TimeoutError:
+            log.error("The history could not be closed in time: its disk is stuck.")  # noqa: TRY400
+        self._worker.stop()
         if self._early is None:
             self._early = []
-
-    async def _do(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _trouble(self, message: str) -> None:
         if self._health.message != message:

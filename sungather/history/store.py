@@ -3,10 +3,7 @@
 Per inverter: samples (31 bytes each, some 9 kB a day), one row a flow and day, faults.
 """
 
-import logging
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,8 +12,7 @@ from typing import Final
 from sungather import household
 from sungather.history.totals import Account, Base
 from sungather.reading import State
-
-log = logging.getLogger(__name__)
+from sungather.sqlite_file import SqliteFile
 
 STEP: Final = 300
 """Seconds of one sample."""
@@ -24,7 +20,6 @@ _MOST_SAMPLES: Final = 2_000_000
 """About 70 MB; the oldest go first."""
 _MOST_DAYS: Final = 10 * 366
 _MOST_FAULTS: Final = 500
-_VERSION: Final = 1
 _TENTHS: Final = household.BATTERY_LEVEL
 
 _COLUMNS: Final = ", ".join(household.FIGURES)
@@ -47,7 +42,6 @@ create table faults (
     first integer not null, last integer not null,
     primary key (inverter, register, text)
 ) without rowid;
-pragma user_version = {_VERSION};
 """
 
 # A sample may come in parts: the mean of the parts is weighted by their readings.
@@ -67,7 +61,7 @@ _PUT_SAMPLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The means of five minutes, in the order of the figures; None where nothing is known."""
+    """The means of five minutes, in the order of `household.FIGURES`; None where unknown."""
 
     state: State
     readings: int
@@ -87,39 +81,19 @@ class Fault:
     last: datetime
 
 
-class Store:
-    """Reads and writes the file. Raises sqlite3.Error or OSError when the file does not let it."""
+class HistoryFile(SqliteFile):
+    """Reads and writes the file. Raises sqlite3.Error when the file does not let it."""
 
-    def __init__(self, file: Path | None) -> None:
-        self.file = file
-        self._database: sqlite3.Connection | None = None
+    schema = _SCHEMA
+    busy_seconds = 5.0
+
+    def __init__(self, path: Path | None) -> None:
+        """Name the file; None keeps everything in memory."""
+        super().__init__(path)
+        self.accounts: dict[tuple[str, str], Account] = {}
+        """(Inverter, flow) -> its counters, as they were when the file was opened."""
+        self.faults: list[Fault] = []
         self._ids: dict[str, int] = {}
-
-    def open(self) -> tuple[dict[tuple[str, str], Account], list[Fault]]:
-        """Open or make the file; give back the accounts by (inverter, flow), and the faults."""
-        if self.file is not None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._database = self._connect()
-            return self._load()
-        except sqlite3.DatabaseError as error:
-            # OperationalError is about disk, rights and locks; the rest is a damaged file.
-            if isinstance(error, sqlite3.OperationalError) or self.file is None:
-                raise
-            self.close()
-            damaged = self.file.with_name(f"{self.file.name}.damaged")
-            log.warning("%s is damaged (%s); set aside as %s", self.file, error, damaged.name)
-            self.file.replace(damaged)
-            for suffix in ("-wal", "-shm"):
-                self.file.with_name(self.file.name + suffix).unlink(missing_ok=True)
-            self._database = self._connect()
-            return self._load()
-
-    def close(self) -> None:
-        """Close the file; a closed store can be opened again."""
-        database, self._database = self._database, None
-        if database is not None:
-            database.close()
 
     def write(
         self,
@@ -129,49 +103,37 @@ class Store:
         prune_before: int | None,
     ) -> None:
         """One transaction: everything or nothing."""
-        database = self._opened()
         if not samples and not accounts and not faults and prune_before is None:
             return
         known = dict(self._ids)
         try:
-            self._write(database, samples, accounts, faults, prune_before)
-        except Exception:
+            with self.transaction() as db:
+                db.executemany(_PUT_SAMPLE, [self._row(*item) for item in samples.items()])
+                db.executemany(
+                    "insert or replace into energies values (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [self._energy(*item) for item in accounts],
+                )
+                db.executemany(
+                    "insert into faults values (?, ?, ?, ?, ?)"
+                    " on conflict (inverter, register, text) do update set last = excluded.last",
+                    [
+                        (self._id(f.inverter), f.register, f.text, _unix(f.first), _unix(f.last))
+                        for f in faults
+                    ],
+                )
+                if prune_before is not None:
+                    self._prune(prune_before)
+        except BaseException:
             self._ids = known
             raise
-
-    def _write(
-        self,
-        database: sqlite3.Connection,
-        samples: Mapping[tuple[str, int], Sample],
-        accounts: Sequence[tuple[tuple[str, str], Account]],
-        faults: Sequence[Fault],
-        prune_before: int | None,
-    ) -> None:
-        with database:
-            database.executemany(_PUT_SAMPLE, [self._row(*item) for item in samples.items()])
-            database.executemany(
-                "insert or replace into energies values (?, ?, ?, ?, ?, ?, ?, ?)",
-                [self._energy(*item) for item in accounts],
-            )
-            database.executemany(
-                "insert into faults values (?, ?, ?, ?, ?) on conflict (inverter, register, text)"
-                " do update set last = excluded.last",
-                [
-                    (self._id(f.inverter), f.register, f.text, _unix(f.first), _unix(f.last))
-                    for f in faults
-                ],
-            )
-            if prune_before is not None:
-                self._prune(prune_before)
 
     def samples(
         self, inverters: Sequence[str], start: int, end: int
     ) -> dict[int, dict[str, Sample]]:
         """Time -> inverter -> sample, of start <= time < end."""
-        database = self._opened()
         found: dict[int, dict[str, Sample]] = {}
         for name in inverters:
-            rows: list[tuple[int, ...]] = database.execute(
+            rows: list[tuple[int, ...]] = self.db.execute(
                 f"select time, state, readings, {_COLUMNS} from samples"  # noqa: S608
                 " where inverter = ? and time >= ? and time < ?",
                 (self._ids.get(name, -1), start, end),
@@ -186,41 +148,23 @@ class Store:
         """Flow -> kWh of a local day, of the inverters together; nobody counted the others."""
         found: dict[str, float] = {}
         for name in inverters:
-            rows: list[tuple[int, float | None]] = (
-                self._opened()
-                .execute(
-                    "select flow, coalesce(today, last - start) from energies"
-                    " where inverter = ? and day = ?",
-                    (self._ids.get(name, -1), day.isoformat()),
-                )
-                .fetchall()
-            )
+            rows: list[tuple[int, float | None]] = self.db.execute(
+                "select flow, coalesce(today, last - start) from energies"
+                " where inverter = ? and day = ?",
+                (self._ids.get(name, -1), day.isoformat()),
+            ).fetchall()
             for flow, kwh in rows:
                 if kwh is not None:
                     key = household.FLOWS[flow]
                     found[key] = found.get(key, 0.0) + kwh
         return found
 
-    def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.file or ":memory:", timeout=5.0, check_same_thread=False)
-        database.execute("pragma journal_mode = wal")
-        database.execute("pragma synchronous = normal")
-        database.execute("pragma cache_size = -512")
-        version: int = database.execute("pragma user_version").fetchone()[0]
-        if version == 0:
-            database.executescript(f"begin; {_SCHEMA} commit;")
-        elif version != _VERSION:
-            raise sqlite3.OperationalError(
-                f"it was written by another release (version {version})"
-            )
-        return database
-
-    def _load(self) -> tuple[dict[tuple[str, str], Account], list[Fault]]:
-        database = self._opened()
-        self._ids = dict(database.execute("select name, id from inverters"))
+    def was_opened(self) -> None:
+        """Read what totals go on from."""
+        self._ids = dict(self.db.execute("select name, id from inverters"))
         names = {number: name for name, number in self._ids.items()}
         accounts: dict[tuple[str, str], Account] = {}
-        newest = database.execute(
+        newest = self.db.execute(
             "select inverter, flow, max(day), seen, today, last, start_day, start from energies"
             " group by inverter, flow"
         )
@@ -230,15 +174,15 @@ class Store:
             account.month = self._first(inverter, flow, day[:7])
             account.year = self._first(inverter, flow, day[:4])
             accounts[names[inverter], household.FLOWS[flow]] = account
-        faults = [
+        self.accounts = accounts
+        self.faults = [
             Fault(names[inverter], register, text, _time(first), _time(last))
-            for inverter, register, text, first, last in database.execute("select * from faults")
+            for inverter, register, text, first, last in self.db.execute("select * from faults")
         ]
-        return accounts, faults
 
     def _first(self, inverter: int, flow: int, period: str) -> Base | None:
         """The first counter of the month or year that `period` begins, after its last reset."""
-        rows = self._opened().execute(
+        rows = self.db.execute(
             "select start_day, start, last from energies where inverter = ? and flow = ?"
             " and day like ? and start is not null order by day desc",
             (inverter, flow, f"{period}%"),
@@ -251,7 +195,7 @@ class Store:
         return first
 
     def _prune(self, before: int) -> None:
-        database = self._opened()
+        database = self.db
         database.execute("delete from samples where time < ?", (before,))
         count: int = database.execute("select count(*) from samples").fetchone()[0]
         if count > _MOST_SAMPLES:
@@ -293,17 +237,9 @@ class Store:
     def _id(self, name: str) -> int:
         known = self._ids.get(name)
         if known is None:
-            with closing(
-                self._opened().execute("insert into inverters (name) values (?)", (name,))
-            ) as row:
-                known = row.lastrowid or 0
-            self._ids[name] = known
+            added = self.db.execute("insert into inverters (name) values (?)", (name,))
+            known = self._ids[name] = added.lastrowid or 0
         return known
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._database is None:
-            raise sqlite3.OperationalError("it is not open")
-        return self._database
 
 
 def _scaled(means: Sequence[int | None]) -> list[float | None]:

@@ -1,8 +1,8 @@
 """What exporters still owe, on disk: nothing that was read is lost over outages and restarts.
 
 Every reading is stored once; each exporter has a cursor of its own. An exporter takes a batch
-from its `Feed`, and settles what the other side acknowledged (accepted), what it refused for
-good (rejected, set aside with the reason); what it does not settle is kept and comes again.
+from its `Feed`, and acks what the other side took (accepted) and what it refused for good
+(rejected, set aside with the reason); what it does not ack is kept and comes again.
 Delivery is "at least once": after a power cut the last few may be sent a second time.
 """
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from sungather.clock import Clock
 from sungather.outbox.ledger import Ledger
-from sungather.outbox.limits import Figures, Limits
+from sungather.outbox.limits import FeedStats, OutboxLimits
 from sungather.outbox.record import Record, body_of, milliseconds, worth_keeping
 from sungather.outbox.timekeeper import Timekeeper, boot_identity, since_boot
 from sungather.reading import Reading
 from sungather.service import Health
 from sungather.worker import Worker
 
-__all__ = ["Feed", "Figures", "Limits", "Outbox", "Record"]
+__all__ = ["Feed", "FeedStats", "Outbox", "OutboxLimits", "Record"]
 
 log = logging.getLogger(__name__)
 
@@ -37,59 +37,59 @@ class Feed:
         self._ledger = ledger
         self._worker = worker
         self._exporter = exporter
-        self._news = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._new = asyncio.Event()
+        self._acked = asyncio.Event()
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """There may be something new."""
-        self._news.set()
+        self._new.set()
 
     async def batch(self, limit: int) -> list[Record]:
         """The oldest records that are owed, at most `limit`; waits until there is one."""
         while True:
             if records := await self.batch_now(limit):
                 return records
-            await self.news()
+            await self.wait()
 
-    async def news(self) -> None:
-        """Wait until something came, or `wake` was called, since the last `batch_now`."""
-        await self._news.wait()
+    async def wait(self) -> None:
+        """Wait until something came, or `notify` was called, since the last `batch_now`."""
+        await self._new.wait()
 
     async def batch_now(self, limit: int) -> list[Record]:
         """Like `batch`, but empty when nothing is owed now."""
-        self._news.clear()
+        self._new.clear()
         return await self._worker.call(self._ledger.fetch, self._exporter, limit)
 
-    async def settle(
+    async def ack(
         self,
-        settled: Sequence[Record],
+        acked: Sequence[Record],
         rejected: Mapping[int, str] | None = None,
         notes: Mapping[str, str | None] | None = None,
     ) -> None:
         """Say how the beginning of the last batch went.
 
-        `settled` were acknowledged by the other side, but for those in `rejected` (record id ->
+        `acked` were acknowledged by the other side, but for those in `rejected` (record id ->
         reason), which it refused for good. Records left out are kept. `notes` (key -> text, None
         removes) are written down in the same transaction.
         """
         await self._worker.call(
-            self._ledger.settle, self._exporter, settled, rejected or {}, notes or {}
+            self._ledger.ack, self._exporter, acked, rejected or {}, notes or {}
         )
-        self._settled.set()
+        self._acked.set()
 
     async def drained(self) -> None:
         """Wait until nothing is owed any more."""
-        while self.figures().queue:
-            self._settled.clear()
-            await self._settled.wait()
+        while self.stats().queue:
+            self._acked.clear()
+            await self._acked.wait()
 
     async def notes(self) -> dict[str, str]:
-        """What was written down with `settle`, also by earlier runs."""
+        """What was written down with `ack`, also by earlier runs."""
         return await self._worker.call(self._ledger.notes, self._exporter)
 
-    def figures(self) -> Figures:
+    def stats(self) -> FeedStats:
         """Counts, for health."""
-        return self._ledger.figures(self._exporter)
+        return self._ledger.stats(self._exporter)
 
 
 class Outbox:
@@ -100,7 +100,7 @@ class Outbox:
     def __init__(
         self,
         path: Path,
-        limits: Limits,
+        limits: OutboxLimits,
         exporters: Sequence[str],
         clock: Clock | None = None,
         boot: str | None = None,
@@ -120,7 +120,7 @@ class Outbox:
     async def open(
         cls,
         path: Path,
-        limits: Limits,
+        limits: OutboxLimits,
         exporters: Sequence[str],
         clock: Clock | None = None,
         boot: str | None = None,
@@ -152,11 +152,11 @@ class Outbox:
     def _stored(self, future: "asyncio.Future[None]") -> None:
         if not future.cancelled() and (error := future.exception()) is not None:
             log.error("A reading could not be stored: %s", error, exc_info=error)
-        self._wake()
+        self._notify()
 
-    def _wake(self) -> None:
+    def _notify(self) -> None:
         for feed in self._feeds.values():
-            feed.wake()
+            feed.notify()
 
     async def run(self) -> None:
         """Commit by the minute if so configured, watch clock and disk; until cancelled."""
@@ -174,10 +174,10 @@ class Outbox:
         if write:
             needed = not self._each_reading or self._ledger.trouble
             await self._worker.call(self._ledger.flush if needed else self._ledger.keep_house)
-        self._wake()
+        self._notify()
 
     async def flush(self) -> None:
-        """Everything taken and settled so far is on the disk after this."""
+        """Everything taken and acked so far is on the disk after this."""
         await self._worker.call(self._ledger.flush)
 
     async def drained(self, *exporters: str) -> None:
@@ -197,12 +197,12 @@ class Outbox:
 
     def health(self) -> Health:
         """`queue` is the longest of all exporters."""
-        figures = [feed.figures() for feed in self._feeds.values()]
+        stats = [feed.stats() for feed in self._feeds.values()]
         trouble = self._ledger.trouble
         return Health(
             self.name,
             "waiting" if trouble else "ok" if self._opened else "starting",
             trouble,
-            queue=max((figure.queue for figure in figures), default=0),
-            dropped=sum(figure.dropped for figure in figures),
+            queue=max((one.queue for one in stats), default=0),
+            dropped=sum(one.dropped for one in stats),
         )

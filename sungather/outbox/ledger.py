@@ -1,20 +1,21 @@
 """Who still owes what: cursors, bounds, and what to do when the disk does not play along.
 
-All of it runs on the outbox's one thread; only `figures` and `trouble` are read from elsewhere.
+All of it runs on the outbox's one thread; only `stats` and `trouble` are read from elsewhere.
 """
 
 import logging
 import sqlite3
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from sungather.outbox.limits import Figures, Limits
+from sungather.outbox.limits import FeedStats, OutboxLimits
 from sungather.outbox.record import Record, Row
-from sungather.outbox.store import Changes, Cursor, DamagedError, Store, is_damage
+from sungather.outbox.store import REJECTED_KEPT, Changes, Cursor, OutboxFile
 from sungather.outbox.timekeeper import EARLIEST_MS, JUMP_MS, Timekeeper
+from sungather.sqlite_file import is_damage
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ _MINUTE_ROWS = 500
 _SAVE_CURSORS_AFTER = 16
 """Deliveries that may be repeated after a power cut; saves a page write a reading."""
 _DELETE_AFTER = 64
-"""Settled readings that may lie around before they are deleted together."""
+"""Delivered readings that may lie around before they are deleted together."""
 _HOUSEKEEPING_EVERY = 16
 _COMPACT_ABOVE = 16 * 1024 * 1024
 _DAY_MS = 86_400_000
@@ -37,23 +38,24 @@ class Ledger:
     """The outbox without threads and without waiting."""
 
     def __init__(
-        self, path: Path, limits: Limits, exporters: Sequence[str], timekeeper: Timekeeper
+        self, path: Path, limits: OutboxLimits, exporters: Sequence[str], timekeeper: Timekeeper
     ) -> None:
         self.trouble = ""
         """What is wrong with the disk, in words; empty when all is well."""
-        self._path = path
+        self._file = OutboxFile(path, self._adopt, self._lost)
         self._limits = limits
         self._time = timekeeper
         self._tail: deque[Row] = deque()
-        self._store: Store | None = None
         self._next_id = timekeeper.now_ms()
         self._cursors = {name: Cursor(self._next_id - 1) for name in exporters}
         self._pending = dict.fromkeys(exporters, 0)
         self._reserved = dict.fromkeys(exporters, 0)
         self._notes: dict[str, dict[str, str]] = {name: {} for name in exporters}
         self._unsaved_notes: dict[tuple[str, str], str | None] = {}
-        self._unsaved_rejected: list[tuple[str, Row, str]] = []
-        self._unsaved_settled = 0
+        self._unsaved_rejected: deque[tuple[str, Row, str]] = deque(
+            maxlen=REJECTED_KEPT * max(1, len(exporters))
+        )
+        self._unsaved_acks = 0
         self._deleted_up_to = 0
         self._commits = 0
         self._started = False
@@ -64,30 +66,13 @@ class Ledger:
     def open(self) -> None:
         """Open the file, or go on in memory when that does not work."""
         try:
-            self._attach()
-        except (sqlite3.Error, DamagedError, OSError) as error:
+            self._file.open()
+        except (sqlite3.Error, OSError) as error:
             self._failed(error)
 
-    def _attach(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._store = self._adopted()
-        except (sqlite3.Error, DamagedError) as error:
-            if isinstance(error, sqlite3.Error) and not is_damage(error):
-                raise
-            self._set_aside(str(error))
-            self._store = self._adopted()
-
-    def _adopted(self) -> Store:
-        store = Store(self._path)
-        try:
-            self._adopt(store)
-        except BaseException:
-            store.close()
-            raise
-        return store
-
-    def _adopt(self, store: Store) -> None:
+    def _adopt(self) -> None:
+        """Go on from what the file, just opened, says."""
+        store = self._file
         saved = store.cursors()
         newest = store.newest()
         top = max([newest.id if newest else 0, *(cursor.position for cursor in saved.values())])
@@ -109,47 +94,38 @@ class Ledger:
         store.restamp(self._time.boot, self._time.offset_ms, JUMP_MS)
         self._started = True
 
-    def _set_aside(self, why: str) -> None:
-        aside = self._path.with_name(f"{self._path.name}.damaged")
-        log.error(
-            "The outbox %s is damaged (%s). It is set aside as %s and a new one is begun.",
-            self._path, why, aside.name,
-        )  # fmt: skip
+    def _lost(self) -> None:
+        """Count what was owed from a file that had to be set aside."""
         for name, cursor in self._cursors.items():
             in_memory = sum(1 for row in self._tail if row.id > cursor.position)
             cursor.dropped += max(0, self._pending[name] - in_memory)
             self._pending[name] = in_memory
-        self._path.replace(aside)
-        for suffix in ("-wal", "-shm", "-journal"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
-    def _failed(self, error: Exception) -> None:
-        """Begin a new file in place of a damaged one; note any other trouble of the disk.
+    def _failed(self, error: Exception) -> bool:
+        """Begin a new file in place of a damaged one, and say so; else note the disk's trouble.
 
         A trouble is said once, and again when it changes.
         """
-        if isinstance(error, sqlite3.Error) and is_damage(error) and self._store is not None:
-            self._store.close()
-            self._store = None
+        if is_damage(error) and self._file.is_open:
             try:
-                self._set_aside(str(error))
-                self._attach()
-            except (sqlite3.Error, DamagedError, OSError) as another:
+                self._file.replace(error)
+            except (sqlite3.Error, OSError) as another:
                 error = another
             else:
-                return
+                return True
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
         trouble = (
-            f"The outbox {self._path} cannot be used: {why}. "
+            f"The outbox {self._file.path} cannot be used: {why}. "
             "Readings are kept in memory until it can; a restart would lose them."
         )
         if trouble != self.trouble:
             log.error("%s", trouble)
         self.trouble = trouble
+        return False
 
     def _recovered(self) -> None:
         if self.trouble:
-            log.info("The outbox %s can be used again.", self._path)
+            log.info("The outbox %s can be used again.", self._file.path)
         self.trouble = ""
 
     # -- readings in ----------------------------------------------------------------------
@@ -173,17 +149,18 @@ class Ledger:
         if len(self._tail) > MEMORY_ROWS:
             self._thin_out_memory()
 
-    def commit(self) -> None:
-        """Write everything down that is not on the disk yet."""
+    def commit(self, again: bool = True) -> None:
+        """Write everything down that is not on the disk yet.
+
+        `again` says to try once more with a new file when this one turns out to be damaged.
+        """
         try:
-            if self._store is None:
-                self._attach()
+            if not self._file.is_open:
+                self._file.open()
             self._write()
-        except (sqlite3.Error, DamagedError, OSError) as error:
-            was_damaged = isinstance(error, sqlite3.Error) and is_damage(error)
-            self._failed(error)
-            if was_damaged and self._store is not None:
-                self.commit()
+        except (sqlite3.Error, OSError) as error:
+            if self._failed(error) and again:
+                self.commit(again=False)
             return
         self._recovered()
         self._commits += 1
@@ -191,23 +168,20 @@ class Ledger:
             self.keep_house()
 
     def _write(self) -> None:
-        store = self._store
-        if store is None:
-            return
         lowest = min((cursor.position for cursor in self._cursors.values()), default=0)
         rows = [row for row in self._tail if row.id > lowest]
         save_cursors = (
-            self._unsaved_settled >= _SAVE_CURSORS_AFTER
+            self._unsaved_acks >= _SAVE_CURSORS_AFTER
             or self._unsaved_notes
             or self._unsaved_rejected
             or not self._commits
         )
         delete = lowest - self._deleted_up_to >= _DELETE_AFTER and bool(save_cursors)
-        store.write(
+        self._file.write(
             Changes(
                 rows,
                 self._cursors if save_cursors else {},
-                self._unsaved_rejected,
+                tuple(self._unsaved_rejected),
                 self._unsaved_notes,
                 # The newest stays: it tells the next run how late it is at least.
                 lowest - 1 if delete else 0,
@@ -215,24 +189,23 @@ class Ledger:
         )
         self._tail.clear()
         if save_cursors:
-            self._unsaved_settled = 0
+            self._unsaved_acks = 0
             self._unsaved_notes = {}
-            self._unsaved_rejected = []
+            self._unsaved_rejected.clear()
         if delete:
             self._deleted_up_to = lowest
 
     def flush(self) -> None:
         """Commit, the cursors as well."""
-        if self._unsaved_settled or self._tail or self._unsaved_notes or self.trouble:
-            self._unsaved_settled += _SAVE_CURSORS_AFTER
+        unsaved = self._unsaved_acks or self._unsaved_notes or self._unsaved_rejected
+        if unsaved or self._tail or self.trouble:
+            self._unsaved_acks += _SAVE_CURSORS_AFTER
             self.commit()
 
     def close(self) -> None:
         """Write everything down and release the file."""
         self.flush()
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        self._file.close()
 
     # -- readings out ---------------------------------------------------------------------
 
@@ -241,82 +214,90 @@ class Ledger:
         self.check_clock()
         if not self._time.trusted():
             return []
+        unusable: Counter[str] = Counter()
+        records: list[Record] = []
+        while not records and (rows := self._owed(exporter, limit)):
+            for row in rows:
+                why = _unusable(row, records)
+                if why is not None and records:
+                    break
+                if why is not None:
+                    self._skip(exporter, row, why)
+                    unusable[why] += 1
+        for why, count in unusable.items():
+            log.error("%d reading(s) cannot be delivered to %s: %s.", count, exporter, why)
+        position = self._cursors[exporter].position
+        self._reserved[exporter] = records[-1].id if records else position
+        return records
+
+    def _owed(self, exporter: str, limit: int) -> list[Row]:
+        """The next readings behind the cursor, on the disk and then in memory."""
         position = self._cursors[exporter].position
         rows: list[Row] = []
-        if self._store is not None:
+        if self._file.is_open:
             try:
-                rows = self._store.after(position, limit)
+                rows = self._file.after(position, limit)
             except sqlite3.Error as error:
-                self._failed(error)
-                if not is_damage(error):
+                if not self._failed(error):
                     # What is on the disk comes first, once it can be read again.
                     return []
         waiting = (row for row in self._tail if row.id > position)
         rows.extend(islice(waiting, limit - len(rows)))
-        records: list[Record] = []
-        for row in rows:
-            why = _unusable(row, records)
-            if why is not None and records:
-                break
-            if why is not None:
-                self._skip(exporter, row, why)
-        if rows and not records:
-            return self.fetch(exporter, limit)
-        self._reserved[exporter] = records[-1].id if records else position
         if not rows:
             self._pending[exporter] = 0
-        return records
+        return rows
 
     def _skip(self, exporter: str, row: Row, why: str) -> None:
-        log.error("A reading of %s cannot be delivered to %s: %s.", row.name, exporter, why)
         cursor = self._cursors[exporter]
         cursor.position = row.id
         cursor.rejected += 1
         self._pending[exporter] -= 1
         self._unsaved_rejected.append((exporter, row, why))
 
-    def settle(
+    def ack(
         self,
         exporter: str,
-        settled: Sequence[Record],
+        acked: Sequence[Record],
         rejected: Mapping[int, str],
         notes: Mapping[str, str | None],
     ) -> None:
-        """Move the cursor behind `settled`, of which `rejected` (id -> reason) are set aside."""
+        """Move the cursor behind `acked`, of which `rejected` (id -> reason) are set aside."""
         cursor = self._cursors[exporter]
-        if settled:
-            cursor.position = max(cursor.position, settled[-1].id)
-        cursor.delivered += len(settled) - len(rejected)
+        if acked:
+            cursor.position = max(cursor.position, acked[-1].id)
+        cursor.delivered += len(acked) - len(rejected)
         cursor.rejected += len(rejected)
-        self._pending[exporter] = max(0, self._pending[exporter] - len(settled))
+        self._pending[exporter] = max(0, self._pending[exporter] - len(acked))
         self._reserved[exporter] = cursor.position
-        self._unsaved_settled += len(settled)
+        self._unsaved_acks += len(acked)
         for key, text in notes.items():
             self._unsaved_notes[exporter, key] = text
             if text is None:
                 self._notes[exporter].pop(key, None)
             else:
                 self._notes[exporter][key] = text
-        for record in settled:
+        for record in acked:
             if record.id in rejected:
                 row = Row(record.id, record.name, "", 0, record.time_ms, record.read_ms, b"")
                 self._unsaved_rejected.append((exporter, row, rejected[record.id]))
         lowest = min(cursor.position for cursor in self._cursors.values())
         while self._tail and self._tail[0].id <= lowest:
             self._tail.popleft()
-        if (notes or self._unsaved_settled >= _DELETE_AFTER * _SAVE_CURSORS_AFTER) and (
+        if (notes or self._unsaved_acks >= _DELETE_AFTER * _SAVE_CURSORS_AFTER) and (
             self._limits.each_reading
         ):
             self.commit()
 
     def notes(self, exporter: str) -> dict[str, str]:
-        """What the exporter wrote down with `settle`."""
+        """What the exporter wrote down with `ack`."""
         return dict(self._notes[exporter])
 
-    def figures(self, exporter: str) -> Figures:
+    def stats(self, exporter: str) -> FeedStats:
         """Counts of one exporter."""
         cursor = self._cursors[exporter]
-        return Figures(self._pending[exporter], cursor.delivered, cursor.rejected, cursor.dropped)
+        return FeedStats(
+            self._pending[exporter], cursor.delivered, cursor.rejected, cursor.dropped
+        )
 
     # -- bounds and clocks ----------------------------------------------------------------
 
@@ -332,16 +313,16 @@ class Ledger:
             else row
             for row in self._tail
         )
-        if self._store is not None:
+        if self._file.is_open:
             try:
-                self._store.restamp(self._time.boot, offset, JUMP_MS)
+                self._file.restamp(self._time.boot, offset, JUMP_MS)
             except sqlite3.Error as error:
                 self._failed(error)
 
     def keep_house(self) -> None:
         """Keep the bounds; give back space that a long outage took."""
-        store = self._store
-        if store is None:
+        store = self._file
+        if not store.is_open:
             return
         try:
             newest = store.newest()

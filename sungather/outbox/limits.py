@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class OutboxLimits:
     """Bounds of the outbox, from the options."""
 
     days: float = 14.0
@@ -14,7 +14,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class FeedStats:
     """How an exporter is doing in the outbox."""
 
     queue: int

@@ -4,15 +4,13 @@ Write-ahead log with synchronous=FULL: a commit that returned survives a power c
 locked while it is open, so that two processes never deliver from the same outbox.
 """
 
-import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sungather.outbox.record import Row
+from sungather.sqlite_file import DamagedError, SqliteFile
 
-_SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE readings (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, boot TEXT NOT NULL, mono_ms INTEGER NOT NULL,
@@ -31,13 +29,8 @@ CREATE TABLE notes (
 ) WITHOUT ROWID;
 """
 _ROW = "id, name, boot, mono_ms, time_ms, read_ms, body"
-_REJECTED_KEPT = 1000
+REJECTED_KEPT = 1000
 """Rejected readings kept for a look, an exporter; the oldest go first."""
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-class DamagedError(Exception):
-    """The file is not a usable outbox."""
 
 
 @dataclass(slots=True)
@@ -65,48 +58,43 @@ class Changes:
     delete_up_to: int = 0
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file itself is broken, as against a disk that is full or read-only."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(code, int) and code & 0xFF in _DAMAGED
+def _nothing() -> None:
+    """No hook."""
 
 
-class Store:
+class OutboxFile(SqliteFile):
     """Plain, blocking access. Every method may raise sqlite3.Error."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
+    schema = _SCHEMA
+    synchronous = "FULL"
+    exclusive = True
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA cache_size=-512")
-        self._db.execute("PRAGMA journal_size_limit=1048576")
-        self._db.execute("BEGIN IMMEDIATE")
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        tables = int(self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-        if version == 0 and tables == 0:
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-        elif version != _SCHEMA_VERSION:
-            raise DamagedError(f"it has the format {version}, not {_SCHEMA_VERSION}")
-        self._db.execute("COMMIT")
+    def __init__(
+        self,
+        path: Path,
+        opened: Callable[[], None] = _nothing,
+        set_aside: Callable[[], None] = _nothing,
+    ) -> None:
+        """Name the file; `opened` and `set_aside` are told when that happened to it."""
+        super().__init__(path)
+        self._opened = opened
+        self._set_aside = set_aside
 
-    def close(self) -> None:
-        """Release the file."""
-        self._db.close()
+    def was_opened(self) -> None:
+        """See `SqliteFile`."""
+        self._opened()
+
+    def was_set_aside(self) -> None:
+        """See `SqliteFile`."""
+        self._set_aside()
+
+    def other_version(self, found: int) -> None:
+        """See `SqliteFile`."""
+        raise DamagedError(f"it has the format {found}, not {self.version}")
 
     def cursors(self) -> dict[str, Cursor]:
         """Exporter -> cursor, for all exporters that were ever there."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT name, position, delivered, rejected, dropped FROM exporters"
         )
         return {row[0]: Cursor(*row[1:]) for row in rows}
@@ -114,35 +102,33 @@ class Store:
     def forget(self, exporters: Sequence[str]) -> None:
         """Remove exporters that are switched off, and what was kept for them."""
         for name in exporters:
-            self._db.execute("DELETE FROM exporters WHERE name = ?", (name,))
-            self._db.execute("DELETE FROM notes WHERE exporter = ?", (name,))
+            self.db.execute("DELETE FROM exporters WHERE name = ?", (name,))
+            self.db.execute("DELETE FROM notes WHERE exporter = ?", (name,))
 
     def notes(self, exporter: str) -> dict[str, str]:
         """What an exporter wrote down for itself."""
         query = "SELECT key, value FROM notes WHERE exporter = ? ORDER BY key"
-        return dict(self._db.execute(query, (exporter,)).fetchall())
+        return dict(self.db.execute(query, (exporter,)).fetchall())
 
     def newest(self) -> Row | None:
         """The last reading stored."""
         query = f"SELECT {_ROW} FROM readings ORDER BY id DESC LIMIT 1"  # noqa: S608 (constant)
-        row = self._db.execute(query).fetchone()
+        row = self.db.execute(query).fetchone()
         return None if row is None else Row(*row)
 
     def count_after(self, position: int) -> int:
         """Readings behind `position`."""
         query = "SELECT count(*) FROM readings WHERE id > ?"
-        return int(self._db.execute(query, (position,)).fetchone()[0])
+        return int(self.db.execute(query, (position,)).fetchone()[0])
 
     def after(self, position: int, limit: int) -> list[Row]:
         """The next readings behind `position`, oldest first."""
         query = f"SELECT {_ROW} FROM readings WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
-        return [Row(*row) for row in self._db.execute(query, (position, limit))]
+        return [Row(*row) for row in self.db.execute(query, (position, limit))]
 
     def write(self, changes: Changes) -> None:
         """All or nothing; on the disk when it returns."""
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with self.transaction() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(r.id, r.name, r.boot, r.mono_ms, r.time_ms, r.read_ms, r.body)
@@ -162,7 +148,7 @@ class Store:
                 db.execute(
                     "DELETE FROM rejected WHERE exporter = ? AND id <= (SELECT id FROM rejected"
                     " WHERE exporter = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                    (exporter, exporter, _REJECTED_KEPT),
+                    (exporter, exporter, REJECTED_KEPT),
                 )
             for (exporter, key), text in changes.notes.items():
                 if text is None:
@@ -173,15 +159,10 @@ class Store:
                     )
             if changes.delete_up_to:
                 db.execute("DELETE FROM readings WHERE id <= ?", (changes.delete_up_to,))
-            db.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
-            raise
 
     def restamp(self, boot: str, offset_ms: int, tolerance_ms: int) -> None:
         """Correct the readings of this boot to a clock that was set."""
-        self._db.execute(
+        self.db.execute(
             "UPDATE readings SET time_ms = mono_ms + ?"
             " WHERE boot = ? AND abs(time_ms - mono_ms - ?) > ?",
             (offset_ms, boot, offset_ms, tolerance_ms),
@@ -189,23 +170,20 @@ class Store:
 
     def bytes_used(self) -> int:
         """Size of the file without its empty pages."""
-        pages, free, size = (
-            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return (pages - free) * size
+        used = self.pragma("page_count") - self.pragma("freelist_count")
+        return used * self.pragma("page_size")
 
     def rejected(self, exporter: str) -> list[tuple[int, str]]:
         """What an exporter's other side refused for good: id and reason, oldest first."""
         query = "SELECT id, reason FROM rejected WHERE exporter = ? ORDER BY id"
-        return [(row[0], row[1]) for row in self._db.execute(query, (exporter,))]
+        return [(row[0], row[1]) for row in self.db.execute(query, (exporter,))]
 
     def delete_before(self, time_ms: int, at_most: int) -> list[int]:
         """Drop the oldest readings as long as they are older than `time_ms`; their ids."""
-        oldest = self._db.execute("SELECT time_ms FROM readings ORDER BY id LIMIT 1").fetchone()
+        oldest = self.db.execute("SELECT time_ms FROM readings ORDER BY id LIMIT 1").fetchone()
         if oldest is None or oldest[0] >= time_ms:
             return []
-        rows = self._db.execute(
+        rows = self.db.execute(
             "DELETE FROM readings WHERE id IN (SELECT id FROM readings ORDER BY id LIMIT ?)"
             " AND time_ms < ? RETURNING id",
             (at_most, time_ms),
@@ -214,7 +192,7 @@ class Store:
 
     def thin_out(self, oldest: int) -> list[int]:
         """Drop every second of the `oldest` readings of each inverter; the ids that went."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "DELETE FROM readings WHERE id IN (SELECT id FROM (SELECT id,"
             " row_number() OVER (PARTITION BY name ORDER BY id) AS number FROM"
             " (SELECT id, name FROM readings ORDER BY id LIMIT ?)) WHERE number % 2 = 1)"
@@ -225,12 +203,8 @@ class Store:
 
     def compact(self) -> None:
         """Give the space of a long outage back to the disk."""
-        self._db.execute("VACUUM")
+        self.db.execute("VACUUM")
 
     def spare_bytes(self) -> int:
         """Empty pages in the file."""
-        free, size = (
-            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("freelist_count", "page_size")
-        )
-        return free * size
+        return self.pragma("freelist_count") * self.pragma("page_size")

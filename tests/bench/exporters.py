@@ -19,9 +19,9 @@ from urllib.request import urlopen
 from plain_values import measurements
 
 from sungather import control
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from sungather.outbox.record import Row, body_of, milliseconds
-from sungather.outbox.store import Changes, Cursor, Store
+from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Reading
 from sungather.simulator import device_named, serve
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
@@ -192,7 +192,7 @@ async def _written_a_day(each_reading: bool, delivered: bool) -> float:
     with tempfile.TemporaryDirectory(prefix="sungather-bench-") as directory:
         outbox = await Outbox.open(
             Path(directory) / "outbox.sqlite3",
-            Limits(each_reading=each_reading),
+            OutboxLimits(each_reading=each_reading),
             ("influxdb",),
             clock.clock,
             "boot",
@@ -202,7 +202,7 @@ async def _written_a_day(each_reading: bool, delivered: bool) -> float:
         for number in range(count):
             outbox.on_reading(_full(clock.now))
             if delivered:
-                await feed.settle(await feed.batch(100))
+                await feed.ack(await feed.batch(100))
             clock.pass_by(seconds=30)
             # As the outbox's own `run` does it every ten seconds.
             await outbox.tick(write=each_reading or number % 2 == 1)
@@ -226,7 +226,8 @@ def _full(moment: datetime) -> Reading:
 
 def _store_queue(file: Path, owed_by: tuple[str, ...]) -> None:
     """An outbox in which 100,000 readings of the last days wait."""
-    store = Store(file)
+    store = OutboxFile(file)
+    store.open()
     body = body_of(_full(datetime.now(UTC)))
     start = milliseconds(datetime.now(UTC) - timedelta(seconds=10 * QUEUE))
     rows = [

@@ -22,7 +22,7 @@ from plain_values import measurements
 
 from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt, MqttOptions
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import State
 from tests.outbox_parts import behind, reading
 from tests.real_parts import Server, free_port, mosquitto, running
@@ -84,7 +84,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None:
-    outbox = await Outbox.open(tmp_path / "outbox.sqlite3", Limits(), ("mqtt",))
+    outbox = await Outbox.open(tmp_path / "outbox.sqlite3", OutboxLimits(), ("mqtt",))
     options = replace(OPTIONS, port=server.port)
     mqtt = Mqtt(options, outbox.feed("mqtt"), Clock(), ZoneInfo("UTC"), {"roof": {}})
     task = asyncio.create_task(mqtt.run())

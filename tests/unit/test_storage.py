@@ -1,6 +1,13 @@
 """Small facts on disk survive restarts, and their loss is no drama."""
 
+import asyncio
+import json
 import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,8 +16,10 @@ from sungather.errors import OptionsError
 from sungather.storage import Storage, claimed
 
 
-def test_what_was_saved_is_loaded_by_the_next_process(tmp_path: Path) -> None:
-    Storage(tmp_path / "new").save("facts", {"a": [1, "ü"]})
+async def test_what_was_saved_is_loaded_by_the_next_process(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "new")
+    storage.save("facts", {"a": [1, "ü"]})
+    await storage.close()
     assert Storage(tmp_path / "new").load("facts") == {"a": [1, "ü"]}
 
 
@@ -25,20 +34,100 @@ def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path, damage: byte
     assert (tmp_path / "facts.json.damaged").read_bytes() == damage
 
 
-def test_other_users_cannot_read_it(tmp_path: Path) -> None:
-    Storage(tmp_path).save("facts", {})
+async def test_other_users_cannot_read_it(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.save("facts", {})
+    await storage.close()
     assert (tmp_path / "facts.json").stat().st_mode & 0o077 == 0
 
 
-def test_a_directory_that_cannot_be_made_is_said_once(
+async def test_a_directory_that_cannot_be_made_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
     storage = Storage(tmp_path / "file" / "below")
     with caplog.at_level(logging.WARNING):
-        storage.save("facts", {})
-        storage.save("facts", {})
+        for _ in range(2):
+            storage.save("facts", {})
+            await storage.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+class StuckDisk:
+    """An fsync that does not come back before it is told to."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.goes_on = threading.Event()
+        self.calls = 0
+
+    def fsync(self, _: int) -> None:
+        self.calls += 1
+        self.reached.set()
+        self.goes_on.wait()
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Generator[StuckDisk]:
+    disk = StuckDisk()
+    monkeypatch.setattr(os, "fsync", disk.fsync)
+    yield disk
+    disk.goes_on.set()
+
+
+async def test_a_slow_disk_does_not_hold_up_the_loop_and_the_last_write_wins(
+    tmp_path: Path, stuck: StuckDisk
+) -> None:
+    storage = Storage(tmp_path)
+    storage.save("facts", {"n": 0})
+    async with asyncio.timeout(20):
+        await asyncio.to_thread(stuck.reached.wait)
+    for number in range(1, 50):
+        storage.save("facts", {"n": number})
+    storage.save("others", {"n": 50})
+    assert storage.load("facts") == {"n": 49}, "what was saved is known at once"
+    assert Storage(tmp_path).load("facts") == {}, "still waiting for the first"
+    stuck.goes_on.set()
+    await storage.close()
+    assert json.loads((tmp_path / "facts.json").read_text()) == {"n": 49}
+    assert json.loads((tmp_path / "others.json").read_text()) == {"n": 50}
+    assert stuck.calls == 3, "what was replaced while it waited is not written"
+    storage.save("facts", {"n": 51})
+    await storage.close()
+    assert Storage(tmp_path).load("facts") == {"n": 51}, "it can be used again"
+
+
+async def test_closing_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path,
+    stuck: StuckDisk,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("sungather.storage.CLOSE_WITHIN", 0.05)
+    storage = Storage(tmp_path)
+    storage.save("facts", {})
+    async with asyncio.timeout(20):
+        await storage.close()
+    assert not stuck.goes_on.is_set()
+    assert "stuck" in caplog.text
+
+
+def test_a_process_ends_while_its_disk_hangs(tmp_path: Path) -> None:
+    program = """
+import asyncio, os, sys, threading
+from pathlib import Path
+from sungather.storage import Storage
+
+async def main():
+    os.fsync = lambda _: threading.Event().wait()
+    storage = Storage(Path(sys.argv[1]))
+    storage.save("facts", {})
+    await storage.close()
+
+asyncio.run(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], timeout=60, check=False)
+    assert ended.returncode == 0
 
 
 def test_a_directory_belongs_to_one_daemon_at_a_time(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from plain_values import measurements
 
 from sungather.exporters.delivery import Delivery
 from sungather.exporters.influxdb import Influxdb, InfluxdbOptions
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from tests.outbox_parts import NOON, Time, reading
 from tests.real_parts import influxd, running, victoria_metrics
 from tests.stand_ins import Reply, Request, site
@@ -82,7 +82,7 @@ async def bench(
 ) -> AsyncGenerator[Bench]:
     time = Time()
     outbox = await Outbox.open(
-        tmp_path / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
+        tmp_path / "outbox.sqlite3", OutboxLimits(), ("influxdb",), time.clock, "boot"
     )
     naps = Naps()
     delivery = Delivery(

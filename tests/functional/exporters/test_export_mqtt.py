@@ -15,7 +15,7 @@ import aiomqtt
 import pytest
 
 from sungather.exporters.mqtt import Mqtt, MqttOptions
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Reading, State
 from tests.outbox_parts import Time, behind, reading
 from tests.real_parts import Server, mosquitto, running, tool
@@ -121,7 +121,7 @@ async def bench(
 ) -> AsyncGenerator[Bench]:
     time = time or Time()
     outbox = await Outbox.open(
-        tmp_path / "outbox.sqlite3", Limits(), ("mqtt",), time.clock, "boot"
+        tmp_path / "outbox.sqlite3", OutboxLimits(), ("mqtt",), time.clock, "boot"
     )
     mqtt = Mqtt(
         options,

@@ -13,7 +13,7 @@ import pytest
 from plain_values import measurements
 
 from sungather.exporters.pvoutput import Pvoutput, PvoutputOptions
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Value
 from tests.outbox_parts import NOON, Time, behind, reading
 from tests.stand_ins import Reply, Request, site
@@ -138,7 +138,7 @@ async def bench(
     time = time or (org.time if org else Time())
     org = org or PvoutputOrg(time)
     outbox = await Outbox.open(
-        tmp_path / "outbox.sqlite3", Limits(), ("pvoutput",), time.clock, "boot"
+        tmp_path / "outbox.sqlite3", OutboxLimits(), ("pvoutput",), time.clock, "boot"
     )
     with site(org.answer) as server:
         exporter = Pvoutput(options, outbox.feed("pvoutput"), time.clock, ZONE, url=server.url)
@@ -175,7 +175,7 @@ async def test_what_is_behind_an_inverter_is_not_counted_twice(tmp_path: Path) -
         await b.read(3, power=100)
         await b.round()
         assert b.org.kept == {"20260621 14:00": ["1500", "100", "", "50"]}
-        assert b.exporter._feed.figures().queue == 0  # pyright: ignore[reportPrivateUsage]
+        assert b.exporter._feed.stats().queue == 0  # pyright: ignore[reportPrivateUsage]
 
 
 async def both_then_one(b: Bench) -> None:
@@ -361,7 +361,7 @@ async def test_a_wrong_key_blocks_keeps_everything_and_is_never_shown(
         assert health.state == "blocked"
         assert words in health.message
         assert "k3y" not in caplog.text + health.message
-        assert b.outbox.feed("pvoutput").figures().queue == 11
+        assert b.outbox.feed("pvoutput").stats().queue == 11
 
 
 async def test_the_hourly_limit_is_waited_for_until_it_is_reset(tmp_path: Path) -> None:

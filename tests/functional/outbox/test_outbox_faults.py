@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from tests.outbox_parts import NOON, Time, reading
 from tests.real_parts import tool
 
@@ -22,7 +22,7 @@ _WRITER = """
 import asyncio, sys
 from datetime import datetime, timedelta, UTC
 from pathlib import Path
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from tests.outbox_parts import NOON, reading
 
 async def deliver(feed, file):
@@ -31,10 +31,10 @@ async def deliver(feed, file):
         for record in records:
             file.write(f"{record.values['pv_power']}\\n")
         file.flush()
-        await feed.settle(records)
+        await feed.ack(records)
 
 async def main(path, delivered, number, each):
-    outbox = await Outbox.open(Path(path), Limits(each_reading=each), ("a", "b"))
+    outbox = await Outbox.open(Path(path), OutboxLimits(each_reading=each), ("a", "b"))
     with open(delivered, "a") as file:
         task = asyncio.create_task(deliver(outbox.feed("a"), file))
         while True:
@@ -69,7 +69,7 @@ def _killed_at_random(path: Path, delivered: Path, first: int, chance: random.Ra
 
 @asynccontextmanager
 async def _opened(path: Path, *names: str) -> AsyncGenerator[Outbox]:
-    outbox = await Outbox.open(path, Limits(), names)
+    outbox = await Outbox.open(path, OutboxLimits(), names)
     yield outbox
     await outbox.close()
 
@@ -79,7 +79,7 @@ async def _owed(outbox: Outbox, name: str) -> list[int]:
     feed = outbox.feed(name)
     while records := await feed.batch_now(1000):
         found += [int(str(record.values["pv_power"])) for record in records]
-        await feed.settle(records)
+        await feed.ack(records)
     return found
 
 
@@ -131,7 +131,7 @@ async def test_a_full_disk_means_memory_says_so_and_recovers_by_itself(tmp_path:
     time = Time()
     with _small_disk(tmp_path) as disk:
         outbox = await Outbox.open(
-            disk / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
+            disk / "outbox.sqlite3", OutboxLimits(), ("influxdb",), time.clock, "boot"
         )
         filler = disk / "filler"
         await asyncio.to_thread(_fill, filler)
@@ -143,15 +143,15 @@ async def test_a_full_disk_means_memory_says_so_and_recovers_by_itself(tmp_path:
         assert health.state == "waiting"
         assert "full" in health.message
         feed = outbox.feed("influxdb")
-        assert feed.figures().queue == 50
+        assert feed.stats().queue == 50
         records = await feed.batch(20)
-        await feed.settle(records)
+        await feed.ack(records)
         await asyncio.to_thread(filler.unlink)
         await outbox.tick()
         assert outbox.health().state == "ok"
         await outbox.close()
         outbox = await Outbox.open(
-            disk / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
+            disk / "outbox.sqlite3", OutboxLimits(), ("influxdb",), time.clock, "boot"
         )
         assert await _owed(outbox, "influxdb") == list(range(20, 50))
         await outbox.close()
@@ -163,20 +163,20 @@ async def test_a_disk_that_is_read_only_means_memory_says_so_and_recovers_by_its
     time = Time()
     with _small_disk(tmp_path) as disk:
         outbox = await Outbox.open(
-            disk / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
+            disk / "outbox.sqlite3", OutboxLimits(), ("influxdb",), time.clock, "boot"
         )
         outbox.on_reading(reading(time.now, pv_power=0))
         await outbox.close()
         await _remount(disk, "ro")
         outbox = await Outbox.open(
-            disk / "outbox.sqlite3", Limits(), ("influxdb",), time.clock, "boot"
+            disk / "outbox.sqlite3", OutboxLimits(), ("influxdb",), time.clock, "boot"
         )
         for number in range(1, 5):
             time.pass_by(seconds=30)
             outbox.on_reading(reading(time.now, pv_power=number))
         await outbox.flush()
         assert outbox.health().state == "waiting"
-        assert outbox.feed("influxdb").figures().queue == 4
+        assert outbox.feed("influxdb").stats().queue == 4
         await _remount(disk, "rw")
         await outbox.tick()
         assert outbox.health().state == "ok"
@@ -204,7 +204,7 @@ from datetime import timedelta
 from pathlib import Path
 from sungather.clock import Clock
 from sungather.exporters.delivery import Delivery
-from sungather.outbox import Limits, Outbox
+from sungather.outbox import Outbox, OutboxLimits
 from tests.outbox_parts import Time
 
 class Counter:
@@ -224,7 +224,7 @@ async def main(path):
     global delivery
     time = Time()
     time.pass_by(days=360)
-    limits = Limits(days=3650, bytes=10**10)
+    limits = OutboxLimits(days=3650, bytes=10**10)
     outbox = await Outbox.open(Path(path), limits, ("x",), time.clock, "boot")
     counter = Counter()
     delivery = Delivery("x", outbox.feed("x"), counter, time.clock)
@@ -257,9 +257,10 @@ async def test_a_million_readings_are_worked_off_in_flat_memory_with_progress_sh
 
 def _store_a_million(path: Path) -> None:
     from sungather.outbox.record import Row, body_of, milliseconds
-    from sungather.outbox.store import Changes, Cursor, Store
+    from sungather.outbox.store import Changes, Cursor, OutboxFile
 
-    store = Store(path)
+    store = OutboxFile(path)
+    store.open()
     body = body_of(reading())
     start = milliseconds(NOON)
     step = round(timedelta(seconds=30).total_seconds() * 1000)

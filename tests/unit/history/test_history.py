@@ -1,14 +1,17 @@
 """The local history: what it keeps, for how long, and what it survives."""
 
 import asyncio
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import households
-from households import BERLIN, NOW, Watch, reading, running, silent
+from households import BERLIN, NOW, Watch, reading, ready, running, silent
 
 from sungather.history.service import History
 from sungather.reading import State
@@ -24,11 +27,11 @@ async def test_means_survive_a_restart(tmp_path: Path) -> None:
     for watts in (1000.0, 3000.0):
         history = opened(tmp_path / "history.db")
         async with running(history):
-            await history.ready()
+            await ready(history)
             history.on_reading(reading(pv_power=watts))
     history = opened(tmp_path / "history.db")
     async with running(history):
-        await history.ready()
+        await ready(history)
         day = await history.day(["house"], TODAY)
         (sample,) = day.samples.values()
         assert sample.means[0] == 2000.0, "two parts of one step are one mean"
@@ -39,7 +42,7 @@ async def test_readings_from_before_the_file_was_open_are_kept(tmp_path: Path) -
     history = opened(tmp_path / "history.db")
     history.on_reading(reading(pv_power=400))
     async with running(history):
-        await history.ready()
+        await ready(history)
         await history.commit()
         assert len((await history.day(["house"], TODAY)).samples) == 1
 
@@ -47,7 +50,7 @@ async def test_readings_from_before_the_file_was_open_are_kept(tmp_path: Path) -
 async def test_a_gap_stays_a_gap() -> None:
     history = opened(None)
     async with running(history):
-        await history.ready()
+        await ready(history)
         for minutes in (0, 5, 40):
             history.on_reading(reading(at=NOW + timedelta(minutes=minutes)))
         await history.commit()
@@ -58,7 +61,7 @@ async def test_a_gap_stays_a_gap() -> None:
 async def test_a_value_that_is_absent_is_not_zero_in_the_mean() -> None:
     history = opened(None)
     async with running(history):
-        await history.ready()
+        await ready(history)
         history.on_reading(reading("garage"))
         await history.commit()
         (sample,) = (await history.day(["garage"], TODAY)).samples.values()
@@ -68,7 +71,7 @@ async def test_a_value_that_is_absent_is_not_zero_in_the_mean() -> None:
 async def test_a_silent_step_keeps_its_state_and_no_values() -> None:
     history = opened(None)
     async with running(history):
-        await history.ready()
+        await ready(history)
         history.on_reading(silent(State.UNREACHABLE))
         await history.commit()
         (sample,) = (await history.day(["house"], TODAY)).samples.values()
@@ -79,7 +82,7 @@ async def test_a_silent_step_keeps_its_state_and_no_values() -> None:
 async def test_the_day_is_the_sites_and_has_23_hours_in_march() -> None:
     history = opened(None)
     async with running(history):
-        await history.ready()
+        await ready(history)
         spring = await history.day(["house"], date(2026, 3, 29))
         assert spring.end - spring.start == 23 * 3600
         assert datetime.fromtimestamp(spring.start, BERLIN).hour == 0
@@ -88,7 +91,7 @@ async def test_the_day_is_the_sites_and_has_23_hours_in_march() -> None:
 async def test_several_inverters_add_up_and_the_level_is_their_mean() -> None:
     history = opened(None)
     async with running(history):
-        await history.ready()
+        await ready(history)
         history.on_reading(reading(pv_power=1000, battery_level=40.0))
         history.on_reading(reading("garage", pv_power=500, battery_level=60.0))
         await history.commit()
@@ -101,7 +104,7 @@ async def test_totals_and_faults_survive_a_restart(tmp_path: Path) -> None:
     watch = Watch()
     history = opened(tmp_path / "history.db", watch)
     async with running(history):
-        await history.ready()
+        await ready(history)
         early = NOW - timedelta(days=20)
         history.on_reading(reading(at=early, pv_energy_today=10.0, pv_energy_total=1000.0))
         history.on_reading(
@@ -114,7 +117,7 @@ async def test_totals_and_faults_survive_a_restart(tmp_path: Path) -> None:
         before, faults = history.totals("house"), history.faults("house")
     history = opened(tmp_path / "history.db", watch)
     async with running(history):
-        await history.ready()
+        await ready(history)
         assert history.totals("house") == before
         assert [fault.text for fault in history.faults("house")] == [f.text for f in faults]
         pv = history.totals("house")["pv"]
@@ -127,7 +130,7 @@ async def test_a_counter_that_was_reset_counts_from_its_reset_after_a_restart_to
 ) -> None:
     history = opened(tmp_path / "history.db")
     async with running(history):
-        await history.ready()
+        await ready(history)
         for days, today, total in (
             (14, 10.0, 1000.0),
             (8, 9.0, 1200.0),
@@ -144,14 +147,14 @@ async def test_a_counter_that_was_reset_counts_from_its_reset_after_a_restart_to
     assert (before.month.kwh, before.month.since) == (47.0, TODAY - timedelta(days=6))
     history = opened(tmp_path / "history.db")
     async with running(history):
-        await history.ready()
+        await ready(history)
         assert history.totals("house")["pv"] == before
 
 
 async def test_a_fault_keeps_when_it_was_first_and_last_seen() -> None:
     history = opened(None)
     async with running(history):
-        await history.ready()
+        await ready(history)
         for minutes in (0, 7, 30):
             history.on_reading(
                 reading(at=NOW + timedelta(minutes=minutes), alarm_code_1="532 String")
@@ -165,7 +168,7 @@ async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -
     file.write_bytes(b"this was never a database" * 300)
     history = opened(file)
     async with running(history):
-        await history.ready()
+        await ready(history)
         history.on_reading(reading())
         await history.commit()
         assert history.health().state == "ok"
@@ -175,7 +178,7 @@ async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -
 async def test_a_disk_that_refuses_costs_nothing_but_memory(tmp_path: Path) -> None:
     history = opened(tmp_path / "history.db")
     async with running(history):
-        await history.ready()
+        await ready(history)
         with closing(sqlite3.connect(tmp_path / "history.db")) as other:
             other.execute("alter table samples rename to away")
         history.on_reading(reading(pv_power=700))
@@ -196,7 +199,7 @@ async def test_old_samples_are_thrown_away() -> None:
     watch = Watch()
     history = opened(None, watch, keep_days=2)
     async with running(history):
-        await history.ready()
+        await ready(history)
         history.on_reading(reading())
         await history.commit()
         assert (await history.day(["house"], TODAY)).samples
@@ -209,7 +212,7 @@ async def test_old_samples_are_thrown_away() -> None:
 async def test_a_clock_that_was_never_set_is_not_recorded() -> None:
     history = opened(None)
     async with running(history):
-        await history.ready()
+        await ready(history)
         history.on_reading(reading(at=datetime(1970, 1, 1, 5, tzinfo=UTC)))
         assert history.health().queue == 0
 
@@ -218,7 +221,7 @@ async def test_a_day_of_readings_is_a_few_transactions_and_kilobytes(tmp_path: P
     file = tmp_path / "history.db"
     history = opened(file)
     async with running(history):
-        await history.ready()
+        await ready(history)
         await households.lived(history)
     assert file.stat().st_size < 64 * 1024
 
@@ -227,7 +230,7 @@ async def test_taking_readings_does_not_wait_for_a_locked_file(tmp_path: Path) -
     file = tmp_path / "history.db"
     history = opened(file)
     async with running(history):
-        await history.ready()
+        await ready(history)
         with closing(sqlite3.connect(file)) as other:
             other.execute("begin immediate")
             history.on_reading(reading())
@@ -238,3 +241,45 @@ async def test_taking_readings_does_not_wait_for_a_locked_file(tmp_path: Path) -
             other.execute("rollback")
         await writing
         assert history.health().state == "ok"
+
+
+_ON_A_STUCK_DISK = """
+import asyncio, sys, threading
+from datetime import UTC
+from pathlib import Path
+from households import reading, ready
+from sungather.daemon.assembly import until_stopped
+from sungather.history.service import History
+from sungather.history.store import HistoryFile
+
+def write(*_):
+    print("writing", flush=True)
+    threading.Event().wait()
+
+async def main():
+    HistoryFile.write = write
+    history = History(Path(sys.argv[1]), UTC, commit_seconds=0.01)
+    history.on_reading(reading())
+    await until_stopped(history.run())
+
+asyncio.run(main())
+print("ended", flush=True)
+"""
+
+
+def test_a_disk_that_hangs_holds_up_no_stop(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _ON_A_STUCK_DISK, str(tmp_path / "history.db")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    ) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == "writing\n"
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            said, _ = daemon.communicate(timeout=60)
+        finally:
+            daemon.kill()
+    assert said == "ended\n"
+    assert daemon.returncode == 0

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sungather.outbox import Feed, Limits, Outbox, Record
+from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.ledger import MEMORY_ROWS
-from sungather.outbox.record import milliseconds
+from sungather.outbox.record import Row, body_of, milliseconds
+from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Measurement, State, rfc3339
+from sungather.sqlite_file import DamagedError
 from tests.outbox_parts import NOON, Time, behind, reading
 
 
@@ -28,12 +30,12 @@ async def opened(
     path: Path,
     *exporters: str,
     time: Time | None = None,
-    limits: Limits | None = None,
+    limits: OutboxLimits | None = None,
     boot: str = "boot",
 ) -> AsyncGenerator[Outbox]:
     outbox = await Outbox.open(
         path / "outbox.sqlite3",
-        limits or Limits(),
+        limits or OutboxLimits(),
         exporters or ("influxdb",),
         (time or Time()).clock,
         boot,
@@ -48,7 +50,7 @@ async def deliver_all(feed: Feed, limit: int = 100) -> list[Record]:
     """Take and accept everything that is owed."""
     delivered: list[Record] = []
     while batch := await feed.batch_now(limit):
-        await feed.settle(batch)
+        await feed.ack(batch)
         delivered.extend(batch)
     return delivered
 
@@ -127,11 +129,11 @@ async def test_what_is_kept_comes_again_and_what_is_rejected_is_set_aside_with_i
         feed = outbox.feed("influxdb")
         take(outbox, time, 1, 2, 3, 4)
         batch = await feed.batch(10)
-        await feed.settle(batch[:2], {batch[0].id: "field type conflict"})
+        await feed.ack(batch[:2], {batch[0].id: "field type conflict"})
         assert powers(await feed.batch(10)) == [3, 4]
-        assert feed.figures().delivered == 1
-        assert feed.figures().rejected == 1
-        assert feed.figures().queue == 2
+        assert feed.stats().delivered == 1
+        assert feed.stats().rejected == 1
+        assert feed.stats().queue == 2
     with sqlite3.connect(tmp_path / "outbox.sqlite3") as file:
         kept = file.execute("SELECT exporter, id, reason FROM rejected").fetchall()
     file.close()
@@ -146,9 +148,9 @@ async def test_a_batch_that_is_settled_twice_does_not_bring_back_what_came_after
         feed = outbox.feed("influxdb")
         take(outbox, time, 1, 2, 3)
         first = await feed.batch(1)
-        await feed.settle(first)
-        await feed.settle(await feed.batch(1))
-        await feed.settle(first)
+        await feed.ack(first)
+        await feed.ack(await feed.batch(1))
+        await feed.ack(first)
         assert powers(await feed.batch(10)) == [3]
 
 
@@ -180,7 +182,7 @@ async def test_a_restart_goes_on_where_each_exporter_was(tmp_path: Path) -> None
         take(outbox, time, 4)
         assert powers(await deliver_all(outbox.feed("fast"))) == [4]
         assert powers(await deliver_all(outbox.feed("slow"))) == [1, 2, 3, 4]
-        assert outbox.feed("fast").figures().delivered == 4
+        assert outbox.feed("fast").stats().delivered == 4
 
 
 async def test_ids_are_never_used_twice_even_when_everything_was_delivered_and_deleted(
@@ -213,7 +215,7 @@ async def test_one_exporter_dead_for_three_days_gets_all_of_it_while_the_other_g
     tmp_path: Path,
 ) -> None:
     time = Time()
-    limits = Limits(each_reading=False)
+    limits = OutboxLimits(each_reading=False)
     async with opened(tmp_path, "alive", "dead", time=time, limits=limits) as outbox:
         scans = 3 * 24 * 120
         for start in range(0, scans, 720):
@@ -222,7 +224,7 @@ async def test_one_exporter_dead_for_three_days_gets_all_of_it_while_the_other_g
                 range(start, start + 720)
             )
             await outbox.tick()
-        assert outbox.feed("dead").figures().queue == scans
+        assert outbox.feed("dead").stats().queue == scans
         late = await deliver_all(outbox.feed("dead"), 500)
         assert powers(late) == list(range(scans))
         assert [record.time for record in late] == [
@@ -235,7 +237,7 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     time = Time()
-    limits = Limits(bytes=400_000)
+    limits = OutboxLimits(bytes=400_000)
     async with opened(tmp_path, "alive", "dead", time=time, limits=limits) as outbox:
         text = "x" * 1000
         for number in range(2000):
@@ -243,8 +245,8 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
             time.pass_by(seconds=30)
             await deliver_all(outbox.feed("alive"))
         await outbox.flush()
-        figures = outbox.feed("dead").figures()
-        assert outbox.feed("alive").figures().dropped == 0
+        figures = outbox.feed("dead").stats()
+        assert outbox.feed("alive").stats().dropped == 0
         assert figures.dropped > 1000
         assert figures.queue == 2000 - figures.dropped
         assert "thinned out" in caplog.text
@@ -258,7 +260,7 @@ async def test_a_full_outbox_thins_out_the_oldest_counts_it_and_says_so(
 
 async def test_a_full_outbox_thins_out_each_inverter_alike(tmp_path: Path) -> None:
     time = Time()
-    async with opened(tmp_path, time=time, limits=Limits(bytes=200_000)) as outbox:
+    async with opened(tmp_path, time=time, limits=OutboxLimits(bytes=200_000)) as outbox:
         for number in range(1000):
             name = ("east", "west")[number % 2]
             outbox.on_reading(reading(time.now, name, pv_power=number, text="x" * 1000))
@@ -271,13 +273,13 @@ async def test_a_full_outbox_thins_out_each_inverter_alike(tmp_path: Path) -> No
 
 async def test_readings_older_than_the_limit_are_dropped_and_counted(tmp_path: Path) -> None:
     time = Time()
-    async with opened(tmp_path, time=time, limits=Limits(days=14)) as outbox:
+    async with opened(tmp_path, time=time, limits=OutboxLimits(days=14)) as outbox:
         take(outbox, time, 1, 2)
         time.pass_by(days=15)
         take(outbox, time, 3)
         await outbox.tick()
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [3]
-        assert outbox.feed("influxdb").figures().dropped == 2
+        assert outbox.feed("influxdb").stats().dropped == 2
 
 
 @pytest.mark.parametrize(
@@ -312,7 +314,7 @@ async def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_count
         take(outbox, time, 5000, 5001)
         assert powers(await deliver_all(feed))[-1] == 5001
         assert outbox.health().state == "ok"
-        figures = feed.figures()
+        figures = feed.stats()
         assert figures.delivered + figures.dropped + figures.rejected == 2002
     assert (tmp_path / "outbox.sqlite3.damaged").exists()
 
@@ -379,7 +381,7 @@ async def test_memory_is_bounded_when_there_is_no_disk_for_days(tmp_path: Path) 
         for start in range(0, 3 * MEMORY_ROWS, 1000):
             take(outbox, time, *range(start, start + 1000))
             await outbox.flush()
-        figures = outbox.feed("influxdb").figures()
+        figures = outbox.feed("influxdb").stats()
         assert figures.queue <= MEMORY_ROWS
         assert figures.dropped == 3 * MEMORY_ROWS - figures.queue
         assert powers(await deliver_all(outbox.feed("influxdb")))[-1] == 3 * MEMORY_ROWS - 1
@@ -391,7 +393,7 @@ async def test_minute_mode_loses_at_most_the_minute_that_a_power_cut_ends(
     monkeypatch.setattr("sungather.outbox._TICK", 0.01)
     monkeypatch.setattr("sungather.outbox._MINUTE", 0.03)
     time = Time()
-    async with opened(tmp_path, time=time, limits=Limits(each_reading=False)) as outbox:
+    async with opened(tmp_path, time=time, limits=OutboxLimits(each_reading=False)) as outbox:
         log = tmp_path / "outbox.sqlite3-wal"
         await outbox.flush()
         before = log.stat().st_size
@@ -415,7 +417,7 @@ async def test_minute_mode_writes_nothing_for_readings_delivered_within_the_minu
     tmp_path: Path,
 ) -> None:
     time = Time()
-    async with opened(tmp_path, time=time, limits=Limits(each_reading=False)) as outbox:
+    async with opened(tmp_path, time=time, limits=OutboxLimits(each_reading=False)) as outbox:
         log = tmp_path / "outbox.sqlite3-wal"
         await outbox.flush()
         before = log.stat().st_size
@@ -466,7 +468,72 @@ async def test_a_reading_of_a_run_that_never_knew_the_time_is_set_aside_not_sent
     async with opened(tmp_path, time=time, boot="second") as outbox:
         take(outbox, time, 2)
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [2]
-        assert outbox.feed("influxdb").figures().rejected == 1
+        assert outbox.feed("influxdb").stats().rejected == 1
+
+
+async def test_many_readings_of_such_a_run_are_skipped_with_one_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    never_set = milliseconds(NOON.replace(year=1970))
+    body = body_of(reading())
+    file = OutboxFile(tmp_path / "outbox.sqlite3")
+    file.open()
+    rows = [
+        Row(n, "roof", "first", n, never_set + n, never_set + n, body) for n in range(1, 60_001)
+    ]
+    file.write(Changes(rows, {"influxdb": Cursor(0)}))
+    file.close()
+    time = Time()
+    async with opened(tmp_path, time=time, boot="second") as outbox:
+        take(outbox, time, 2)
+        feed = outbox.feed("influxdb")
+        (record,) = await feed.batch_now(50)
+        assert record.values == {"pv_power": 2}
+        await feed.ack([record])
+        stats = feed.stats()
+        assert (stats.queue, stats.delivered, stats.rejected) == (0, 1, 60_000)
+    errors = [entry.getMessage() for entry in caplog.records if entry.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert "60000" in errors[0]
+    async with opened(tmp_path, time=time, boot="second") as outbox:
+        assert outbox.feed("influxdb").stats().rejected == 60_000, "not skipped a second time"
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite3")) as kept:
+        assert kept.execute("SELECT count(*) FROM rejected").fetchone() == (1000,)
+
+
+async def test_what_was_skipped_is_skipped_once_even_if_nothing_else_happens(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    time = Time(now=NOON.replace(year=1970))
+    async with opened(tmp_path, time=time, boot="first") as outbox:
+        take(outbox, time, 1, 2)
+    time.set(NOON)
+    for _ in range(2):
+        async with opened(tmp_path, time=time, boot="second") as outbox:
+            assert await outbox.feed("influxdb").batch_now(10) == []
+            assert outbox.feed("influxdb").stats().rejected == 2
+    assert caplog.text.count("cannot be delivered") == 1
+
+
+async def test_a_disk_that_damages_every_file_is_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise DamagedError("every page is wrong")
+
+    time = Time()
+    async with opened(tmp_path, time=time) as outbox:
+        with monkeypatch.context() as patch:
+            patch.setattr(OutboxFile, "write", damaged)
+            take(outbox, time, 1)
+            await outbox.feed("influxdb").notes()  # comes behind the reading
+        assert len(set_aside(tmp_path)) <= 2
+        await outbox.flush()
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1], "still in memory"
+
+
+def set_aside(directory: Path) -> list[Path]:
+    return list(directory.glob("*.damaged*[!l]"))
 
 
 async def test_a_machine_that_starts_with_the_time_of_its_shutdown_waits_for_the_time_servers(
@@ -509,7 +576,7 @@ async def test_a_clock_that_was_never_set_is_not_trusted_however_long_it_takes(
         time.set(NOON)
         (record,) = await deliver_all(outbox.feed("influxdb"))
         assert record.time == NOON - timedelta(days=1, seconds=30)
-        assert outbox.feed("influxdb").figures().rejected == 0
+        assert outbox.feed("influxdb").stats().rejected == 0
 
 
 async def test_without_time_servers_the_wait_ends(tmp_path: Path) -> None:
@@ -544,8 +611,8 @@ async def test_notes_survive_a_restart_and_come_with_the_cursor_in_one_step(
     async with opened(tmp_path, "pvoutput", time=time) as outbox:
         take(outbox, time, 1)
         feed = outbox.feed("pvoutput")
-        await feed.settle(await feed.batch(10), notes={"a": "1", "b": "2"})
-        await feed.settle([], notes={"a": None})
+        await feed.ack(await feed.batch(10), notes={"a": "1", "b": "2"})
+        await feed.ack([], notes={"a": None})
     async with opened(tmp_path, "pvoutput", time=time) as outbox:
         assert await outbox.feed("pvoutput").notes() == {"b": "2"}
         assert await deliver_all(outbox.feed("pvoutput")) == []
@@ -571,7 +638,7 @@ async def test_whatever_the_order_of_events_every_exporter_gets_every_reading_on
 ) -> None:
     directory = tmp_path_factory.mktemp("outbox")
     time = Time()
-    limits = Limits(each_reading=each_reading)
+    limits = OutboxLimits(each_reading=each_reading)
     taken = 0
     got: dict[str, list[object]] = {"a": [], "b": []}
     chance = random.Random(1)
@@ -596,9 +663,9 @@ async def test_whatever_the_order_of_events_every_exporter_gets_every_reading_on
                 feed = outbox.feed(what)
                 batch = await feed.batch_now(count)
                 accepted = batch if count == 10_000 else batch[: chance.randint(0, len(batch))]
-                await feed.settle(accepted)
+                await feed.ack(accepted)
                 got[what] += powers(accepted)
     for name in got:
-        assert outbox.feed(name).figures().queue == 0
+        assert outbox.feed(name).stats().queue == 0
     await outbox.close()
     assert got == {"a": list(range(taken)), "b": list(range(taken))}

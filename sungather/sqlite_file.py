@@ -1,0 +1,191 @@
+"""One SQLite file of the state directory: opened, locked, and set aside when it is damaged.
+
+Write-ahead log, so that a killed process leaves the last commit behind. All methods block, and
+belong on one thread: that of a `Worker`, which holds up no exit.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from itertools import chain, count
+from pathlib import Path
+from typing import ClassVar
+
+log = logging.getLogger(__name__)
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_LOGS = ("-wal", "-journal")
+"""What SQLite keeps beside a file, and needs in order to read it."""
+
+
+class DamagedError(sqlite3.DatabaseError):
+    """The file is sound for SQLite, but of no use to us."""
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file itself is broken, as against a disk that is full or read-only."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, DamagedError) or (isinstance(code, int) and code & 0xFF in _DAMAGED)
+
+
+class SqliteFile:
+    """Plain, blocking access. A subclass has the schema, the queries, and the hooks it needs."""
+
+    schema: ClassVar[str]
+    """Statements that make the tables, separated by semicolons."""
+    version: ClassVar[int] = 1
+    synchronous: ClassVar[str] = "NORMAL"
+    """FULL: a commit that returned survives a power cut. NORMAL: the last few may be lost."""
+    exclusive: ClassVar[bool] = False
+    """Whether no other process may open the file meanwhile."""
+    busy_seconds: ClassVar[float] = 0.0
+    """How long to wait for another process that has locked the file."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Name the file; `open` opens it. None keeps everything in memory."""
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file to read from and write to."""
+        return self._connection is not None
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection; it is in autocommit mode, see `transaction`.
+
+        Raises:
+            sqlite3.OperationalError: when the file is not open.
+        """
+        if self._connection is None:
+            raise sqlite3.OperationalError("it is not open")
+        return self._connection
+
+    def open(self) -> None:
+        """Open or make the file. A damaged one is set aside, and a new one begun.
+
+        Raises:
+            sqlite3.Error: when the disk does not play along.
+            OSError: when the directory cannot be made.
+        """
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connect()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                self.close()
+                raise
+            self.replace(error)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the file. It can be opened again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def replace(self, why: Exception) -> None:
+        """Set the damaged file aside, and begin a new one in its place.
+
+        Raises:
+            sqlite3.Error: when that does not work either.
+            OSError: the same, of the file system.
+        """
+        if self.path is None:
+            raise why
+        aside = _free_name(self.path)
+        log.error(
+            "%s is damaged (%s). It is set aside as %s, and a new file is begun.",
+            self.path, why, aside.name,
+        )  # fmt: skip
+        try:
+            # Renamed before it is closed: closing may move the log into the file, and remove it.
+            for suffix in ("", *_LOGS):
+                with suppress(FileNotFoundError):
+                    _beside(self.path, suffix).replace(_beside(aside, suffix))
+            _beside(self.path, "-shm").unlink(missing_ok=True)
+            self.close()
+            self.was_set_aside()
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def transaction(self) -> Generator[sqlite3.Connection]:
+        """All or nothing; written down when the block ends."""
+        db = self.db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+
+    def pragma(self, name: str) -> int:
+        """A number that SQLite knows about the file."""
+        return int(self.db.execute(f"PRAGMA {name}").fetchone()[0])
+
+    # -- hooks ----------------------------------------------------------------------------
+
+    def was_opened(self) -> None:
+        """Read what is needed at the start. Damage that shows here replaces the file as well."""
+
+    def was_set_aside(self) -> None:
+        """What the file held is not there any more."""
+
+    def other_version(self, found: int) -> None:
+        """The file has another version of the schema, so it cannot be used as it is.
+
+        Raises:
+            sqlite3.OperationalError: to leave the file as it is.
+            DamagedError: to set it aside.
+        """
+        raise sqlite3.OperationalError(f"it was written by another release (version {found})")
+
+    def _connect(self) -> None:
+        # The loop's thread never touches it; but a thread that hangs may have to be replaced.
+        self._connection = db = sqlite3.connect(
+            self.path or ":memory:",
+            timeout=self.busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if self.exclusive:
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={self.synchronous}")
+        db.execute("PRAGMA cache_size=-512")
+        db.execute("PRAGMA journal_size_limit=1048576")
+        with self.transaction():
+            version = self.pragma("user_version")
+            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if version == 0 and tables == 0:
+                for statement in self.schema.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={self.version}")
+            elif version != self.version:
+                self.other_version(version)
+        self.was_opened()
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _free_name(path: Path) -> Path:
+    """`<name>.damaged`, or with a number when that is taken: what was set aside stays."""
+    numbers = chain([""], (f"-{number}" for number in count(2)))
+    names = (_beside(path, f".damaged{number}") for number in numbers)
+    return next(
+        name
+        for name in names
+        if not any(_beside(name, suffix).exists() for suffix in ("", *_LOGS))
+    )

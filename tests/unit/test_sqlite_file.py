@@ -1,0 +1,135 @@
+"""The one way in which SQLite files are opened, written, and set aside."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sungather.sqlite_file import DamagedError, SqliteFile
+
+
+class Notebook(SqliteFile):
+    """A file with one table."""
+
+    schema = "CREATE TABLE lines (text TEXT NOT NULL)"
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path)
+        self.found: list[str] = []
+        self.lost = 0
+
+    def was_opened(self) -> None:
+        self.found = [row[0] for row in self.db.execute("SELECT text FROM lines")]
+        if "unfit" in self.found:
+            raise DamagedError("a line is unfit")
+
+    def was_set_aside(self) -> None:
+        self.lost += 1
+
+    def add(self, *lines: str | None) -> None:
+        with self.transaction() as db:
+            for line in lines:
+                db.execute("INSERT INTO lines VALUES (?)", (line,))
+
+
+def opened(path: Path | None) -> Notebook:
+    notebook = Notebook(path)
+    notebook.open()
+    return notebook
+
+
+def test_what_was_written_is_found_by_the_next_process(tmp_path: Path) -> None:
+    with closing(opened(tmp_path / "new" / "file")) as notebook:
+        notebook.add("a", "b")
+    with closing(opened(tmp_path / "new" / "file")) as notebook:
+        assert notebook.found == ["a", "b"]
+
+
+def test_a_transaction_is_all_or_nothing_and_the_next_one_works(tmp_path: Path) -> None:
+    with closing(opened(tmp_path / "file")) as notebook:
+        with pytest.raises(sqlite3.IntegrityError):
+            notebook.add("half", None)
+        notebook.add("whole")
+    with closing(opened(tmp_path / "file")) as notebook:
+        assert notebook.found == ["whole"]
+
+
+def test_each_damaged_file_is_set_aside_under_a_name_of_its_own(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / "file").write_bytes(f"never a database {number}".encode() * 300)
+        with closing(opened(tmp_path / "file")) as notebook:
+            assert (notebook.found, notebook.lost) == ([], 1)
+            notebook.add("works")
+    aside = {file.name: file.read_bytes()[:17] for file in tmp_path.glob("file.damaged*")}
+    assert aside == {
+        "file.damaged": b"never a database ",
+        "file.damaged-2": b"never a database ",
+        "file.damaged-3": b"never a database ",
+    }
+
+
+def test_the_log_goes_along_with_a_damaged_file(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    opened(tmp_path / "file").close()
+    with closing(opened(tmp_path / "file")) as notebook:
+        notebook.add("in the log alone")
+        for suffix in ("", "-wal"):
+            shutil.copy(tmp_path / f"file{suffix}", killed)
+    log = (killed / "file-wal").read_bytes()
+    (killed / "file").write_bytes(b"the first page was overwritten. " * 128)
+    with closing(opened(killed / "file")) as notebook:
+        assert notebook.lost == 1
+        notebook.add("new")
+    assert (killed / "file.damaged").read_bytes().startswith(b"the first page")
+    assert (killed / "file.damaged-wal").read_bytes() == log
+    with closing(opened(killed / "file")) as notebook:
+        assert notebook.found == ["new"], "the old log is not applied to the new file"
+
+
+def test_a_file_whose_content_is_of_no_use_is_set_aside_whole(tmp_path: Path) -> None:
+    with closing(opened(tmp_path / "file")) as notebook:
+        notebook.add("unfit", "kept")
+    with closing(opened(tmp_path / "file")) as notebook:
+        assert (notebook.found, notebook.lost) == ([], 1)
+    with closing(sqlite3.connect(tmp_path / "file.damaged")) as aside:
+        assert aside.execute("SELECT text FROM lines").fetchall() == [("unfit",), ("kept",)]
+
+
+def test_a_file_of_another_release_is_left_as_it_is(tmp_path: Path) -> None:
+    with closing(opened(tmp_path / "file")) as notebook:
+        notebook.add("later")
+        notebook.db.execute("PRAGMA user_version=9")
+    other = Notebook(tmp_path / "file")
+    with pytest.raises(sqlite3.OperationalError, match="another release"):
+        other.open()
+    assert not other.is_open
+    with closing(sqlite3.connect(tmp_path / "file")) as file:
+        assert file.execute("SELECT text FROM lines").fetchall() == [("later",)]
+
+
+def test_a_damaged_file_that_cannot_be_moved_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"never a database" * 300)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    notebook = Notebook(tmp_path / "file")
+    with pytest.raises(PermissionError):
+        notebook.open()
+    assert not notebook.is_open
+    monkeypatch.undo()
+    notebook.open()
+    notebook.close()
+    assert (tmp_path / "file.damaged").exists()
+
+
+def test_without_a_path_it_lives_in_memory() -> None:
+    with closing(opened(None)) as notebook:
+        notebook.add("a")
+        assert notebook.db.execute("SELECT text FROM lines").fetchall() == [("a",)]
