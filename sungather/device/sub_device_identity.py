@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from sungather import errors
 from sungather.device.identify import Ask, Identity
-from sungather.options.devices import FIRST_BATTERY, Kind
+from sungather.device.sub_device_places import FIRST_BATTERY
+from sungather.options.devices import SubDeviceKind
 from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.device import Device
@@ -30,7 +31,7 @@ class _Plate:
 
 
 _PLATES = {
-    Kind.BATTERY: _Plate(
+    SubDeviceKind.BATTERY: _Plate(
         "battery",
         whole=Block(Space.INPUT, 10710, 21),
         rest=Block(Space.INPUT, 10711, 20),
@@ -39,7 +40,7 @@ _PLATES = {
         firmware=(10721, 10),
         firmware_name="battery_bcu_firmware",
     ),
-    Kind.CHARGER: _Plate(
+    SubDeviceKind.CHARGER: _Plate(
         "ev-charger",
         whole=Block(Space.INPUT, 21201, 35),
         rest=Block(Space.INPUT, 21216, 20),
@@ -52,7 +53,7 @@ _PLATES = {
 
 
 async def identify_behind(
-    ask: Ask, kind: Kind, unit: int, inverter: Device, connection: str
+    ask: Ask, kind: SubDeviceKind, unit: int, inverter: Device, connection: str
 ) -> Identity | None:
     """The device on the unit that `ask` asks; None for something else than `kind`.
 
@@ -79,7 +80,7 @@ async def identify_behind(
         model = f"{kind} (0x{code:04X})" if code else str(kind)
         device = Device(code, model, plate.family)
     path, masked = inverter.path, inverter.masked
-    if kind is Kind.BATTERY and unit >= FIRST_BATTERY and connection != "http":
+    if kind is SubDeviceKind.BATTERY and unit >= FIRST_BATTERY and connection != "http":
         path, masked = Path.CABLE, False  # only the LAN port has these units
     device = replace(device, path=path, masked=masked)
     return Identity(device, serial, {plate.firmware_name: firmware} if firmware else {})

@@ -18,8 +18,9 @@ from sungather.device.requester import Requester
 from sungather.device.session import Session
 from sungather.device.states import problem_of, state_of
 from sungather.device.sub_device_identity import identify_behind
+from sungather.device.sub_device_places import FIRST_BATTERY, usual_units
 from sungather.options.configuration import InverterOptions
-from sungather.options.devices import FIRST_BATTERY, Kind, Wanted, usual_units, wanted_devices
+from sungather.options.devices import SubDeviceKind, WantedDevice, wanted_devices
 from sungather.reading import Problem, Reading, State
 from sungather.registers.catalogue import registers_for
 from sungather.registers.device import Device
@@ -39,7 +40,7 @@ _TRIES = 3  # scans in which to look, when contention left it open whether there
 class _Member:
     """A device that is there, or that the options say is."""
 
-    kind: Kind
+    kind: SubDeviceKind
     unit: int
     name: str
     newest: Reading
@@ -103,7 +104,7 @@ class Behind:
             self._serial = inverter.serial
             self._set_members(remembered)
             return
-        found: dict[tuple[Kind, int], Identity | None] = {}
+        found: dict[tuple[SubDeviceKind, int], Identity | None] = {}
         settled = True
         for wanted in self._wanted:
             here, sure = await self._search(wanted, device)
@@ -122,12 +123,12 @@ class Behind:
             self._remember(inverter.serial)
 
     async def _search(
-        self, wanted: Wanted, device: Device
-    ) -> tuple[dict[tuple[Kind, int], Identity | None], bool]:
+        self, wanted: WantedDevice, device: Device
+    ) -> tuple[dict[tuple[SubDeviceKind, int], Identity | None], bool]:
         """Devices of one entry of the option, and whether that is the last word."""
         if wanted.unit is not None:
             return {(wanted.kind, wanted.unit): None}, True
-        found: dict[tuple[Kind, int], Identity | None] = {}
+        found: dict[tuple[SubDeviceKind, int], Identity | None] = {}
         serials: set[str] = set()
         settled = True
         for unit in usual_units(wanted.kind, device, self._transport.name):
@@ -202,7 +203,7 @@ class Behind:
             via=self._options.name,
         )
 
-    async def _ask_who(self, kind: Kind, unit: int, inverter: Device) -> Identity | None:
+    async def _ask_who(self, kind: SubDeviceKind, unit: int, inverter: Device) -> Identity | None:
         requester = self._requester(unit)
         return await identify_behind(requester.ask, kind, unit, inverter, self._transport.name)
 
@@ -211,10 +212,10 @@ class Behind:
 
     # Members
 
-    def _set_members(self, places: Iterable[tuple[Kind, int]]) -> None:
+    def _set_members(self, places: Iterable[tuple[SubDeviceKind, int]]) -> None:
         """The devices from now on, numbered by kind in the order in which they were found."""
         self._members = []
-        numbers = dict.fromkeys(Kind, 0)
+        numbers = dict.fromkeys(SubDeviceKind, 0)
         for kind, unit in places:
             numbers[kind] += 1
             name = f"{self._options.name}-{kind}-{numbers[kind]}"
@@ -237,13 +238,13 @@ class Behind:
 
     # Memory
 
-    def _remembered(self, serial: str) -> list[tuple[Kind, int]] | None:
+    def _remembered(self, serial: str) -> list[tuple[SubDeviceKind, int]] | None:
         """What was found behind this inverter before, if that still holds."""
         memory = self._storage.load(self._memory_name)
         try:
             until = datetime.fromisoformat(str(memory.get("until")))
             places = [
-                (Kind(kind), int(unit))
+                (SubDeviceKind(kind), int(unit))
                 for kind, unit in cast(list[tuple[str, int]], memory.get("found"))
             ]
             same = (memory.get("serial"), memory.get("devices")) == (serial, self._options.devices)

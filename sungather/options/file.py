@@ -13,7 +13,8 @@ from typing import Final
 
 import yaml
 
-from sungather.options.table import Option, Value, is_group, option
+from sungather.options.keys import is_group, option
+from sungather.options.option import Option, OptionValue
 from sungather.options.values import shown, text_of
 
 LARGEST = 256 * 1024
@@ -107,7 +108,7 @@ def _tag_of_plain(text: str) -> str:
     return yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False))  # pyright: ignore
 
 
-def render(values: Mapping[str, Value]) -> str:
+def render(values: Mapping[str, OptionValue]) -> str:
     """The file that gives these values when it is read; texts stand in double quotes."""
     lines: list[str] = []
     above: list[str] = []

@@ -20,7 +20,8 @@ from homeassistant import auth, bootstrap, config_entries, core, loader, setup
 from homeassistant.helpers import device_registry, entity_registry
 
 from sungather.clock import Clock
-from sungather.exporters.mqtt import Mqtt, MqttOptions
+from sungather.exporters.mqtt import Mqtt
+from sungather.options.table import MqttOptions
 from sungather.outbox import Limits, Outbox
 from sungather.reading import State
 from tests.outbox_parts import behind, reading

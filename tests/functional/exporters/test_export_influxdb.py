@@ -16,7 +16,8 @@ from urllib.request import urlopen
 import pytest
 
 from sungather.exporters.delivery import Delivery
-from sungather.exporters.influxdb import Influxdb, InfluxdbOptions
+from sungather.exporters.influxdb import Influxdb
+from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Limits, Outbox
 from tests.outbox_parts import NOON, Time, reading
 from tests.real_parts import influxd, running, victoria_metrics

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sungather.exporters.pvoutput import Pvoutput, PvoutputOptions
+from sungather.exporters.pvoutput import Pvoutput
+from sungather.options.table import PvoutputOptions
 from sungather.outbox import Limits, Outbox
 from sungather.reading import Value
 from tests.outbox_parts import NOON, Time, behind, reading
