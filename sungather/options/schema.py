@@ -1,4 +1,4 @@
-"""The table of options for others: a JSON Schema of the file, and rows for people."""
+"""The table of options for others: a JSON Schema of the file, and rows for people and the docs."""
 
 from collections.abc import Iterable, Sequence
 
@@ -38,15 +38,6 @@ def rows() -> list[dict[str, str]]:
         {"key": row.key, "takes": _takes(row), "default": _default(row), "help": row.help}
         for row in OPTIONS
     ]
-
-
-def markdown() -> str:
-    """The table of options for the docs."""
-    lines = ["| Option | Takes | Default | Meaning |", "|---|---|---|---|"]
-    for row in rows():
-        cells = [f"`{row['key']}`", row["takes"], row["default"], row["help"]]
-        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-    return "\n".join(lines) + "\n"
 
 
 def _takes(row: Option) -> str:
