@@ -1,7 +1,7 @@
 """Where readings go.
 
-An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one block
-of options, and its name and one line in `_delivering` below.
+An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one group
+of options, its name in `_DELIVERING`, and a line each in `_enabled` and `_delivering` below.
 """
 
 import asyncio
