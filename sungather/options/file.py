@@ -308,7 +308,8 @@ class _Walk:
     def _scalar(self, key: str, row: Option | None, event: yaml.ScalarEvent) -> None:
         text = str(event.value)
         plain = not event.style
-        if plain and row is not None and not text:
+        # A block that is empty has lost what stood behind its sign: ">#word" is a comment to YAML.
+        if (plain or event.style in ("|", ">")) and row is not None and not text:
             because = " (in quotes if it begins with #)" if row.kind.is_text else ""
             sentence = f"{key} has no value: write one{because}, or remove the line."
             self._refuse(key, event, sentence)

@@ -125,6 +125,8 @@ def test_any_tree_gives_options_or_sentences_without_the_secret(
 @example("password", "*", "", "")
 @example("password", "{", ": x}", "")
 @example("password", "|\n", "\n", "")
+@example("password", ">#", "", "")
+@example("password", "|#", "", "")
 def test_a_secret_written_in_any_broken_way_is_never_shown(
     key: str, before: str, after: str, rest: str
 ) -> None:
