@@ -11,13 +11,13 @@ from plain_values import measurements
 
 from sungather.clock import Clock
 from sungather.history.service import History
+from sungather.options.table import WebOptions
 from sungather.reading import Path as Way
 from sungather.reading import Problem, Reading, State, Value
 from sungather.service import Health
 from sungather.simulator.day import Life, Site
 from sungather.web import WebServer
 from sungather.web.http import Limits
-from sungather.web.server import WebOptions
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = date(2026, 6, 18)
@@ -207,7 +207,7 @@ async def household(
     watch = watch or Watch()
     history = History(None, BERLIN, clock=watch.clock, commit_seconds=3600)
     web = WebServer(
-        WebOptions("127.0.0.1", 0),
+        WebOptions(address="127.0.0.1", port=0),
         history=history,
         services=lambda: [web.health(), history.health(), *services],
         timezone=BERLIN,

@@ -36,7 +36,7 @@ def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Co
     configuration = load(chosen.config, chosen.settings, need_inverter=need_inverter)
     privileges.drop_root()  # the file of options was the last thing that root was needed for
     logging.basicConfig(
-        level=configuration.log_level, format="%(levelname)s %(message)s", stream=sys.stderr
+        level=configuration.log.level, format="%(levelname)s %(message)s", stream=sys.stderr
     )
     if chosen.command in ("run", "check-config"):
         for warning in configuration.warnings:
@@ -63,7 +63,7 @@ def _daemon(chosen: argparse.Namespace) -> int:
     if (directory := privileges.logs_directory()) is not None:
         from sungather.daemon.log_files import log_to_files
 
-        log_to_files(directory, configuration.log_level)
+        log_to_files(directory, configuration.log.level)
     asyncio.run(assembly.run(configuration))
     return 0
 
@@ -82,7 +82,7 @@ async def _answer(
     except errors.OptionsError as error:
         # Now, because the file may not be readable a second time: root is given up after this.
         trouble, configuration = error, _configuration(chosen, need_inverter=False)
-    socket = configuration.storage / control.SOCKET
+    socket = configuration.state_directory / control.SOCKET
     answer = await control.ask_daemon(socket, chosen.command, configuration.targets)
     if answer is None:
         if trouble is not None:
@@ -114,7 +114,7 @@ async def _read_all(configuration: Configuration) -> Answer:
 async def _no_daemon(configuration: Configuration) -> Answer:
     raise errors.DaemonError(
         "No daemon is running, so there are no newest readings. Start it with 'sungather run', "
-        f"or use 'sungather run-once'. (Looked in {configuration.storage}.)"
+        f"or use 'sungather run-once'. (Looked in {configuration.state_directory}.)"
     )
 
 

@@ -16,10 +16,11 @@ from sungather.daemon.assembly import pollers, until_stopped
 from sungather.daemon.collector import Collector
 from sungather.history.service import History
 from sungather.options.configuration import load
+from sungather.options.table import WebOptions
 from sungather.reading import Reading
 from sungather.service import Health, Service
 from sungather.simulator import device_named, serve
-from sungather.web.server import WebOptions, WebServer
+from sungather.web.server import WebServer
 
 _SUNRISE = 5
 """Local hour at which the demo's day begins."""
@@ -48,7 +49,7 @@ async def demo(chosen: argparse.Namespace) -> int:
             configuration = load(None, [f"{key}={value}" for key, value in settings.items()])
             history = History(None, configuration.timezone, clock=clock, commit_seconds=1)
             web = WebServer(
-                WebOptions("127.0.0.1", 0),
+                WebOptions(address="127.0.0.1", port=0),
                 history=history,
                 services=list,
                 timezone=configuration.timezone,

@@ -16,7 +16,7 @@ from typing import cast
 from sungather import __version__, control, errors
 from sungather.daemon import log_files
 from sungather.options.configuration import Configuration
-from sungather.options.table import option
+from sungather.options.keys import option
 from sungather.privileges import SUPPORT, in_snap, logs_directory
 
 _LONGEST_LOG = 512 * 1024
@@ -35,7 +35,7 @@ async def bundle(configuration: Configuration, now: datetime) -> str:
         "versions": _json(_versions()),
         "options in force": _json(configuration.as_json()),
         **{f"answer of the daemon: {name}": _json(one) for name, one in answers.items()},
-        "files": "\n".join(_files(configuration.storage)),
+        "files": "\n".join(_files(configuration.state_directory)),
         "log": _log(),
     }
     text = "\n".join(f"== {title}\n{content}\n" for title, content in parts.items())
@@ -68,7 +68,8 @@ def write(text: str, file: Path) -> None:
 
 async def _answer(configuration: Configuration, command: str) -> Mapping[str, object]:
     try:
-        answer = await control.ask_daemon(configuration.storage / control.SOCKET, command, [])
+        socket = configuration.state_directory / control.SOCKET
+        answer = await control.ask_daemon(socket, command, [])
     except errors.DaemonError as error:
         return {"error": str(error)}
     return answer or {"error": "no daemon is running"}

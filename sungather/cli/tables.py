@@ -12,7 +12,7 @@ from sungather import household
 from sungather.daemon import answers
 from sungather.daemon.answers import Answer
 from sungather.options.file import parse
-from sungather.options.table import Value
+from sungather.options.option import OptionValue
 from sungather.options.values import text_of
 from sungather.privileges import in_snap
 from sungather.reading import Reading
@@ -195,7 +195,7 @@ def _discovered(answer: Answer) -> list[RenderableType]:
 def _configuration(answer: Answer) -> list[RenderableType]:
     table = Table("option", "value", box=None, pad_edge=False)
     for key, value in cast(Mapping[str, object], answer["options"]).items():
-        table.add_row(key, "" if value is None else text_of(cast(Value, value)))
+        table.add_row(key, "" if value is None else text_of(cast(OptionValue, value)))
     return [table, Text("The options are right.", style="green")]
 
 

@@ -36,7 +36,7 @@ def pollers(
 ) -> list[Poller]:
     """One poller an inverter of the options."""
     clock = clock or Clock()
-    storage = Storage(configuration.storage)
+    storage = Storage(configuration.state_directory)
     found: list[Poller] = []
 
     def today() -> date:
@@ -68,15 +68,14 @@ def page(
     history_file: Path,
 ) -> list[Service]:
     """The page and its history, if the page is wanted; it shows the health of `services`."""
-    if not configuration.switch("web.enabled"):
+    if not configuration.web.enabled:
         return []
     from sungather.history.service import History
-    from sungather.web.server import WebOptions, WebServer
+    from sungather.web.server import WebServer
 
     history = History(history_file, configuration.timezone, clock=clock)
-    address = configuration.text("web.address") or None
     server = WebServer(
-        WebOptions(address, configuration.integer("web.port")),
+        configuration.web,
         history=history,
         services=lambda: [service.health() for service in services],
         timezone=configuration.timezone,
@@ -95,7 +94,7 @@ class Control:
         self.collector: Collector | None = None
         self._clock = clock
         self._exporters = exporters
-        socket = configuration.storage / SOCKET
+        socket = configuration.state_directory / SOCKET
         self._server = ControlServer(socket, configuration.targets, self._handlers())
 
     def on_reading(self, reading: Reading) -> None:
@@ -152,7 +151,7 @@ class Control:
 async def run(configuration: Configuration) -> None:
     """The daemon: collect until SIGTERM or SIGINT. Raises `OptionsError` if one runs already."""
     leave_threads_behind()
-    with claimed(configuration.storage):
+    with claimed(configuration.state_directory):
         await _collect(configuration)
 
 
@@ -161,7 +160,9 @@ async def _collect(configuration: Configuration) -> None:
     exporters = await open_exporters(configuration)
     control = Control(configuration, clock, exporters)
     services: list[Service] = [control, *exporters.services]
-    services += page(configuration, services, clock, configuration.storage / "history.sqlite")
+    services += page(
+        configuration, services, clock, configuration.state_directory / "history.sqlite"
+    )
     if in_snap():
         from sungather.snap.health import SnapHealthService
 

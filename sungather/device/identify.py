@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sungather import errors
+from sungather.device.sub_device_places import FIRST_BATTERY
 from sungather.household import NOT_INVERTERS
-from sungather.options.devices import FIRST_BATTERY, Kind
+from sungather.options.devices import SubDeviceKind
 from sungather.reading import Path
 from sungather.registers import Block, Space, kinds
 from sungather.registers.device import Device
@@ -112,7 +113,7 @@ class _Plate:
 
 
 _PLATES = {
-    Kind.BATTERY: _Plate(
+    SubDeviceKind.BATTERY: _Plate(
         "battery",
         whole=Block(Space.INPUT, 10710, 21),
         rest=Block(Space.INPUT, 10711, 20),
@@ -121,7 +122,7 @@ _PLATES = {
         firmware=Block(Space.INPUT, 10721, 10),
         firmware_name="battery_bcu_firmware",
     ),
-    Kind.CHARGER: _Plate(
+    SubDeviceKind.CHARGER: _Plate(
         "ev-charger",
         whole=Block(Space.INPUT, 21201, 35),
         rest=Block(Space.INPUT, 21216, 20),
@@ -134,7 +135,7 @@ _PLATES = {
 
 
 async def identify_sub_device(
-    read: Read, kind: Kind, unit: int, inverter: Device, connection: str
+    read: Read, kind: SubDeviceKind, unit: int, inverter: Device, connection: str
 ) -> Identity:
     """Ask who is on the unit that `read` asks.
 
@@ -153,7 +154,7 @@ async def identify_sub_device(
         model = f"{kind} (0x{code:04X})" if code else str(kind)
         device = Device(code, model, plate.family)
     path, masked = inverter.path, inverter.masked
-    if kind is Kind.BATTERY and unit >= FIRST_BATTERY and connection != "http":
+    if kind is SubDeviceKind.BATTERY and unit >= FIRST_BATTERY and connection != "http":
         path, masked = Path.CABLE, False  # only the LAN port has these units
     device = replace(device, path=path, masked=masked)
     versions = {plate.firmware_name: firmware} if firmware else {}

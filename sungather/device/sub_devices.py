@@ -13,8 +13,9 @@ from sungather import errors
 from sungather.clock import Clock
 from sungather.device.identify import Identity, Read, identify_sub_device
 from sungather.device.reader import DeviceReader
+from sungather.device.sub_device_places import FIRST_BATTERY, usual_units
 from sungather.options.configuration import InverterOptions
-from sungather.options.devices import FIRST_BATTERY, Kind, usual_units, wanted_devices
+from sungather.options.devices import SubDeviceKind, wanted_devices
 from sungather.reading import Reading, State
 from sungather.registers.device import Device
 from sungather.storage import Storage
@@ -30,15 +31,15 @@ _TRIES = 3
 """Scans in which a unit is asked who it is, while contention leaves that open."""
 
 
-_Place = tuple[Kind, int]
-"""Kind and unit of a device that is there, or that the options say is."""
+_Place = tuple[SubDeviceKind, int]
+"""SubDeviceKind and unit of a device that is there, or that the options say is."""
 
 
 @dataclass(slots=True)
 class _Search:
     """One entry of the option, as far as it is not settled yet."""
 
-    kind: Kind
+    kind: SubDeviceKind
     units: list[int]
     """Where there may be devices."""
     listed: bool
@@ -165,7 +166,7 @@ class SubDevices:
             search.units.clear()  # they are numbered without gaps
         return True
 
-    def _reader(self, kind: Kind, unit: int) -> DeviceReader:
+    def _reader(self, kind: SubDeviceKind, unit: int) -> DeviceReader:
         """A reader for the next device of that kind."""
 
         async def identify(read: Read) -> Identity:
@@ -193,7 +194,7 @@ class SubDevices:
         try:
             until = datetime.fromisoformat(str(memory.get("until")))
             places = [
-                (Kind(kind), int(unit))
+                (SubDeviceKind(kind), int(unit))
                 for kind, unit in cast(list[tuple[str, int]], memory.get("found"))
             ]
             same = (memory.get("serial"), memory.get("devices")) == (serial, self._options.devices)

@@ -1,15 +1,16 @@
 """Where readings go.
 
-An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one block
-of options, and its name and one line in `_delivering` below.
+An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one group
+of options, its name in `_DELIVERING`, and a line each in `_enabled` and `_delivering` below.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sungather.clock import Clock
 from sungather.errors import OptionsError
-from sungather.options.configuration import Configuration, group
+from sungather.options.configuration import Configuration
+from sungather.options.table import InfluxdbOptions, MqttOptions
 from sungather.outbox import Feed, Outbox, OutboxLimits
 from sungather.reading import Reading
 from sungather.service import Service
@@ -82,16 +83,16 @@ async def open_exporters(
     if wrong := problems(configuration):
         raise OptionsError(wrong)
     services: list[Service] = []
-    names = [name for name in _DELIVERING if configuration.switch(f"{name}.enabled")]
+    names = _enabled(configuration)
     outbox: Outbox | None = None
     if names:
         outbox = await Outbox.open(
-            configuration.storage / _FILE, _limits(configuration), names, clock
+            configuration.state_directory / _FILE, _limits(configuration), names, clock
         )
         services.append(outbox)
         for name in names:
             services.append(_delivering(name, configuration, outbox.feed(name), clock or Clock()))
-    if console and configuration.switch("console.enabled"):
+    if console and configuration.console.enabled:
         from sungather.exporters.console import Console
 
         services.append(Console())
@@ -100,19 +101,19 @@ async def open_exporters(
 
 def _limits(configuration: Configuration) -> OutboxLimits:
     return OutboxLimits(
-        days=configuration.integer("outbox.days"),
-        bytes=configuration.integer("outbox.megabytes") * 1_000_000,
-        each_reading=configuration.text("outbox.commit") == "reading",
+        days=configuration.outbox.days,
+        bytes=configuration.outbox.megabytes * 1_000_000,
+        each_reading=configuration.outbox.commit == "reading",
     )
 
 
 def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Clock) -> Service:
     # Imported here: who does not use an exporter does not pay for its libraries.
     if name == "mqtt":
-        from sungather.exporters.mqtt import Mqtt, MqttOptions
+        from sungather.exporters.mqtt import Mqtt
 
         return Mqtt(
-            group(configuration, "mqtt", MqttOptions),
+            configuration.mqtt,
             feed,
             clock,
             configuration.timezone,
@@ -120,14 +121,12 @@ def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Cloc
         )
     if name == "influxdb":
         from sungather.exporters.delivery import Delivery
-        from sungather.exporters.influxdb import Influxdb, InfluxdbOptions
+        from sungather.exporters.influxdb import Influxdb
 
-        options = group(configuration, "influxdb", InfluxdbOptions)
-        return Delivery("influxdb", feed, Influxdb(options), clock)
-    from sungather.exporters.pvoutput import Pvoutput, PvoutputOptions
+        return Delivery("influxdb", feed, Influxdb(configuration.influxdb), clock)
+    from sungather.exporters.pvoutput import Pvoutput
 
-    options = group(configuration, "pvoutput", PvoutputOptions)
-    return Pvoutput(options, feed, clock, configuration.timezone)
+    return Pvoutput(configuration.pvoutput, feed, clock, configuration.timezone)
 
 
 def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]]:
@@ -148,26 +147,36 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
     }
 
 
+def _enabled(configuration: Configuration) -> list[str]:
+    """Names of the enabled exporters that deliver from the outbox."""
+    chosen = {
+        "mqtt": configuration.mqtt.enabled,
+        "influxdb": configuration.influxdb.enabled,
+        "pvoutput": configuration.pvoutput.enabled,
+    }
+    return [name for name in _DELIVERING if chosen[name]]
+
+
 def problems(configuration: Configuration) -> list[str]:
     """What is wrong with options of enabled exporters that are right one by one."""
-    checks: Mapping[str, Callable[[Configuration], list[str]]] = {
-        "mqtt": _mqtt_problems,
-        "influxdb": _influxdb_problems,
+    found: list[str] = []
+    if configuration.mqtt.enabled:
+        found += _mqtt_problems(configuration.mqtt)
+    if configuration.influxdb.enabled:
+        found += _influxdb_problems(configuration.influxdb)
+    return found
+
+
+def _mqtt_problems(options: MqttOptions) -> list[str]:
+    topics = {
+        "mqtt.topic": options.topic,
+        "mqtt.homeassistant-prefix": options.homeassistant_prefix,
     }
     return [
-        problem
-        for name, check in checks.items()
-        if configuration.switch(f"{name}.enabled")
-        for problem in check(configuration)
-    ]
-
-
-def _mqtt_problems(configuration: Configuration) -> list[str]:
-    return [
-        f"{key} cannot be {configuration.text(key)!r}: a topic is not empty, has no + and no #, "
+        f"{key} cannot be {text!r}: a topic is not empty, has no + and no #, "
         "and does not begin or end with a slash."
-        for key in ("mqtt.topic", "mqtt.homeassistant-prefix")
-        if not _is_topic(configuration.text(key))
+        for key, text in topics.items()
+        if not _is_topic(text)
     ]
 
 
@@ -175,11 +184,11 @@ def _is_topic(text: str) -> bool:
     return bool(text) and not set(text) & set("+#\0") and text == text.strip("/")
 
 
-def _influxdb_problems(configuration: Configuration) -> list[str]:
+def _influxdb_problems(options: InfluxdbOptions) -> list[str]:
     from sungather.exporters.influxdb import parse_tags
 
     try:
-        parse_tags(configuration.text("influxdb.tags"))
+        parse_tags(options.tags)
     except ValueError as error:
         return [str(error)]
     return []

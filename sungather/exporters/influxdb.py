@@ -12,13 +12,13 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlencode
 
 from sungather.exporters.delivery import Blocked, Unavailable
 from sungather.exporters.http import Answer, HttpServer, retry_after
 from sungather.exporters.line_protocol import line
+from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Record
 
 log = logging.getLogger(__name__)
@@ -28,24 +28,6 @@ BATCH = 200
 _CONFLICT = re.compile(
     r"""input field "([^"]+)" .*already exists|column type for column '([^']+)'"""
 )
-
-
-@dataclass(frozen=True, slots=True)
-class InfluxdbOptions:
-    """The options `influxdb.…`."""
-
-    enabled: bool
-    url: str
-    version: str
-    """"auto", "1", "2" or "3"."""
-    org: str
-    bucket: str
-    token: str = field(repr=False)
-    username: str
-    password: str = field(repr=False)
-    measurement: str
-    tags: str
-    """"key=value, key=value"."""
 
 
 def parse_tags(text: str) -> dict[str, str]:

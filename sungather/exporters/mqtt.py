@@ -19,7 +19,6 @@ import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import tzinfo
 
 import aiomqtt
@@ -30,6 +29,7 @@ from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import BackOff, Blocked, Sleep, Status, Unavailable
 from sungather.exporters.http import in_words
 from sungather.exporters.tls import client_context
+from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339
@@ -47,29 +47,6 @@ _BEHIND = "behind "
 """Notes of the names of devices behind inverters begin so."""
 _AT_ONCE = 50
 """Messages of the history topic under way at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class MqttOptions:
-    """The options `mqtt.…`."""
-
-    enabled: bool
-    host: str
-    port: int | None
-    """None: 1883, with TLS 8883."""
-    topic: str
-    username: str
-    password: str = field(repr=False)
-    client_id: str
-    tls_enabled: bool
-    tls_ca: str
-    tls_cert: str
-    tls_key: str = field(repr=False)
-    tls_insecure: bool
-    homeassistant: bool
-    homeassistant_prefix: str
-    compatibility: str
-    """"" or "sungather-0.5"."""
 
 
 class Mqtt:

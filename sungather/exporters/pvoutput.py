@@ -8,7 +8,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import cast
 from urllib.parse import urlencode
@@ -34,6 +33,7 @@ from sungather.exporters.pvoutput_slots import (
     local,
     start_of,
 )
+from sungather.options.table import PvoutputOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading
@@ -50,29 +50,6 @@ GRACE_MS = 5_000
 BLOCKED_WAIT = 300.0
 _RECORDS = 500
 _DEFAULT_WAIT = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class PvoutputOptions:
-    """The options `pvoutput.…`; v7 … v12 are published names, "" for none."""
-
-    enabled: bool
-    api_key: str = field(repr=False)
-    system_id: str
-    net: bool
-    cumulative: bool
-    v7: str
-    v8: str
-    v9: str
-    v10: str
-    v11: str
-    v12: str
-
-    @property
-    def extended(self) -> dict[str, str]:
-        """Field -> published name."""
-        found = {f"v{number}": str(getattr(self, f"v{number}")) for number in range(7, 13)}
-        return {name: source for name, source in found.items() if source}
 
 
 class Pvoutput:

@@ -5,28 +5,27 @@ holds the value of a secret, nor anything that stands in the place of one.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from sungather.options.table import (
+from sungather.options.keys import (
     NAME_RULE,
-    OPTIONS,
-    Option,
-    Value,
     inverter_name,
     is_group,
     nearest,
     nearest_group,
     option,
 )
-from sungather.options.values import Wrong, convert, listed_model, shown
+from sungather.options.option import Option, OptionValue, rows_of
+from sungather.options.table import INVERTER_OPTIONS, OPTIONS, PROGRAM_OPTIONS, InverterOptions
+from sungather.options.values import Wrong, convert, shown
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _MOST_SUGGESTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class OptionProblem:
     """One sentence about what is wrong with one key."""
 
     key: str
@@ -40,12 +39,12 @@ class Problem:
 class Checked:
     """What the texts mean."""
 
-    values: Mapping[str, Value] = field(repr=False)
+    values: Mapping[str, OptionValue] = field(repr=False)
     """Every option of the program and of each inverter, with the default where nothing was said.
     Inverters are `inverter.…` or `inverters.NAME.…`, as they were written."""
     inverters: tuple[str, ...]
     """What the keys of each inverter begin with: "inverter" or "inverters.NAME"."""
-    problems: tuple[Problem, ...]
+    problems: tuple[OptionProblem, ...]
 
     @property
     def has_inverter(self) -> bool:
@@ -58,7 +57,6 @@ def check(
     *,
     need_inverter: bool = True,
     wrong: Collection[str] = (),
-    model: Callable[[str], str] = listed_model,
 ) -> Checked:
     """Convert and judge all texts; never raises for what a person typed.
 
@@ -66,23 +64,28 @@ def check(
         texts: values by dotted key. An empty text means "not set" where there is no default.
         need_inverter: whether no inverter with a host at all is a problem.
         wrong: keys with a value already found wrong; they are not missed as well.
-        model: gives the listed name of a model, or raises `Wrong`.
     """
-    given: dict[str, Value] = {}
+    given: dict[str, OptionValue] = {}
     failed = set(wrong)
-    problems: list[Problem] = []
+    problems: list[OptionProblem] = []
     suggestions = _MOST_SUGGESTIONS
     for key, text in texts.items():
         row = option(key)
         if row is None:
             problems.append(unknown(key, suggest=suggestions > 0))
             suggestions -= 1
-        elif text or row.unset not in (None, ""):
+        elif text:
             try:
-                given[key] = _converted(row, text, model)
+                given[key] = convert(row, text)
             except Wrong as error:
                 failed.add(key)
-                problems.append(Problem(key, _sentence(row, text, error)))
+                but = f", not {shown(text)}" if error.show and not row.secret else ""
+                sentence = f"{key} must be {error.must}{but}. {error.hint}".rstrip()
+                problems.append(OptionProblem(key, sentence))
+        elif row.unset not in (None, ""):
+            failed.add(key)
+            sentence = f"{key} has no value: write one, or leave the option out."
+            problems.append(OptionProblem(key, sentence))
     inverters, clash = _inverters([key for key in texts if option(key)], given, failed)
     problems += clash
     values = {row.key: given.get(row.key, row.unset) for row in _rows(inverters)}
@@ -93,31 +96,35 @@ def check(
     return Checked(values, inverters, tuple(dict.fromkeys(problems)))
 
 
-def unknown(key: str, *, suggest: bool = True) -> Problem:
+def unknown(key: str, *, suggest: bool = True) -> OptionProblem:
     """Why `key` is not the key of an option, and what to write instead."""
     parts = key.split(".")
     prefixes = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
     odd = next((p for p in prefixes if _KEY.fullmatch(p) is None), None)
     if odd is not None:
-        return Problem(odd, "a key has letters a–z, digits, dashes and dots only.")
+        return OptionProblem(odd, "a key has letters a–z, digits, dashes and dots only.")
     if is_group(key):
         example = f"{key}.NAME.host" if key == "inverters" else _first_below(key)
-        return Problem(key, f"{key} is a group of options: write the options in it: {example}.")
+        return OptionProblem(
+            key, f"{key} is a group of options: write the options in it: {example}."
+        )
     known = next((p for p in prefixes if option(p) is not None), None)
     if known is not None:
-        return Problem(known, f"{known} takes one value, and no keys below it.")
+        return OptionProblem(known, f"{known} takes one value, and no keys below it.")
     if parts[0] == "inverters" and len(parts) > 1 and not inverter_name(parts[1]):
-        return Problem(key, f"inverters.NAME: a name has {NAME_RULE}; {shown(parts[1])} does not.")
+        return OptionProblem(
+            key, f"inverters.NAME: a name has {NAME_RULE}; {shown(parts[1])} does not."
+        )
     cut = next(p for p in prefixes if not is_group(p))
     dots = "" if cut == key else ".…"
     what = f"unknown option {cut}{dots}"
     dashed = cut.replace("_", "-").lower()
     if dashed != cut and (option(dashed) is not None or is_group(dashed)):
-        return Problem(cut, f"{what}: keys have small letters and dashes: {dashed}{dots}.")
+        return OptionProblem(cut, f"{what}: keys have small letters and dashes: {dashed}{dots}.")
     near = (nearest_group(cut) if dots else nearest(cut)) if suggest else None
     if near is None:
-        return Problem(cut, f"{what}: 'sungather options' lists all options.")
-    return Problem(cut, f"{what}: did you mean {near}{dots}?")
+        return OptionProblem(cut, f"{what}: 'sungather options' lists all options.")
+    return OptionProblem(cut, f"{what}: did you mean {near}{dots}?")
 
 
 def _first_below(group: str) -> str:
@@ -126,28 +133,15 @@ def _first_below(group: str) -> str:
     return group + row.key.removeprefix(below)
 
 
-def _converted(row: Option, text: str, model: Callable[[str], str]) -> Value:
-    if not text:
-        raise Wrong("", show=False)
-    return convert(row, text, model)
-
-
-def _sentence(row: Option, text: str, error: Wrong) -> str:
-    if not text:
-        return f"{row.key} has no value: write one, or leave the option out."
-    but = f", not {shown(text)}" if error.show and not row.secret else ""
-    return f"{row.key} must be {error.must}{but}. {error.hint}".rstrip()
-
-
 def _inverters(
-    keys: Iterable[str], given: Mapping[str, Value], failed: Collection[str]
-) -> tuple[tuple[str, ...], list[Problem]]:
+    keys: Iterable[str], given: Mapping[str, OptionValue], failed: Collection[str]
+) -> tuple[tuple[str, ...], list[OptionProblem]]:
     """What the keys of the inverters begin with. Defaults alone make no `inverter.…`."""
     known = [*keys, *failed]
     several = dict.fromkeys(_prefix(key) for key in known if key.startswith("inverters."))
     if not several:
         return ("inverter",), []
-    defaults = {row.key: row.unset for row in OPTIONS}
+    defaults = {row.key: row.unset for row in INVERTER_OPTIONS}
     single = [
         key
         for key in known
@@ -157,7 +151,7 @@ def _inverters(
     if not single:
         return tuple(several), []
     return tuple(several), [
-        Problem(
+        OptionProblem(
             single[0],
             f"{single[0]} cannot stand beside {next(iter(several))}.…: write every inverter as "
             "inverters.NAME.…, or only one as inverter.….",
@@ -174,15 +168,13 @@ def _prefix(key: str) -> str:
 def _rows(inverters: Iterable[str]) -> Iterator[Option]:
     """The options of these inverters, then those of the whole program."""
     for prefix in inverters:
-        for row in OPTIONS:
-            if row.key.startswith("inverter."):
-                yield replace(row, key=prefix + row.key.removeprefix("inverter"))
-    yield from (row for row in OPTIONS if not row.key.startswith("inverter."))
+        yield from (row for _, row in rows_of(InverterOptions, prefix))
+    yield from PROGRAM_OPTIONS
 
 
 def missing(
-    values: Mapping[str, Value], rows: Iterable[Option], failed: Collection[str]
-) -> Iterator[Problem]:
+    values: Mapping[str, OptionValue], rows: Iterable[Option], failed: Collection[str]
+) -> Iterator[OptionProblem]:
     """A problem for each of `rows` that is needed, and neither given nor already found wrong."""
     for row in rows:
         if values[row.key] not in (None, "") or row.key in failed:
@@ -193,7 +185,7 @@ def missing(
         because = f", but needed with {when}" if when else ""
         such = f", such as {row.example}" if row.example and not row.secret else ""
         sentence = f"{row.key} is missing{because}: give it a value{such}."
-        yield Problem(row.key, sentence, missing=True)
+        yield OptionProblem(row.key, sentence, missing=True)
 
 
 def _beside(row: Option, other: str) -> str:

@@ -2,65 +2,34 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sungather.errors import OptionsError
-from sungather.options.check import Checked, Problem, check
+from sungather.options.check import Checked, OptionProblem, check
 from sungather.options.file import LARGEST, Document, Place, parse
 from sungather.options.host_defaults import is_utc, machine_timezone, state_directory
-from sungather.options.table import Value, option
+from sungather.options.keys import option
+from sungather.options.option import OptionGroup, OptionValue, rows_of
+from sungather.options.table import GROUPS, InverterOptions, OptionGroups
+
+_Group = TypeVar("_Group", bound=OptionGroup)
 
 
-@dataclass(frozen=True, slots=True)
-class InverterOptions:
-    """The options of one inverter; the fields are the rows `inverter.…` of the table."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration(OptionGroups):
+    """Every option, checked, and what it means on this machine."""
 
-    name: str
-    """NAME of `inverters.NAME.…`, "inverter" for the short form."""
-    host: str
-    port: int | None
-    """None: by connection."""
-    connection: str
-    model: str
-    """"auto", or a model as the register map lists it."""
-    unit: int
-    level: int
-    smart_meter: str
-    """"auto", "true" or "false"."""
-    scan_interval: float
-    """Seconds."""
-    timeout: float
-    """Seconds."""
-    retries: int
-    max_registers: int
-    username: str
-    """"": the factory account."""
-    password: str = field(repr=False)
-    tls_ca: str
-    """PEM text; "": the certificate seen first is trusted."""
-    devices: str
-
-
-class _Dataclass(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-_Group = TypeVar("_Group", bound=_Dataclass)
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """Every option, checked."""
-
-    values: Mapping[str, Value] = field(repr=False)
+    values: Mapping[str, OptionValue] = field(repr=False)
     """By dotted key, with defaults; secrets too."""
     inverters: tuple[InverterOptions, ...]
     """Those with a host."""
     timezone: ZoneInfo
-    storage: Path
+    """`site.timezone`, or the machine's."""
+    state_directory: Path
+    """`storage.directory`, or where the machine keeps state."""
     warnings: tuple[str, ...] = ()
     """Sentences for the log: what works, but may not be meant."""
 
@@ -69,45 +38,12 @@ class Configuration:
         """What a command and a daemon must agree on to mean the same inverters."""
         return [[i.name, i.host, i.port, i.connection, i.unit] for i in self.inverters]
 
-    @property
-    def log_level(self) -> str:
-        """Name of the lowest level that is logged."""
-        return self.text("log.level")
-
-    def text(self, key: str) -> str:
-        """Value of a text or a choice; "" if not set."""
-        value = self.values[key]
-        if not isinstance(value, str):
-            raise TypeError(f"{key} is not such an option")
-        return value
-
-    def integer(self, key: str) -> int:
-        """Value of a whole number or a port that has a default."""
-        value = self.values[key]
-        if not isinstance(value, int):
-            raise TypeError(f"{key} is not such an option")
-        return value
-
-    def number(self, key: str) -> float:
-        """Value of a number or a duration (seconds) that has a default."""
-        value = self.values[key]
-        if not isinstance(value, float):
-            raise TypeError(f"{key} is not such an option")
-        return value
-
-    def switch(self, key: str) -> bool:
-        """Value of a switch."""
-        value = self.values[key]
-        if not isinstance(value, bool):
-            raise TypeError(f"{key} is not such an option")
-        return value
-
     def as_json(self) -> dict[str, object]:
         """Options in force by dotted key, without the values of secrets, and the warnings."""
         return {"options": masked(self.values), "warnings": list(self.warnings)}
 
 
-def masked(values: Mapping[str, Value]) -> dict[str, Value]:
+def masked(values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """The same values, fit to be shown: "(secret)" in the place of a secret that is set."""
     return {
         key: "(secret)" if value and (row := option(key)) is not None and row.secret else value
@@ -151,12 +87,13 @@ def load(
 
 def configured(checked: Checked, environment: Mapping[str, str] | None = None) -> Configuration:
     """What checked options without problems mean on this machine."""
-    surroundings = os.environ if environment is None else environment
+    environment = os.environ if environment is None else environment
     values = checked.values
+    groups: dict[str, Any] = {name: _filled(group, values, name) for name, group in GROUPS.items()}
     zone = str(values["site.timezone"])
     warnings: list[str] = []
     if not zone:
-        zone = machine_timezone(surroundings)
+        zone = machine_timezone(environment)
         if is_utc(zone):
             warnings.append(
                 "This machine's time zone is UTC, so days begin at midnight UTC. Set "
@@ -164,42 +101,24 @@ def configured(checked: Checked, environment: Mapping[str, str] | None = None) -
             )
     directory = str(values["storage.directory"])
     return Configuration(
+        **groups,
         values=values,
         inverters=tuple(
-            _fill(InverterOptions, values, prefix, name=prefix.removeprefix("inverters."))
+            _filled(InverterOptions, values, prefix, name=prefix.removeprefix("inverters."))
             for prefix in checked.inverters
             if values[f"{prefix}.host"]
         ),
         timezone=ZoneInfo(zone),
-        storage=Path(directory) if directory else state_directory(surroundings),
+        state_directory=Path(directory) if directory else state_directory(environment),
         warnings=tuple(warnings),
     )
 
 
-def group(configuration: Configuration, prefix: str, into: type[_Group]) -> _Group:
-    """The options below `prefix`, such as "mqtt", as the dataclass `into`.
-
-    Its fields are named as the options, with underscores for dashes and dots. Raises TypeError
-    when fields and options are not the same, or when the field of a secret is part of the repr.
-    """
-    return _fill(into, configuration.values, prefix)
-
-
-def _fill(into: type[_Group], values: Mapping[str, Value], prefix: str, **more: str) -> _Group:
-    below = {
-        key.removeprefix(f"{prefix}.").replace(".", "_").replace("-", "_"): key
-        for key in values
-        if key.startswith(f"{prefix}.")
-    }
-    known = {one.name: one for one in fields(into)}
-    if known.keys() != below.keys() | more.keys():
-        odd = sorted(known.keys() ^ (below.keys() | more.keys()))
-        raise TypeError(f"{into.__name__} and the options {prefix}.… differ: {', '.join(odd)}")
-    for name, key in below.items():
-        row = option(key)
-        if row is not None and row.secret and known[name].repr:
-            raise TypeError(f"{into.__name__}.{name} is a secret: it needs field(repr=False)")
-    return into(**more, **{name: values[key] for name, key in below.items()})
+def _filled(
+    group: type[_Group], values: Mapping[str, OptionValue], prefix: str, **more: str
+) -> _Group:
+    """The group of the options whose keys begin with `prefix`."""
+    return group(**more, **{name: values[row.key] for name, row in rows_of(group, prefix)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +133,9 @@ class _Source:
             filter(None, (", ".join(filter(None, (self.name, str(place or "")))), text))
         )
 
-    def locate(self, problem: Problem, chosen: Mapping[str, str]) -> tuple[Place | None, str]:
+    def locate(
+        self, problem: OptionProblem, chosen: Mapping[str, str]
+    ) -> tuple[Place | None, str]:
         """The problem with its place in the file, or with --set where it came from there."""
         key = problem.key
         place = self.document.places.get(key)

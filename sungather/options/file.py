@@ -13,7 +13,8 @@ from typing import Final
 
 import yaml
 
-from sungather.options.table import Option, Value, is_group, option
+from sungather.options.keys import is_group, option
+from sungather.options.option import Option, OptionValue
 from sungather.options.values import shown, text_of
 
 LARGEST = 256 * 1024
@@ -107,7 +108,7 @@ def _tag_of_plain(text: str) -> str:
     return yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False))  # pyright: ignore
 
 
-def render(values: Mapping[str, Value]) -> str:
+def render(values: Mapping[str, OptionValue]) -> str:
     """The file that gives these values when it is read; texts stand in double quotes."""
     lines: list[str] = []
     above: list[str] = []
@@ -307,7 +308,8 @@ class _Walk:
     def _scalar(self, key: str, row: Option | None, event: yaml.ScalarEvent) -> None:
         text = str(event.value)
         plain = not event.style
-        if plain and row is not None and not text:
+        # A block that is empty has lost what stood behind its sign: ">#word" is a comment to YAML.
+        if (plain or event.style in ("|", ">")) and row is not None and not text:
             because = " (in quotes if it begins with #)" if row.kind.is_text else ""
             sentence = f"{key} has no value: write one{because}, or remove the line."
             self._refuse(key, event, sentence)

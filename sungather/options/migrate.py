@@ -13,7 +13,8 @@ import yaml
 from sungather.errors import OptionsError
 from sungather.options.check import check
 from sungather.options.file import LARGEST, render
-from sungather.options.table import Value, option
+from sungather.options.keys import option
+from sungather.options.option import OptionValue
 from sungather.options.values import text_of
 
 
@@ -100,7 +101,7 @@ _Fields = Mapping[str, object]
 
 class _Import:
     def __init__(self) -> None:
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, OptionValue] = {}
         self.notes: list[Note] = []
 
     def note(self, fate: Fate, key: str, text: str) -> None:
@@ -115,13 +116,13 @@ class _Import:
         if isinstance(value, (list, dict)) or value is None:
             self.note(Fate.DROPPED, old, "it has no value that can be taken over")
             return
-        text = text_of(cast(Value, value))
+        text = text_of(cast(OptionValue, value))
         wrong = [one for one in check({new: text}, need_inverter=False).problems
                  if not one.missing and one.key == new]  # fmt: skip
         if wrong:
             self.note(Fate.DROPPED, old, wrong[0].message)
             return
-        self.values[new] = text if row.secret or row.kind.is_text else cast(Value, value)
+        self.values[new] = text if row.secret or row.kind.is_text else cast(OptionValue, value)
         shown = "(secret)" if row.secret else text
         if why:
             self.note(Fate.CHANGED, old, f"{new}: {shown} ({why})")

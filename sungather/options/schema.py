@@ -1,21 +1,20 @@
-"""The table of options for others: a JSON Schema of the file, and rows for people."""
+"""The table of options for others: a JSON Schema of the file, and rows for people and the docs."""
 
 from collections.abc import Iterable, Sequence
 
-from sungather.options.table import LONGEST_NAME, OPTIONS, Kind, Option
+from sungather.options.keys import LONGEST_NAME
+from sungather.options.option import Option, OptionKind
+from sungather.options.table import INVERTER_OPTIONS, OPTIONS, PROGRAM_OPTIONS
 from sungather.options.values import listed, number_wanted, text_of
 
 Schema = dict[str, object]
 
-_INVERTER = "inverter."
 _NAME = rf"^(?=.*[a-z])(?=.{{1,{LONGEST_NAME}}}$)[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 def schema() -> Schema:
     """JSON Schema (2020-12) of the file of options, for editors and other programs."""
-    own = [row for row in OPTIONS if row.key.startswith(_INVERTER)]
-    others = [row for row in OPTIONS if not row.key.startswith(_INVERTER)]
-    inverter = _object(own, _INVERTER)
+    inverter = _object(INVERTER_OPTIONS, "inverter.")
     several: Schema = {
         "description": "Several inverters by name.",
         "type": "object",
@@ -28,7 +27,7 @@ def schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Options of SunGather",
-        **_object(others, "", more),
+        **_object(PROGRAM_OPTIONS, "", more),
         "oneOf": [{"required": [one]} for one in more],
     }
 
@@ -41,20 +40,11 @@ def rows() -> list[dict[str, str]]:
     ]
 
 
-def markdown() -> str:
-    """The table of options for the docs."""
-    lines = ["| Option | Takes | Default | Meaning |", "|---|---|---|---|"]
-    for row in rows():
-        cells = [f"`{row['key']}`", row["takes"], row["default"], row["help"]]
-        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-    return "\n".join(lines) + "\n"
-
-
 def _takes(row: Option) -> str:
     match row.kind:
-        case Kind.CHOICE:
+        case OptionKind.CHOICE:
             text = listed(one or "nothing" for one in row.choices)
-        case Kind.INTEGER | Kind.NUMBER | Kind.DURATION | Kind.PORT:
+        case OptionKind.INTEGER | OptionKind.NUMBER | OptionKind.DURATION | OptionKind.PORT:
             text = number_wanted(row).removeprefix("a ")
         case _:
             text = str(row.kind)
@@ -105,7 +95,7 @@ def _rule(row: Option, prefix: str) -> Schema:
     """If the other option is set, this one is required."""
     other = next(one for one in OPTIONS if one.key == row.required_when)
     value: Schema = {"type": "string", "minLength": 1} if other.kind.is_text else {}
-    if other.kind is Kind.SWITCH:
+    if other.kind is OptionKind.SWITCH:
         value = {"const": True}
     return {
         "if": _with(other.key.removeprefix(prefix), value),
@@ -124,13 +114,13 @@ def _value(row: Option) -> Schema:
     found: Schema = {"description": row.help}
     low, high = row.bounds
     match row.kind:
-        case Kind.INTEGER | Kind.PORT:
+        case OptionKind.INTEGER | OptionKind.PORT:
             found["type"] = "integer"
-        case Kind.NUMBER | Kind.DURATION:
+        case OptionKind.NUMBER | OptionKind.DURATION:
             found["type"] = "number"
-        case Kind.SWITCH:
+        case OptionKind.SWITCH:
             found["type"] = "boolean"
-        case Kind.CHOICE:
+        case OptionKind.CHOICE:
             found["enum"] = [*row.choices, *_booleans(row.choices)]
         case _:
             found["type"] = "string"
@@ -138,7 +128,7 @@ def _value(row: Option) -> Schema:
     if row.default is not None:
         found["default"] = row.default
     if row.example:
-        found["examples"] = [int(row.example) if row.kind is Kind.PORT else row.example]
+        found["examples"] = [int(row.example) if row.kind is OptionKind.PORT else row.example]
     if row.secret:
         found["writeOnly"] = True
     return found

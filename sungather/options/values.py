@@ -7,11 +7,11 @@ text itself: whoever reports decides whether it may be shown.
 import ipaddress
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from sungather.options.table import Kind, Option, Value
+from sungather.options.option import Option, OptionKind, OptionValue
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
@@ -36,58 +36,46 @@ class Wrong(ValueError):
         self.show = show
 
 
-def convert(row: Option, text: str, model: Callable[[str], str]) -> Value:
-    """The value that `text` means for the option `row`, whose Python type `Kind` tells.
+def convert(row: Option, text: str) -> OptionValue:
+    """The value that `text` means for the option `row`, whose Python type `OptionKind` tells.
 
     Args:
         row: the option.
         text: what was typed, not empty.
-        model: gives the listed name of a model, or raises `Wrong`; not called for "auto".
 
     Raises:
         Wrong: the text is no such value, or out of bounds.
     """
     match row.kind:
-        case Kind.TEXT:
+        case OptionKind.TEXT:
             return _text(text, "one line of text without control characters")
-        case Kind.LINES:
+        case OptionKind.LINES:
             return _text(text, "text without control characters", _CONTROL_BUT_LINES)
-        case Kind.INTEGER | Kind.PORT:
+        case OptionKind.INTEGER | OptionKind.PORT:
             return int(_number(row, text, _INTEGER))
-        case Kind.NUMBER | Kind.DURATION:
+        case OptionKind.NUMBER | OptionKind.DURATION:
             return float(_number(row, text, _NUMBER))
-        case Kind.SWITCH:
+        case OptionKind.SWITCH:
             if text not in ("true", "false"):
                 raise Wrong("true or false")
             return text == "true"
-        case Kind.CHOICE:
+        case OptionKind.CHOICE:
             return _choice(row, text)
-        case Kind.HOST:
+        case OptionKind.HOST:
             return _host(text)
-        case Kind.URL:
+        case OptionKind.URL:
             return _url(text)
-        case Kind.TIME_ZONE:
+        case OptionKind.TIME_ZONE:
             return _time_zone(text)
-        case Kind.DIRECTORY:
+        case OptionKind.DIRECTORY:
             _text(text, "a directory name without control characters")
             if not text.startswith("/"):
                 raise Wrong("a directory with its full path, beginning with /")
             return text
-        case Kind.MODEL:
-            return text if text == "auto" else model(text)
-        case Kind.DEVICES:
+        case OptionKind.MODEL:
+            return text if text == "auto" else _model(text)
+        case OptionKind.DEVICES:
             return _devices(text)
-
-
-def listed_model(text: str) -> str:
-    """The name of an inverter of the register map, capitals or not. Raises `Wrong`."""
-    from sungather.registers.models import model_names  # only needed for a chosen model
-
-    names = model_names()
-    for name in names:
-        if name.lower() == text.lower():
-            return name
-    raise Wrong("auto or the name of a known model", did_you_mean(_near(text, names, 3)))
 
 
 def shown(text: str) -> str:
@@ -110,7 +98,7 @@ def did_you_mean(near: list[str]) -> str:
     return f"Did you mean {listed(near)}?" if near else ""
 
 
-def text_of(value: Value) -> str:
+def text_of(value: OptionValue) -> str:
     """The text that `convert` turns into `value`; empty for None."""
     match value:
         case None:
@@ -126,9 +114,9 @@ def text_of(value: Value) -> str:
 def number_wanted(row: Option) -> str:
     """What a numeric option takes, with its bounds: "a whole number from 1 to 3"."""
     noun = {
-        Kind.PORT: "a port number",
-        Kind.INTEGER: "a whole number",
-        Kind.DURATION: "a number of seconds",
+        OptionKind.PORT: "a port number",
+        OptionKind.INTEGER: "a whole number",
+        OptionKind.DURATION: "a number of seconds",
     }.get(row.kind, "a number")
     match row.bounds:
         case None, None:
@@ -241,6 +229,17 @@ def _devices(text: str) -> str:
         must = "auto, none, or a list of battery and charger, each with :UNIT if need be"
         raise Wrong(must, "Write it like battery:200, charger:3.") from None
     return text
+
+
+def _model(text: str) -> str:
+    """The name of an inverter of the register map, capitals or not."""
+    from sungather.registers.models import model_names  # only needed for a chosen model
+
+    names = model_names()
+    for name in names:
+        if name.lower() == text.lower():
+            return name
+    raise Wrong("auto or the name of a known model", did_you_mean(_near(text, names, 3)))
 
 
 def _time_zone(text: str) -> str:

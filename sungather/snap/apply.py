@@ -7,14 +7,12 @@ from pathlib import Path
 from sungather import errors
 from sungather.options.check import Checked, check
 from sungather.options.configuration import configured
-from sungather.options.file import parse, render
-from sungather.options.table import Value
+from sungather.options.file import Document, parse, render
 from sungather.options.values import text_of
 from sungather.privileges import prepare
 from sungather.snap import confined
 from sungather.snap.snapctl import snapctl
 from sungather.snap.snapd_socket import set_texts
-from sungather.snap.typed import Typed
 
 FILE = "sungather.yaml"
 """Name of the rendered file of options, below $SNAP_DATA."""
@@ -23,11 +21,13 @@ NO_HOST = "no inverter yet: sudo snap set sungather inverter.host=ADDRESS"
 """What `snap info` shows then; snapd takes 7 to 70 characters."""
 
 
-def apply(typed: Typed, secrets: Mapping[str, str] | None = None, *, steer: bool = True) -> None:
+def apply(
+    stored: Document, secrets: Mapping[str, str] | None = None, *, steer: bool = True
+) -> None:
     """Check every option; store defaults and `secrets`; write the file; steer the daemon.
 
     Args:
-        typed: what snapd holds.
+        stored: what snapd holds.
         secrets: options to be stored beside it, or in its place, if all is well.
         steer: whether to start, restart or stop the daemon, as the options want it.
 
@@ -38,19 +38,19 @@ def apply(typed: Typed, secrets: Mapping[str, str] | None = None, *, steer: bool
     secrets = secrets or {}
     common = Path(os.environ["SNAP_COMMON"])
     prepare(common)
-    checked = _checked(typed, secrets, common)
+    given = {**stored.texts, **secrets}
+    checked = _checked(given, stored, common)
+    texts = {key: text_of(value) for key, value in checked.values.items()}
     file = Path(os.environ["SNAP_DATA"]) / FILE
-    rendered = render(checked.values)
-    matters = _in_force(checked.values) != _in_force(_values_of(file))
+    matters = _in_force(texts) != _in_force(_texts_of(file))
     running, idle = _service()
-    known = typed.texts.keys() | secrets.keys()
-    missing = {k: text_of(v) for k, v in checked.values.items() if k not in known}
+    missing = [key for key in texts if key not in given]
     if secrets:
         set_texts(secrets)
     if missing:
         # Only defaults get onto this command line.
-        snapctl("set", "-s", *(f"{key}={text}" for key, text in missing.items()))
-    _write(file, rendered)
+        snapctl("set", "-s", *(f"{key}={texts[key]}" for key in missing))
+    _write(file, render(checked.values))
     if not checked.has_inverter:
         snapctl("set-health", "blocked", NO_HOST, "--code=no-inverter")
     if not steer:
@@ -65,10 +65,10 @@ def apply(typed: Typed, secrets: Mapping[str, str] | None = None, *, steer: bool
         snapctl("restart", service)
 
 
-def _checked(typed: Typed, secrets: Mapping[str, str], common: Path) -> Checked:
-    texts = {**typed.texts, **secrets}
-    checked = check(texts, need_inverter=False, wrong=typed.wrong.keys())
-    problems = [*typed.wrong.values(), *(problem.message for problem in checked.problems)]
+def _checked(given: Mapping[str, str], stored: Document, common: Path) -> Checked:
+    checked = check(given, need_inverter=False, wrong=stored.wrong)
+    problems = [sentence for _, sentence in stored.problems]
+    problems += [problem.message for problem in checked.problems]
     if not problems:
         problems = confined.problems(configured(checked), common)
     if problems:
@@ -76,26 +76,25 @@ def _checked(typed: Typed, secrets: Mapping[str, str], common: Path) -> Checked:
     return checked
 
 
-def _values_of(file: Path) -> Mapping[str, Value]:
+def _texts_of(file: Path) -> Mapping[str, str]:
     """What the daemon was started with; empty if that is unknown."""
     try:
-        texts = parse(file.read_bytes()).texts
+        return parse(file.read_bytes()).texts
     except FileNotFoundError:
         return {}
-    return check(texts, need_inverter=False).values
 
 
-def _in_force(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values that do something: not those of a part that is switched off."""
+def _in_force(texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts that do something: neither empty, nor of a part that is switched off."""
     off = tuple(
         key.removesuffix("enabled")
-        for key, value in values.items()
-        if key.endswith(".enabled") and value is False
+        for key, text in texts.items()
+        if key.endswith(".enabled") and text == "false"
     )
     return {
-        key: value
-        for key, value in values.items()
-        if key.endswith(".enabled") or not key.startswith(off)
+        key: text
+        for key, text in texts.items()
+        if text and (key.endswith(".enabled") or not key.startswith(off))
     }
 
 

@@ -11,7 +11,6 @@ from sungather.options.configuration import Configuration
 from sungather.privileges import STATE
 
 _UNPRIVILEGED_PORTS = 1024
-_EXPORTS = ("mqtt", "influxdb", "pvoutput")
 
 
 def problems(configuration: Configuration, common: Path) -> list[str]:
@@ -31,8 +30,8 @@ def problems(configuration: Configuration, common: Path) -> list[str]:
 
 
 def _port(configuration: Configuration) -> Iterator[str]:
-    port = configuration.integer("web.port")
-    if configuration.switch("web.enabled") and port < _UNPRIVILEGED_PORTS:
+    port = configuration.web.port
+    if configuration.web.enabled and port < _UNPRIVILEGED_PORTS:
         yield (
             f"web.port must be a port number from {_UNPRIVILEGED_PORTS} on, not {port}: the "
             "snap's daemon does not run as root."
@@ -40,7 +39,7 @@ def _port(configuration: Configuration) -> Iterator[str]:
 
 
 def _directory(configuration: Configuration, common: Path) -> Iterator[str]:
-    text = configuration.text("storage.directory")
+    text = configuration.storage.directory
     state = common / STATE
     if text and not Path(text).resolve().is_relative_to(state.resolve()):
         yield (
@@ -60,22 +59,22 @@ def _certificates_of_inverters(configuration: Configuration) -> Iterator[str]:
 
 
 def _certificates_of_mqtt(configuration: Configuration, common: Path) -> Iterator[str]:
-    ca, cert, key = (configuration.text(f"mqtt.tls.{part}") for part in ("ca", "cert", "key"))
-    if not (ca or cert or key):
+    mqtt = configuration.mqtt
+    if not (mqtt.tls_ca or mqtt.tls_cert or mqtt.tls_key):
         return
     # Only imported for those who have certificates.
     from sungather.exporters.delivery import Blocked
     from sungather.exporters.tls import client_context
 
     try:
-        client_context(ca, cert, key, insecure=False)
+        client_context(mqtt.tls_ca, mqtt.tls_cert, mqtt.tls_key, insecure=False)
     except Blocked as error:
         yield f"{error} Give PEM text, or the path of a file that you have copied to {common}/."
 
 
 def _exports(configuration: Configuration) -> Iterator[str]:
     """What the exporters say of options that cannot be used together."""
-    if any(configuration.switch(f"{name}.enabled") for name in _EXPORTS):
+    if configuration.mqtt.enabled or configuration.influxdb.enabled:
         from sungather import exporters  # only imported for what is switched on
 
         yield from exporters.problems(configuration)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from sungather import control, errors
 from sungather.options.configuration import load
-from sungather.options.table import option
+from sungather.options.keys import option
 from sungather.privileges import SUPPORT, drop_root, prepare
 from sungather.snap.apply import FILE, apply
 from sungather.snap.snapctl import snapctl
-from sungather.snap.typed import typed
+from sungather.snap.stored import stored
 
 
 def main(hook: str) -> int:
@@ -38,12 +38,12 @@ def install() -> None:
 
 def configure() -> None:
     """Judge all options and let them take effect."""
-    apply(typed())
+    apply(stored())
 
 
 def post_refresh() -> None:
     """In the new version, before snapd starts its daemon: options that it does not know go."""
-    known = typed()
+    known = stored()
     for key in [key for key in known.texts if option(key) is None]:
         snapctl("unset", key)
         del known.texts[key]
@@ -53,8 +53,8 @@ def post_refresh() -> None:
 def pre_refresh() -> None:
     """In the old version: its daemon puts on the disk what it still has in memory."""
     try:
-        storage = load(Path(os.environ["SNAP_DATA"]) / FILE, need_inverter=False).storage
-        asyncio.run(control.ask_daemon(storage / control.SOCKET, "write-down", []))
+        state = load(Path(os.environ["SNAP_DATA"]) / FILE, need_inverter=False).state_directory
+        asyncio.run(control.ask_daemon(state / control.SOCKET, "write-down", []))
     except errors.SungatherError as error:
         # Whatever is wrong here must not stand in the way of the version that cures it.
         print(error, file=sys.stderr)

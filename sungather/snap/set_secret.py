@@ -9,11 +9,13 @@ import os
 import sys
 
 from sungather import errors
-from sungather.options.table import OPTIONS, Kind, option
+from sungather.options.keys import option
+from sungather.options.option import OptionKind
+from sungather.options.table import OPTIONS
 from sungather.options.values import listed
 from sungather.privileges import in_snap
 from sungather.snap.apply import apply
-from sungather.snap.typed import typed
+from sungather.snap.stored import stored
 
 _LONGEST = 64 * 1024
 
@@ -39,10 +41,10 @@ def set_secret(key: str) -> None:
         raise _Refused(f"{what}: the secrets are {listed(secrets, 'and')}.")
     if os.geteuid() != 0:
         raise _Refused(f"Only root can set options: sudo sungather.set-secret {key}")
-    text = _asked(key, several_lines=row.kind is Kind.LINES)
+    text = _asked(key, several_lines=row.kind is OptionKind.LINES)
     if not text:
         raise _Refused(f"Nothing is changed. To remove it: sudo snap unset sungather {key}")
-    apply(typed(), {key: text})
+    apply(stored(), {key: text})
 
 
 def _asked(key: str, *, several_lines: bool) -> str:

@@ -15,7 +15,11 @@ class SnapctlFailed(errors.SungatherError):
 
 
 def snapctl(*arguments: str) -> str:
-    """Run `snapctl` and give its output. Raises SnapctlFailed."""
+    """Run `snapctl` and give its output.
+
+    Raises:
+        SnapctlFailed: it ended with an error; with its own words.
+    """
     command = ["snapctl", *arguments]
     # No shell, and in a snap PATH holds directories of the snap and its base alone.
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

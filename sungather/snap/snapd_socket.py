@@ -19,7 +19,8 @@ SOCKET = Path("/run/snapd-snap.socket")
 def set_texts(texts: Mapping[str, str]) -> None:
     """Have snapd store these texts without judging them, and on no command line.
 
-    Raises SnapctlFailed, without a word of the texts.
+    Raises:
+        SnapctlFailed: snapd did not; without a word of the texts.
     """
     settings = [f"{key}={text}" for key, text in texts.items()]
     try:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta, tzinfo
 from importlib import resources
 from typing import Final
@@ -14,6 +14,7 @@ import sungather
 from sungather import household
 from sungather.clock import Clock
 from sungather.history.service import History
+from sungather.options.table import WebOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import api, curve, page
@@ -39,15 +40,6 @@ _LATE_SCAN: Final = 1.5
 """Scans that may pass between two points of a curve before that is a gap."""
 _STALE_SCANS: Final = 3.5
 """Scans without news after which a reading is no longer called live."""
-
-
-@dataclass(frozen=True, slots=True)
-class WebOptions:
-    """The options of the page."""
-
-    address: str | None = None
-    """None: all addresses, IPv4 and IPv6."""
-    port: int = 8080
 
 
 class WebServer:
@@ -102,7 +94,9 @@ class WebServer:
         """Serve until cancelled. A port that is taken is tried again."""
         while True:
             try:
-                self.port = await self._http.start(self._options.address, self._options.port)
+                self.port = await self._http.start(
+                    self._options.address or None, self._options.port
+                )
             except OSError as error:
                 self._refused(error)
                 await asyncio.sleep(_RETRY_SECONDS)

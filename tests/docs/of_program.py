@@ -34,14 +34,12 @@ _STATES = {
 
 def options() -> str:
     """The table of options, one group a heading."""
-    header, line, *rows = option_schema.markdown().splitlines()
-    groups: dict[str, list[str]] = {}
-    for row in rows:
-        key = row.split("`")[1]
-        groups.setdefault(key.partition(".")[0], []).append(row)
-    return "\n\n".join(
-        "\n".join([f"### {group}", "", header, line, *found]) for group, found in groups.items()
-    )
+    groups: dict[str, list[list[str]]] = {}
+    for row in option_schema.rows():
+        cells = [f"`{row['key']}`", row["takes"], row["default"], row["help"]]
+        groups.setdefault(row["key"].partition(".")[0], []).append(cells)
+    header = ["Option", "Takes", "Default", "Meaning"]
+    return "\n".join(f"### {group}\n\n{table(header, found)}" for group, found in groups.items())
 
 
 def commands() -> str:

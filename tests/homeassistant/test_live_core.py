@@ -21,7 +21,8 @@ from homeassistant.helpers import device_registry, entity_registry
 from plain_values import measurements
 
 from sungather.clock import Clock
-from sungather.exporters.mqtt import Mqtt, MqttOptions
+from sungather.exporters.mqtt import Mqtt
+from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import State
 from tests.outbox_parts import behind, reading

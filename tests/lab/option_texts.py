@@ -3,33 +3,34 @@
 import subprocess
 from pathlib import Path
 
-from sungather.options.table import OPTIONS, Kind, Option
+from sungather.options.option import Option, OptionKind
+from sungather.options.table import OPTIONS
 
 _RIGHT = {
-    Kind.TEXT: "a text",
-    Kind.SWITCH: "true",
-    Kind.PORT: "4321",
-    Kind.HOST: "192.0.2.7",
-    Kind.URL: "http://192.0.2.7:8086",
-    Kind.TIME_ZONE: "Europe/Berlin",
-    Kind.MODEL: "SH10RT",
-    Kind.DEVICES: "none",
+    OptionKind.TEXT: "a text",
+    OptionKind.SWITCH: "true",
+    OptionKind.PORT: "4321",
+    OptionKind.HOST: "192.0.2.7",
+    OptionKind.URL: "http://192.0.2.7:8086",
+    OptionKind.TIME_ZONE: "Europe/Berlin",
+    OptionKind.MODEL: "SH10RT",
+    OptionKind.DEVICES: "none",
 }
 _WRONG = {
-    Kind.TEXT: "two\nlines",
-    Kind.LINES: "a bell \a",
-    Kind.INTEGER: "many",
-    Kind.NUMBER: "many",
-    Kind.DURATION: "soon",
-    Kind.SWITCH: "perhaps",
-    Kind.CHOICE: "nonsense",
-    Kind.PORT: "70000",
-    Kind.HOST: "a b",
-    Kind.URL: "ftp://192.0.2.7",
-    Kind.TIME_ZONE: "Nowhere/Land",
-    Kind.DIRECTORY: "relative",
-    Kind.MODEL: "XX99",
-    Kind.DEVICES: "fridge",
+    OptionKind.TEXT: "two\nlines",
+    OptionKind.LINES: "a bell \a",
+    OptionKind.INTEGER: "many",
+    OptionKind.NUMBER: "many",
+    OptionKind.DURATION: "soon",
+    OptionKind.SWITCH: "perhaps",
+    OptionKind.CHOICE: "nonsense",
+    OptionKind.PORT: "70000",
+    OptionKind.HOST: "a b",
+    OptionKind.URL: "ftp://192.0.2.7",
+    OptionKind.TIME_ZONE: "Nowhere/Land",
+    OptionKind.DIRECTORY: "relative",
+    OptionKind.MODEL: "XX99",
+    OptionKind.DEVICES: "fridge",
 }
 SECRET = "hunter2"
 """Stands in every wrong text of a secret option."""
@@ -41,13 +42,13 @@ def right(directory: Path, common: str) -> dict[str, str]:
     pair = _pair(directory)
     texts: dict[str, str] = {}
     for row in OPTIONS:
-        if row.kind is Kind.LINES:
+        if row.kind is OptionKind.LINES:
             texts[row.key] = pair["key" if row.key.endswith("key") else "cert"]
-        elif row.kind is Kind.DIRECTORY:
+        elif row.kind is OptionKind.DIRECTORY:
             texts[row.key] = f"{common}/state/elsewhere"
-        elif row.kind is Kind.SWITCH:
+        elif row.kind is OptionKind.SWITCH:
             texts[row.key] = "false" if row.default else "true"
-        elif row.kind is Kind.CHOICE:
+        elif row.kind is OptionKind.CHOICE:
             texts[row.key] = next(x for x in reversed(row.choices) if x != row.default)
         else:
             texts[row.key] = _RIGHT.get(row.kind) or _number(row)

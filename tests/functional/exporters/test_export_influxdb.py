@@ -17,7 +17,8 @@ import pytest
 from plain_values import measurements
 
 from sungather.exporters.delivery import Delivery
-from sungather.exporters.influxdb import Influxdb, InfluxdbOptions
+from sungather.exporters.influxdb import Influxdb
+from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Outbox, OutboxLimits
 from tests.outbox_parts import NOON, Time, reading
 from tests.real_parts import influxd, running, victoria_metrics

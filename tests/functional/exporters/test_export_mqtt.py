@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import aiomqtt
 import pytest
 
-from sungather.exporters.mqtt import Mqtt, MqttOptions
+from sungather.exporters.mqtt import Mqtt
+from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Reading, State
 from tests.outbox_parts import Time, behind, reading

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from plain_values import measurements
 
-from sungather.exporters.pvoutput import Pvoutput, PvoutputOptions
+from sungather.exporters.pvoutput import Pvoutput
+from sungather.options.table import PvoutputOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Value
 from tests.outbox_parts import NOON, Time, behind, reading

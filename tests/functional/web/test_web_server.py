@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sungather.history.service import History
+from sungather.options.table import WebOptions
 from sungather.reading import State
 from sungather.web import WebServer, live
 from sungather.web.http import HttpServer, Limits, Request, Response
-from sungather.web.server import WebOptions
 
 Headers = dict[str, str]
 
@@ -439,7 +439,10 @@ async def test_a_taken_port_is_said_with_the_remedy_and_tried_again(
         port = other.getsockname()[1]
         history = History(None, BERLIN)
         web = WebServer(
-            WebOptions("127.0.0.1", port), history=history, services=list, timezone=BERLIN
+            WebOptions(address="127.0.0.1", port=port),
+            history=history,
+            services=list,
+            timezone=BERLIN,
         )
         async with asyncio.timeout(20), running(web):
             await until(lambda: web.health().state == "blocked")

@@ -17,7 +17,8 @@ import process
 import snap_apps
 from sungather.cli.command_line import COMMANDS
 from sungather.options.check import check
-from sungather.options.table import OPTIONS, option
+from sungather.options.keys import option
+from sungather.options.table import OPTIONS
 
 
 def test_every_config_option_of_the_charm_is_a_field_and_has_one_place(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sungather.options.devices import Kind, Wanted, usual_units, wanted_devices
+from sungather.device.sub_device_places import usual_units
+from sungather.options.devices import SubDeviceKind, WantedDevice, wanted_devices
 from sungather.reading import Path
 from sungather.registers.models import model_named
 
@@ -14,18 +15,22 @@ from sungather.registers.models import model_named
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("auto", (Wanted(Kind.BATTERY), Wanted(Kind.CHARGER))),
+        ("auto", (WantedDevice(SubDeviceKind.BATTERY), WantedDevice(SubDeviceKind.CHARGER))),
         ("none", ()),
-        ("battery", (Wanted(Kind.BATTERY),)),
-        ("charger:247", (Wanted(Kind.CHARGER, 247),)),
+        ("battery", (WantedDevice(SubDeviceKind.BATTERY),)),
+        ("charger:247", (WantedDevice(SubDeviceKind.CHARGER, 247),)),
         (
             "battery:200,battery:201 , charger",
-            (Wanted(Kind.BATTERY, 200), Wanted(Kind.BATTERY, 201), Wanted(Kind.CHARGER)),
+            (
+                WantedDevice(SubDeviceKind.BATTERY, 200),
+                WantedDevice(SubDeviceKind.BATTERY, 201),
+                WantedDevice(SubDeviceKind.CHARGER),
+            ),
         ),
-        ("battery:2, battery:2", (Wanted(Kind.BATTERY, 2),)),
+        ("battery:2, battery:2", (WantedDevice(SubDeviceKind.BATTERY, 2),)),
     ],
 )
-def test_the_option_is_auto_none_or_a_list(text: str, wanted: tuple[Wanted, ...]) -> None:
+def test_the_option_is_auto_none_or_a_list(text: str, wanted: tuple[WantedDevice, ...]) -> None:
     assert wanted_devices(text) == wanted
 
 
@@ -63,5 +68,5 @@ def test_devices_are_looked_for_only_where_they_can_be(
     chargers: tuple[int, ...],
 ) -> None:
     inverter = replace(model_named(model), path=path)
-    assert usual_units(Kind.BATTERY, inverter, connection) == batteries
-    assert usual_units(Kind.CHARGER, inverter, connection) == chargers
+    assert usual_units(SubDeviceKind.BATTERY, inverter, connection) == batteries
+    assert usual_units(SubDeviceKind.CHARGER, inverter, connection) == chargers

@@ -8,7 +8,7 @@ import yaml
 
 from sungather import errors
 from sungather.device.discover import LARGEST, Found, networks_of, options_text
-from sungather.options.table import inverter_name
+from sungather.options.keys import inverter_name
 from sungather.reading import Path
 
 CABLE = Found("192.168.1.10", "modbus", 1, "SH10RT", "A2310715068", Path.CABLE, "inverter", "")

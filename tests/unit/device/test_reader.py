@@ -15,7 +15,7 @@ from sungather import errors
 from sungather.device.identify import identify_sub_device
 from sungather.device.inverter import Inverter
 from sungather.device.reader import DeviceReader
-from sungather.options.devices import Kind
+from sungather.options.devices import SubDeviceKind
 from sungather.reading import Path, State
 from sungather.registers import Block
 from sungather.registers.derive import Derivation
@@ -77,7 +77,11 @@ def wire(hybrid: LivingDevice) -> Wire:
 def pack(wire: Wire, time: ManualClock, tmp_path: FilePath) -> DeviceReader:
     inverter = replace(model_named("SH10RT"), path=Path.CABLE)
     identify = partial(
-        identify_sub_device, kind=Kind.BATTERY, unit=200, inverter=inverter, connection="modbus"
+        identify_sub_device,
+        kind=SubDeviceKind.BATTERY,
+        unit=200,
+        inverter=inverter,
+        connection="modbus",
     )
     options = replace(support.OPTIONS, name="pack", unit=200, level=2)
     storage = Storage(tmp_path)

@@ -1,7 +1,7 @@
 """From a file and `--set` to typed options, or to all problems at once."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from sungather.errors import OptionsError
-from sungather.options.configuration import Configuration, InverterOptions, group, load, masked
+from sungather.options.configuration import Configuration, load, masked
 from sungather.options.file import LARGEST, render
+from sungather.options.keys import option
+from sungather.options.option import Option, OptionKind, declared, rows_of
+from sungather.options.table import GROUPS, InverterOptions
 
 BERLIN = {"TZ": "Europe/Berlin", "STATE_DIRECTORY": "/state"}
 GOOD = """\
@@ -81,9 +84,9 @@ def test_a_file_gives_typed_options_and_defaults(file: Path) -> None:
             devices="auto",
         ),
     )
-    assert found.log_level == "DEBUG"
+    assert found.log.level == "DEBUG"
     assert found.timezone == ZoneInfo("Europe/Berlin")
-    assert found.storage == Path("/state")
+    assert found.state_directory == Path("/state")
     assert found.warnings == ()
 
 
@@ -94,7 +97,7 @@ def test_nothing_but_a_host_is_needed() -> None:
 
 def test_set_wins_over_the_file_and_the_last_set_over_the_others(file: Path) -> None:
     found = good(file, GOOD, "inverter.host=a", "inverter.host=b", "log.level=ERROR")
-    assert (found.inverters[0].host, found.log_level) == ("b", "ERROR")
+    assert (found.inverters[0].host, found.log.level) == ("b", "ERROR")
     assert found.inverters[0].scan_interval == 10.0
 
 
@@ -114,7 +117,7 @@ def test_named_inverters_keep_their_order(file: Path) -> None:
 @pytest.mark.parametrize("start", ["\ufeff", "---\n", "%YAML 1.1\n---\n", "# comment\n\n"])
 @pytest.mark.parametrize("end", ["", "...\n", "site:\n", "inverters: {}\n"])
 def test_harmless_forms_of_a_file_are_read(file: Path, start: str, end: str) -> None:
-    assert good(file, f"{start}{GOOD}{end}").log_level == "DEBUG"
+    assert good(file, f"{start}{GOOD}{end}").log.level == "DEBUG"
 
 
 @pytest.mark.parametrize(
@@ -314,57 +317,38 @@ def test_a_machine_in_utc_is_warned_of_unless_utc_is_chosen() -> None:
 
 def test_a_chosen_storage_directory_wins() -> None:
     settings = ["inverter.host=a", "storage.directory=/elsewhere"]
-    assert load(None, settings, environment=BERLIN).storage == Path("/elsewhere")
+    assert load(None, settings, environment=BERLIN).state_directory == Path("/elsewhere")
 
 
-def test_accessors_give_the_type_that_they_name(file: Path) -> None:
-    found = good(file, GOOD)
-    assert found.text("log.level") == "DEBUG"
-    assert found.integer("inverter.level") == 1
-    assert found.number("inverter.timeout") == 10.0
-    for wrong in (found.integer, found.number, found.switch):
-        with pytest.raises(TypeError):
-            wrong("log.level")
-    with pytest.raises(KeyError):
-        found.text("log.levle")
+@pytest.mark.parametrize("prefix", [*GROUPS, "inverter", "inverters.roof"])
+def test_every_option_is_a_field_of_its_group_with_its_type(prefix: str) -> None:
+    group = GROUPS.get(prefix, InverterOptions)
+    host = "inverters.roof.host" if prefix == "inverters.roof" else "inverter.host"
+    found = load(None, [f"{host}=a"], environment=BERLIN)
+    filled: object = getattr(found, prefix, found.inverters[0])
+    assert isinstance(filled, group)
+    rows = dict(rows_of(group, prefix))
+    assert rows.keys() == {one.name for one in fields(group)} - {"name"}
+    for name, row in rows.items():
+        assert option(row.key) == row
+        assert getattr(filled, name) == found.values[row.key]
+        assert type(getattr(filled, name)) is type(found.values[row.key])
 
 
-@dataclass(frozen=True)
-class _Log:
-    level: str
+def test_a_declared_field_is_an_option_with_its_default() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Group:
+        count: int = declared(3, "How many.", minimum=1)
+        ca: str = declared("", "Certificate.", kind=OptionKind.LINES, key="tls.ca")
+        two_words: str = declared("", "Words.", secret=True)
 
-
-@dataclass(frozen=True)
-class _Short:
-    host: str
-
-
-@dataclass(frozen=True)
-class _Talkative:
-    host: str
-    port: int
-    connection: str
-    model: str
-    unit: int
-    level: int
-    smart_meter: str
-    scan_interval: float
-    timeout: float
-    retries: int
-    max_registers: int
-    username: str
-    password: str
-    tls_ca: str
-    devices: str
-
-
-def test_a_group_fills_a_dataclass_and_both_must_know_the_same_options(file: Path) -> None:
-    found = good(file, GOOD)
-    assert group(found, "log", _Log) == _Log("DEBUG")
-    with pytest.raises(TypeError, match=r"_Short .* inverter\.… differ: connection, "):
-        group(found, "inverter", _Short)
-    with pytest.raises(TypeError, match="password is a secret"):
-        group(found, "inverter", _Talkative)
+    assert dict(rows_of(Group, "some")) == {
+        "count": Option("some.count", OptionKind.INTEGER, "How many.", 3, minimum=1),
+        "ca": Option("some.tls.ca", OptionKind.LINES, "Certificate."),
+        "two_words": Option("some.two-words", OptionKind.TEXT, "Words.", secret=True),
+    }
+    assert (Group().count, Group().ca) == (3, "")
+    assert "hunter2" not in repr(Group(two_words="hunter2"))
 
 
 def test_secrets_are_neither_in_the_repr_nor_in_what_is_shown(file: Path) -> None:

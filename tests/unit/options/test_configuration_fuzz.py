@@ -15,7 +15,8 @@ from sungather.errors import OptionsError
 from sungather.options.check import check
 from sungather.options.configuration import Configuration, load
 from sungather.options.file import render
-from sungather.options.table import OPTIONS, Kind, Option
+from sungather.options.option import Option, OptionKind
+from sungather.options.table import OPTIONS
 from sungather.registers.models import model_names
 
 ENVIRONMENT = {"TZ": "Europe/Berlin", "HOME": "/home/me"}
@@ -124,6 +125,8 @@ def test_any_tree_gives_options_or_sentences_without_the_secret(
 @example("password", "*", "", "")
 @example("password", "{", ": x}", "")
 @example("password", "|\n", "\n", "")
+@example("password", ">#", "", "")
+@example("password", "|#", "", "")
 def test_a_secret_written_in_any_broken_way_is_never_shown(
     key: str, before: str, after: str, rest: str
 ) -> None:
@@ -151,31 +154,31 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
     """Texts that are right for an option."""
     low, high = row.bounds
     match row.kind:
-        case Kind.TEXT:
+        case OptionKind.TEXT:
             return _line
-        case Kind.LINES:
+        case OptionKind.LINES:
             return _lines
-        case Kind.INTEGER | Kind.PORT:
+        case OptionKind.INTEGER | OptionKind.PORT:
             return st.integers(int(low or 0), int(high or 9)).map(str)
-        case Kind.NUMBER | Kind.DURATION:
+        case OptionKind.NUMBER | OptionKind.DURATION:
             return st.integers(ceil((low or 0) * 1000), int((high or 9) * 1000)).map(
                 lambda thousandths: f"{thousandths / 1000:.3f}"
             )
-        case Kind.SWITCH:
+        case OptionKind.SWITCH:
             return st.sampled_from(["true", "false"])
-        case Kind.CHOICE:
+        case OptionKind.CHOICE:
             return st.sampled_from(row.choices)
-        case Kind.HOST:
+        case OptionKind.HOST:
             return _name | st.ip_addresses().map(str)
-        case Kind.URL:
+        case OptionKind.URL:
             return st.builds("http://{}:{}".format, _name, st.integers(1, 65535))
-        case Kind.TIME_ZONE:
+        case OptionKind.TIME_ZONE:
             return st.sampled_from(["Europe/Berlin", "America/Argentina/Salta", "UTC"])
-        case Kind.DIRECTORY:
+        case OptionKind.DIRECTORY:
             return _line.map("/{}".format)
-        case Kind.MODEL:
+        case OptionKind.MODEL:
             return st.sampled_from(["auto", *model_names()])
-        case Kind.DEVICES:
+        case OptionKind.DEVICES:
             return st.sampled_from(["auto", "none", "battery:200, charger"])
 
 

@@ -12,8 +12,11 @@ from sungather.errors import OptionsError
 from sungather.options.check import check
 from sungather.options.configuration import load
 from sungather.options.file import render
-from sungather.options.schema import markdown, rows, schema
-from sungather.options.table import OPTIONS, Kind, Option, option
+from sungather.options.keys import option
+from sungather.options.option import Option, OptionKind
+from sungather.options.schema import rows, schema
+from sungather.options.table import OPTIONS
+from tests.docs import of_program
 
 SCHEMA = schema()
 Json = dict[str, object]
@@ -42,7 +45,7 @@ def test_the_schema_tells_default_help_and_secrecy_of_every_option(row: Option) 
     assert found["description"] == row.help
     assert found.get("default") == row.default
     assert found.get("writeOnly", False) == row.secret
-    assert row.kind is not Kind.PORT or (found["minimum"], found["maximum"]) == (1, 65535)
+    assert row.kind is not OptionKind.PORT or (found["minimum"], found["maximum"]) == (1, 65535)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_what_another_option_requires_is_required_by_check_and_schema(row: Optio
     other = option(row.required_when)
     assert other is not None
     texts = {one.key: one.example or "x" for one in OPTIONS if one.required or one.required_when}
-    texts[other.key] = "true" if other.kind is Kind.SWITCH else "x"
+    texts[other.key] = "true" if other.kind is OptionKind.SWITCH else "x"
     complete = check(texts)
     assert complete.problems == ()
     assert fits(render(complete.values))
@@ -125,7 +128,7 @@ def test_the_rows_for_people_say_what_an_option_takes_and_what_holds_without_it(
 
 
 def test_the_table_for_the_docs_has_one_line_an_option() -> None:
-    lines = markdown().splitlines()
-    assert len(lines) == len(OPTIONS) + 2
+    lines = [line for line in of_program.options().splitlines() if line.startswith("| `")]
+    assert len(lines) == len(OPTIONS)
     assert {line.count("|") for line in lines} == {5}
-    assert lines[2].startswith("| `inverter.host` | host name or IP address | (required) | ")
+    assert lines[0].startswith("| `inverter.host` | host name or IP address | (required) | ")

@@ -3,8 +3,10 @@
 import pytest
 
 from sungather.options.check import Checked, check, missing
-from sungather.options.table import OPTIONS, Kind, Option, is_group, nearest, nearest_group, option
-from sungather.options.values import Wrong, convert, listed_model, shown, text_of
+from sungather.options.keys import is_group, nearest, nearest_group, option
+from sungather.options.option import Option, OptionKind
+from sungather.options.table import OPTIONS
+from sungather.options.values import Wrong, convert, shown, text_of
 
 HOST = {"inverter.host": "192.168.1.10"}
 
@@ -20,10 +22,10 @@ def test_every_row_of_the_table_makes_sense(row: Option) -> None:
     assert "_" not in row.key
     assert row.help.endswith((".", ")")), "a sentence for a person"
     if row.default not in (None, ""):
-        assert convert(row, text_of(row.default), listed_model) == row.default
+        assert convert(row, text_of(row.default)) == row.default
     if row.example:
-        convert(row, row.example, listed_model)
-    assert bool(row.choices) == (row.kind is Kind.CHOICE)
+        convert(row, row.example)
+    assert bool(row.choices) == (row.kind is OptionKind.CHOICE)
     assert not row.required_when or option(row.required_when)
     assert not row.secret or (row.kind.is_text and not row.default)
     assert not is_group(row.key), "an option cannot be a group as well"
@@ -200,12 +202,12 @@ def test_a_bad_text_gives_one_sentence_with_what_to_write(key: str, text: str, r
     ],
 )
 def test_a_url_is_http_and_holds_no_password(text: str, good: bool) -> None:
-    row = Option("some.url", Kind.URL, "Some address.")
+    row = Option("some.url", OptionKind.URL, "Some address.")
     if good:
-        assert convert(row, text, listed_model) == text
+        assert convert(row, text) == text
         return
     with pytest.raises(Wrong) as caught:
-        convert(row, text, listed_model)
+        convert(row, text)
     assert caught.value.show == ("hunter2" not in text)
 
 
@@ -313,7 +315,7 @@ def test_an_option_may_be_required_by_another() -> None:
 
 
 def test_an_option_required_by_another_looks_at_its_own_inverter() -> None:
-    row = Option("inverters.a.x", Kind.TEXT, "X.", required_when="inverter.y")
+    row = Option("inverters.a.x", OptionKind.TEXT, "X.", required_when="inverter.y")
     values = {"inverters.a.x": "", "inverters.a.y": "set", "inverter.y": ""}
     assert [problem.key for problem in missing(values, [row], set())] == ["inverters.a.x"]
     assert not list(missing({**values, "inverters.a.y": ""}, [row], set()))
