@@ -3,19 +3,11 @@
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
 from typing import TextIO
 
 from sungather.reading import Reading, Value
 from sungather.service import Health
 from sungather.worker import Worker
-
-
-@dataclass(frozen=True, slots=True)
-class ConsoleOptions:
-    """The options `console.…`."""
-
-    enabled: bool
 
 
 class Console:

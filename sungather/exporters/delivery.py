@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sungather.clock import Clock
+from sungather.errors import Blocked, Unavailable
 from sungather.outbox import Feed, Record
 from sungather.reading import Reading
 from sungather.service import Health
@@ -23,19 +24,6 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 BLOCKED_WAIT = 300.0
 """Seconds between tries while a person must act."""
-
-
-class Unavailable(Exception):
-    """The other side cannot take anything now; nothing is lost. `str()` is one sentence."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        """Seconds that the other side asked to be left alone."""
-
-
-class Blocked(Unavailable):
-    """The other side will not take anything until a person has changed something."""
 
 
 class Destination(Protocol):

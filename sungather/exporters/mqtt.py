@@ -28,8 +28,8 @@ from aiomqtt.exceptions import MqttConnectError
 from sungather.clock import Clock
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import BackOff, Blocked, Sleep, Status, Unavailable
-from sungather.exporters.http import in_words
 from sungather.exporters.tls import client_context
+from sungather.http_client import in_words
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339

@@ -22,7 +22,6 @@ from sungather.exporters.delivery import (
     Status,
     Unavailable,
 )
-from sungather.exporters.http import Answer, HttpServer
 from sungather.exporters.pvoutput_answers import Refusal, refusal, results, whole_number
 from sungather.exporters.pvoutput_slots import (
     DAY_ENERGIES,
@@ -34,6 +33,7 @@ from sungather.exporters.pvoutput_slots import (
     local,
     start_of,
 )
+from sungather.http_client import HttpAnswer, HttpClient
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading
@@ -94,7 +94,7 @@ class Pvoutput:
         self._clock = clock
         self._zone = timezone
         self._sleep = sleep
-        self._server = HttpServer(url, "PVOutput")
+        self._server = HttpClient(url, "PVOutput")
         self._status = Status(self.name, clock)
         self._wait = FIRST_WAIT
         self._interval = 0
@@ -348,7 +348,7 @@ class Pvoutput:
         self._interval = int(text) if text in ("5", "10", "15") else 5
         await self._feed.settle([], notes={"interval": str(self._interval)})
 
-    async def _post(self, service: str, form: Mapping[str, str]) -> Answer:
+    async def _post(self, service: str, form: Mapping[str, str]) -> HttpAnswer:
         answer = await self._server.request(
             "POST",
             f"/service/r2/{service}.jsp",
@@ -364,7 +364,7 @@ class Pvoutput:
         self._reset = float(whole_number(answer, "x-rate-limit-reset", round(self._reset)))
         return answer
 
-    def _raise(self, what: Refusal, answer: Answer) -> None:
+    def _raise(self, what: Refusal, answer: HttpAnswer) -> None:
         said = f"PVOutput answered {answer.status}: {answer.text[:200].rstrip('.')}"
         if what is Refusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
