@@ -59,8 +59,9 @@ class HttpConnection:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the other side lets another request follow."""
-        return self._protocol.our_state is h11.IDLE
+        """Whether the other side lets another request follow, and has sent nothing unasked."""
+        unasked, ended = self._protocol.trailing_data
+        return self._protocol.our_state is h11.IDLE and not unasked and not ended
 
     async def is_idle(self) -> bool:
         """Whether it can take another request: open, finished, and without unasked-for bytes."""

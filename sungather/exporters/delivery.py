@@ -6,6 +6,7 @@ restarts, waiting and reporting are done here.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -91,25 +92,79 @@ class Status:
 
 
 class BackOff:
-    """Waits that double, up to a minute."""
+    """Waits that double from `first` to `longest` seconds."""
 
-    def __init__(self, sleep: Sleep) -> None:
-        self._sleep = sleep
-        self._next = FIRST_WAIT
+    def __init__(self, first: float = FIRST_WAIT, longest: float = LONGEST_WAIT) -> None:
+        self._first = self._next = first
+        self._longest = longest
 
     def reset(self) -> None:
         """The other side works."""
-        self._next = FIRST_WAIT
+        self._next = self._first
 
-    async def wait(self, error: Unavailable) -> None:
-        """Wait after a failure: as the other side asks, else longer each time."""
-        wait = self._next if error.retry_after is None else max(error.retry_after, FIRST_WAIT)
-        self._next = min(self._next * 2, LONGEST_WAIT)
-        await self._sleep(max(wait, BLOCKED_WAIT) if isinstance(error, Blocked) else wait)
+    def after(self, error: Unavailable) -> float:
+        """Seconds to wait after a failure: as the other side asks, else longer each time."""
+        wait = self._next if error.retry_after is None else max(error.retry_after, self._first)
+        self._next = min(self._next * 2, self._longest)
+        return max(wait, BLOCKED_WAIT) if isinstance(error, Blocked) else wait
 
 
-class Delivery:
-    """The service of a destination: delivers what the outbox holds, oldest first."""
+class DeliveryLoop(ABC):
+    """The service of every exporter behind the outbox: works, waits and says how it goes."""
+
+    def __init__(self, name: str, feed: Feed, clock: Clock, sleep: Sleep) -> None:
+        self.name = name
+        self._feed = feed
+        self._sleep = sleep
+        self._status = Status(name, clock)
+        self._back_off = BackOff()
+
+    @abstractmethod
+    async def step(self) -> float:
+        """Do what there is to do now; seconds until there is more.
+
+        Raises:
+            Unavailable: the other side does not take it; it is tried again.
+        """
+
+    async def load(self) -> None:  # noqa: B027 (few have anything to load)
+        """Take up what an earlier run has noted. `run` does it first."""
+
+    def close(self) -> None:  # noqa: B027 (few keep anything open between steps)
+        """Let go of connections; may be called at any time."""
+
+    def take(self, reading: Reading) -> None:  # noqa: B027
+        """Nothing to do: the outbox stores the reading and wakes the feed."""
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            await self.load()
+            while True:
+                if wait := await self.round():
+                    await self._sleep(wait)
+        finally:
+            self._status.stopped()
+            self.close()
+
+    async def round(self) -> float:
+        """One step, or the wait after one that failed; seconds to wait."""
+        try:
+            wait = await self.step()
+        except Unavailable as error:
+            go_on_unless_cancelled()
+            self._status.waits(error)
+            return self._back_off.after(error)
+        self._back_off.reset()
+        return wait
+
+    def health(self) -> Health:
+        """State, queue and last success."""
+        return self._status.health(self._feed)
+
+
+class Delivery(DeliveryLoop):
+    """Delivers to a `Destination` what the outbox holds, oldest first."""
 
     def __init__(
         self,
@@ -119,35 +174,30 @@ class Delivery:
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self.name = name
-        self._feed = feed
+        super().__init__(name, feed, clock, sleep)
         self._destination = destination
-        self._status = Status(name, clock)
-        self._back_off = BackOff(sleep)
 
-    def take(self, reading: Reading) -> None:
-        """Nothing to do: the outbox stores the reading and wakes the feed."""
+    async def step(self) -> float:
+        """Deliver one batch, as soon as there is one."""
+        records = await self._feed.batch(self._destination.batch)
+        rejected = await self._destination.deliver(records)
+        await self._feed.settle(records, rejected)
+        self._status.works()
+        for reason in dict.fromkeys(rejected.values()):
+            log.warning("%s refused a reading for good: %s", self.name, reason)
+        return 0.0
 
-    async def run(self) -> None:
-        """Deliver until cancelled."""
-        try:
-            while True:
-                records = await self._feed.batch(self._destination.batch)
-                try:
-                    rejected = await self._destination.deliver(records)
-                except Unavailable as error:
-                    self._status.waits(error)
-                    await self._back_off.wait(error)
-                    continue
-                await self._feed.settle(records, rejected)
-                self._status.works()
-                self._back_off.reset()
-                for reason in dict.fromkeys(rejected.values()):
-                    log.warning("%s refused a reading for good: %s", self.name, reason)
-        finally:
-            self._status.stopped()
-            self._destination.close()
+    def close(self) -> None:
+        """Let go of the destination's connections."""
+        self._destination.close()
 
-    def health(self) -> Health:
-        """State, queue and last success."""
-        return self._status.health(self._feed)
+
+def go_on_unless_cancelled() -> None:
+    """Notice a cancellation that a library has swallowed.
+
+    A disconnect of aiomqtt that fails hides it, and so does Python 3.11's `asyncio.wait_for` when
+    what it waits for arrives at the same moment.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -14,14 +14,8 @@ from typing import cast
 from urllib.parse import urlencode
 
 from sungather.clock import Clock
-from sungather.exporters.delivery import (
-    FIRST_WAIT,
-    LONGEST_WAIT,
-    Blocked,
-    Sleep,
-    Status,
-    Unavailable,
-)
+from sungather.errors import Blocked, Unavailable
+from sungather.exporters.delivery import DeliveryLoop, Sleep
 from sungather.exporters.pvoutput_answers import Refusal, refusal, results, whole_number
 from sungather.exporters.pvoutput_slots import (
     DAY_ENERGIES,
@@ -36,7 +30,6 @@ from sungather.exporters.pvoutput_slots import (
 from sungather.http_client import HttpAnswer, HttpClient
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
-from sungather.reading import Reading
 from sungather.service import Health
 
 log = logging.getLogger(__name__)
@@ -47,7 +40,6 @@ IN_HAND = 5
 """Requests an hour left to the user's other tools and to the present."""
 GRACE_MS = 5_000
 """How long after its end a slot may still get a reading."""
-BLOCKED_WAIT = 300.0
 _RECORDS = 500
 _DEFAULT_WAIT = 60.0
 
@@ -75,10 +67,8 @@ class PvoutputOptions:
         return {name: source for name, source in found.items() if source}
 
 
-class Pvoutput:
+class Pvoutput(DeliveryLoop):
     """The service."""
-
-    name = "pvoutput"
 
     def __init__(
         self,
@@ -89,14 +79,11 @@ class Pvoutput:
         sleep: Sleep = asyncio.sleep,
         url: str = URL,
     ) -> None:
+        super().__init__("pvoutput", feed, clock, sleep)
         self._options = options
-        self._feed = feed
         self._clock = clock
         self._zone = timezone
-        self._sleep = sleep
         self._server = HttpClient(url, "PVOutput")
-        self._status = Status(self.name, clock)
-        self._wait = FIRST_WAIT
         self._interval = 0
         """Minutes; 0 until PVOutput was asked."""
         self._asked = False
@@ -113,39 +100,18 @@ class Pvoutput:
 
     # -- service --------------------------------------------------------------------------
 
-    def take(self, reading: Reading) -> None:
-        """Nothing to do: the outbox keeps the reading until its slot is over."""
-
-    async def run(self) -> None:
-        """Upload until cancelled."""
-        await self.load()
-        try:
-            while True:
-                await self._sleep(await self.round())
-        finally:
-            self._status.stopped()
-            self.close()
-
     def close(self) -> None:
         """Let go of the connection."""
         self._server.close()
 
-    async def round(self) -> float:
+    async def step(self) -> float:
         """Make slots of what was read, upload what is ready; seconds until there is more to do."""
-        try:
-            await self._ask_for_interval()
-            await self._consume()
-            wait = await self._upload()
-        except Unavailable as error:
-            self._status.waits(error)
-            wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
-            if error.retry_after is not None:
-                wait = error.retry_after
-            return max(wait, BLOCKED_WAIT) if isinstance(error, Blocked) else wait
-        self._wait = FIRST_WAIT
+        await self._ask_for_interval()
+        await self._consume()
+        wait = await self._upload()
         length = self._interval * 60_000
-        until_end = length - (self._now_ms() - GRACE_MS) % length
-        return min(wait, until_end / 1000) if wait else until_end / 1000
+        until_end = (length - (self._now_ms() - GRACE_MS) % length) / 1000
+        return min(wait, until_end) if wait else until_end
 
     def health(self) -> Health:
         """`queue` counts intervals that wait; readings of the present one are none."""

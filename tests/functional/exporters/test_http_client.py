@@ -94,11 +94,7 @@ async def test_nothing_is_sent_when_the_name_is_found_after_the_deadline(
 
         async def slow(*_: object, **__: object) -> object:
             looked_up.set()
-            try:
-                await found.wait()
-            except asyncio.CancelledError:
-                await asyncio.shield(asyncio.sleep(0))
-                raise
+            await found.wait()
             return await usual("127.0.0.1", int(server.url.rpartition(":")[2]))
 
         monkeypatch.setattr(loop, "getaddrinfo", slow)
@@ -179,8 +175,9 @@ async def test_what_is_no_answer_is_said_in_words(answer: bytes, words: str) -> 
 async def test_an_answer_byte_by_byte_has_one_deadline() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX: ")
         while not writer.is_closing():
-            writer.write(b"HTTP/1.1 200 OK\r\nX: y"[:1] if reader.at_eof() else b"H")
+            writer.write(b"y")
             await asyncio.sleep(0.01)
 
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
