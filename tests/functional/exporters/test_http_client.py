@@ -2,13 +2,17 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from sungather import http_client
 from sungather.errors import Blocked, Unavailable
 from sungather.http_client import LONGEST_BODY, HttpClient
+from sungather.simulator.certificate import self_signed, server_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -205,3 +209,66 @@ async def test_a_header_that_cannot_be_sent_is_not_quoted() -> None:
                 await client.request("GET", "/", {"Authorization": secret})
             assert secret not in str(raised.value)
         assert server.requests == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_https_through_a_tunnel_sends_the_secret_only_to_a_server_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    certificate, key = self_signed(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(certificate) if known else None)
+    trusting.check_hostname = False
+    monkeypatch.setattr(http_client, "tls_context", lambda: trusting)
+    heard: list[bytes] = []
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                heard.append(head)
+                writer.write(long)
+        except (asyncio.IncompleteReadError, OSError):
+            writer.transport.abort()
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        onward, back = await asyncio.open_connection("127.0.0.1", inner)
+        await asyncio.gather(_copy(reader, back), _copy(onward, writer))
+
+    asked: list[bytes] = []
+    context = server_context(certificate, key)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    inner: int = server.sockets[0].getsockname()[1]
+    proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    port: int = proxy.sockets[0].getsockname()[1]
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+    client = HttpClient("https://pvoutput.example", "PVOutput", 20)
+    if known:
+        for _ in range(2):
+            got = await client.request("POST", "/x", {"X-Key": "secret"})
+            assert len(got.body) == 200_000
+        assert len(heard) == 2
+        assert b"Host: pvoutput.example\r\n" in heard[0]
+    else:
+        with pytest.raises(Blocked, match="not trusted"):
+            await client.request("POST", "/x", {"X-Key": "secret"})
+        assert heard == []
+    assert len(asked) == 1
+    assert b"secret" not in asked[0]
+    client.close()
+    server.close()
+    proxy.close()
+    await asyncio.sleep(0.05)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    writer.transport.abort()
