@@ -27,6 +27,7 @@ class Server:
         self.requests: list[bytes] = []
         self.gone = asyncio.Event()
         """A connection has ended."""
+        self.writers: list[asyncio.StreamWriter] = []
 
 
 @asynccontextmanager
@@ -37,11 +38,10 @@ async def serving(*answers: bytes | None, close_after: bool = False) -> AsyncGen
     """
     seen = Server()
     left = list(answers)
-    writers: list[asyncio.StreamWriter] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.connections += 1
-        writers.append(writer)
+        seen.writers.append(writer)
         first = True
         try:
             while True:
@@ -65,7 +65,7 @@ async def serving(*answers: bytes | None, close_after: bool = False) -> AsyncGen
     try:
         yield seen
     finally:
-        for writer in writers:
+        for writer in seen.writers:
             writer.transport.abort()
         server.close()
         await asyncio.sleep(0)
@@ -140,6 +140,21 @@ async def test_a_connection_closed_while_idle_is_replaced_for_every_method() -> 
             assert answer.status == 200
         client.close()
         assert (server.connections, len(server.requests)) == (3, 3)
+
+
+@pytest.mark.parametrize("unasked", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+async def test_what_happened_while_idle_is_seen_before_anything_is_sent(unasked: bytes) -> None:
+    async with serving(OK, OK) as server:
+        client = HttpClient(server.url, "PVOutput", 20)
+        await client.request("POST", "/")
+        if unasked:
+            server.writers[0].write(unasked)
+        else:
+            server.writers[0].transport.abort()
+            await asyncio.wait_for(server.gone.wait(), 20)
+        answer = await client.request("POST", "/")
+        client.close()
+        assert (answer.status, server.connections, len(server.requests)) == (200, 2, 2)
 
 
 @pytest.mark.parametrize("status", [204, 301, 302, 401, 407, 429, 500])
