@@ -68,7 +68,8 @@ class HttpConnection:
         idle = asyncio.get_running_loop().time() - self._last_used
         if not self.is_kept or idle > _LONGEST_IDLE:
             return False
-        await asyncio.sleep(0)  # the loop looks at its sockets: the other side may have closed
+        for _ in range(2):  # the loop looks at its sockets, then reads them
+            await asyncio.sleep(0)
         try:
             async with asyncio.timeout(0):
                 await self._reader.read(1)
