@@ -33,6 +33,22 @@ class DaemonError(SungatherError):
     exit_code = 3
 
 
+class Unavailable(Exception):
+    """The other side of an exporter takes nothing now; nothing is lost.
+
+    `str()` is one sentence.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds that the other side asked to be left alone."""
+
+
+class Blocked(Unavailable):
+    """The other side will not take anything until a person has changed something."""
+
+
 class InverterError(SungatherError):
     """An inverter gave no reading."""
 

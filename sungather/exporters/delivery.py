@@ -6,36 +6,24 @@ restarts, waiting and reporting are done here.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
+from sungather.errors import Blocked, Unavailable
 from sungather.outbox import Feed, Record
 from sungather.reading import Reading
 from sungather.service import Health
 
 log = logging.getLogger(__name__)
 
-Sleep = Callable[[float], Awaitable[None]]
-
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 BLOCKED_WAIT = 300.0
 """Seconds between tries while a person must act."""
-
-
-class Unavailable(Exception):
-    """The other side cannot take anything now; nothing is lost. `str()` is one sentence."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-        """Seconds that the other side asked to be left alone."""
-
-
-class Blocked(Unavailable):
-    """The other side will not take anything until a person has changed something."""
 
 
 class Destination(Protocol):
@@ -102,26 +90,69 @@ class Status:
         )
 
 
-class BackOff:
-    """Waits that double, up to a minute."""
+class DeliveryLoop(ABC):
+    """The service of every exporter behind the outbox: works, waits and says how it goes."""
 
-    def __init__(self, sleep: Sleep) -> None:
+    def __init__(self, name: str, feed: Feed, clock: Clock, sleep: Sleep) -> None:
+        self.name = name
+        self._feed = feed
         self._sleep = sleep
-        self._next = FIRST_WAIT
+        self._status = Status(name, clock)
+        self._back_off = BackOff(FIRST_WAIT, LONGEST_WAIT)
 
-    def reset(self) -> None:
-        """The other side works."""
-        self._next = FIRST_WAIT
+    @abstractmethod
+    async def step(self) -> float:
+        """Do what there is to do now; seconds until there is more.
 
-    async def wait(self, error: Unavailable) -> None:
-        """Wait after a failure: as the other side asks, else longer each time."""
-        wait = self._next if error.retry_after is None else max(error.retry_after, FIRST_WAIT)
-        self._next = min(self._next * 2, LONGEST_WAIT)
-        await self._sleep(max(wait, BLOCKED_WAIT) if isinstance(error, Blocked) else wait)
+        Raises:
+            Unavailable: the other side does not take it; it is tried again.
+        """
+
+    async def load(self) -> None:  # noqa: B027 (few have anything to load)
+        """Take up what an earlier run has noted. `run` does it first."""
+
+    def close(self) -> None:  # noqa: B027 (few keep anything open between steps)
+        """Let go of connections; may be called at any time."""
+
+    def on_reading(self, reading: Reading) -> None:  # noqa: B027
+        """Nothing to do: the outbox stores the reading and wakes the feed."""
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            await self.load()
+            while True:
+                if wait := await self.round():
+                    await self._sleep(wait)
+        finally:
+            self._status.stopped()
+            self.close()
+
+    async def round(self) -> float:
+        """One step, or the wait after one that failed; seconds to wait."""
+        try:
+            wait = await self.step()
+        except Unavailable as error:
+            go_on_unless_cancelled()
+            self._status.waits(error)
+            return self._wait_after(error)
+        self._back_off.reset()
+        return wait
+
+    def health(self) -> Health:
+        """State, queue and last success."""
+        return self._status.health(self._feed)
+
+    def _wait_after(self, error: Unavailable) -> float:
+        """Seconds to wait after a failure: as the other side asks, else longer each time."""
+        wait = self._back_off.next()
+        if error.retry_after is not None:
+            wait = max(error.retry_after, FIRST_WAIT)
+        return max(wait, BLOCKED_WAIT) if isinstance(error, Blocked) else wait
 
 
-class Delivery:
-    """The service of a destination: delivers what the outbox holds, oldest first."""
+class Delivery(DeliveryLoop):
+    """Delivers to a `Destination` what the outbox holds, oldest first."""
 
     def __init__(
         self,
@@ -131,35 +162,30 @@ class Delivery:
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self.name = name
-        self._feed = feed
+        super().__init__(name, feed, clock, sleep)
         self._destination = destination
-        self._status = Status(name, clock)
-        self._back_off = BackOff(sleep)
 
-    def on_reading(self, reading: Reading) -> None:
-        """Nothing to do: the outbox stores the reading and wakes the feed."""
+    async def step(self) -> float:
+        """Deliver one batch, as soon as there is one."""
+        records = await self._feed.batch(self._destination.batch)
+        rejected = await self._destination.deliver(records)
+        await self._feed.ack(records, rejected)
+        self._status.works()
+        for reason in dict.fromkeys(rejected.values()):
+            log.warning("%s refused a reading for good: %s", self.name, reason)
+        return 0.0
 
-    async def run(self) -> None:
-        """Deliver until cancelled."""
-        try:
-            while True:
-                records = await self._feed.batch(self._destination.batch)
-                try:
-                    rejected = await self._destination.deliver(records)
-                except Unavailable as error:
-                    self._status.waits(error)
-                    await self._back_off.wait(error)
-                    continue
-                await self._feed.ack(records, rejected)
-                self._status.works()
-                self._back_off.reset()
-                for reason in dict.fromkeys(rejected.values()):
-                    log.warning("%s refused a reading for good: %s", self.name, reason)
-        finally:
-            self._status.stopped()
-            self._destination.close()
+    def close(self) -> None:
+        """Let go of the destination's connections."""
+        self._destination.close()
 
-    def health(self) -> Health:
-        """State, queue and last success."""
-        return self._status.health(self._feed)
+
+def go_on_unless_cancelled() -> None:
+    """Notice a cancellation that a library has swallowed.
+
+    A disconnect of aiomqtt that fails hides it, and so does Python 3.11's `asyncio.wait_for` when
+    what it waits for arrives at the same moment.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import urlencode
 
-from sungather.exporters.delivery import Blocked, Unavailable
-from sungather.exporters.http import Answer, HttpServer, retry_after
+from sungather.errors import Blocked, Unavailable
 from sungather.exporters.line_protocol import line
+from sungather.http_client import DEADLINE, HttpAnswer, HttpClient, retry_after
 from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Record
 
@@ -46,14 +46,10 @@ class Influxdb:
 
     batch = BATCH
 
-    def __init__(self, options: InfluxdbOptions, deadline: float | None = None) -> None:
+    def __init__(self, options: InfluxdbOptions, deadline: float = DEADLINE) -> None:
         self._options = options
         self._tags = parse_tags(options.tags)
-        self._server = (
-            HttpServer(options.url, "InfluxDB")
-            if deadline is None
-            else HttpServer(options.url, "InfluxDB", deadline)
-        )
+        self._server = HttpClient(options.url, "InfluxDB", deadline)
         self._version = "" if options.version == "auto" else options.version
         self._left_out: set[str] = set()
         """Fields that the database holds with another type."""
@@ -91,13 +87,14 @@ class Influxdb:
             if (text := line(record, measurement, self._tags, self._left_out))
         ]
 
-    async def _write(self, lines: Sequence[str]) -> Answer:
+    async def _write(self, lines: Sequence[str]) -> HttpAnswer:
         answer = await self._server.request(
             "POST",
             _path(self._version, self._options),
             _headers(self._version, self._options)
             | {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"},
             gzip.compress("\n".join(lines).encode(), 3, mtime=0),
+            repeatable=True,
         )
         status = answer.status
         if status < 300 or status in (400, 413, 422):
@@ -118,7 +115,7 @@ class Influxdb:
             raise Blocked(f"{said}. Set influxdb.url to the address that it really has.")
         raise Unavailable(f"{said}.", retry_after(answer))
 
-    def _refused(self, answer: Answer, records: Sequence[Record]) -> dict[int, str] | None:
+    def _refused(self, answer: HttpAnswer, records: Sequence[Record]) -> dict[int, str] | None:
         """Ids of refused records, or None: write again, in smaller parts."""
         if answer.status == 413 and len(records) > 1:
             return None
@@ -182,7 +179,7 @@ def _headers(version: str, options: InfluxdbOptions) -> dict[str, str]:
     return {"Authorization": f"Token {pair}"}
 
 
-def _json(answer: Answer) -> dict[str, object]:
+def _json(answer: HttpAnswer) -> dict[str, object]:
     try:
         content = cast(object, json.loads(answer.body))
     except ValueError:
@@ -190,7 +187,7 @@ def _json(answer: Answer) -> dict[str, object]:
     return cast(dict[str, object], content) if isinstance(content, dict) else {}
 
 
-def _message(answer: Answer) -> str:
+def _message(answer: HttpAnswer) -> str:
     content = _json(answer)
     said = content.get("error") or content.get("message") or answer.text
     details = [str(entry.get("error_message", "")) for entry in _entries(content)]
@@ -204,7 +201,7 @@ def _entries(content: Mapping[str, object]) -> list[dict[str, object]]:
     return [cast(dict[str, object], entry) for entry in entries if isinstance(entry, dict)]
 
 
-def _by_line(answer: Answer, records: Sequence[Record]) -> dict[int, str] | None:
+def _by_line(answer: HttpAnswer, records: Sequence[Record]) -> dict[int, str] | None:
     """Refused records of a partial write that tells the numbers of the lines (version 3)."""
     refused: dict[int, str] = {}
     for entry in _entries(_json(answer)):

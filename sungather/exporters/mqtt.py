@@ -25,15 +25,15 @@ import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 
 from sungather.clock import Clock
+from sungather.errors import Blocked, Unavailable
 from sungather.exporters import compatibility, homeassistant
-from sungather.exporters.delivery import BackOff, Blocked, Sleep, Status, Unavailable
-from sungather.exporters.http import in_words
+from sungather.exporters.delivery import DeliveryLoop, Sleep, go_on_unless_cancelled
 from sungather.exporters.tls import client_context
+from sungather.http_client import in_words
 from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339
-from sungather.service import Health
 
 log = logging.getLogger(__name__)
 # The library logs every message at DEBUG, passwords' length and payloads too.
@@ -49,10 +49,8 @@ _AT_ONCE = 50
 """Messages of the history topic under way at a time."""
 
 
-class Mqtt:
+class Mqtt(DeliveryLoop):
     """The service; see the module's description."""
-
-    name = "mqtt"
 
     def __init__(
         self,
@@ -64,14 +62,12 @@ class Mqtt:
         sleep: Sleep = asyncio.sleep,
         timeout: float = TIMEOUT,
     ) -> None:
+        super().__init__("mqtt", feed, clock, sleep)
         self._options = options
-        self._feed = feed
         self._timezone = timezone
         self._settings = settings
         """Inverter name -> its settings as SunGather 0.5 called them."""
         self._timeout = timeout
-        self._status = Status(self.name, clock)
-        self._back_off = BackOff(sleep)
         self._latest: dict[str, Reading] = {}
         self._unpublished: set[str] = set()
         self._as_state: deque[tuple[str, int]] = deque(maxlen=1000)
@@ -100,26 +96,10 @@ class Mqtt:
         shown.update((name, known[name].value) for name in homeassistant.scalars(reading))
         self._feed.notify()
 
-    async def run(self) -> None:
-        """Stay connected until cancelled."""
-        try:
-            while True:
-                try:
-                    await self._session()
-                except Unavailable as error:
-                    _go_on_unless_cancelled()
-                    self._status.waits(error)
-                    await self._back_off.wait(error)
-        finally:
-            self._status.stopped()
-
-    def health(self) -> Health:
-        """State, queue and last success."""
-        return self._status.health(self._feed)
-
     # -- connection -----------------------------------------------------------------------
 
-    async def _session(self) -> None:
+    async def step(self) -> float:
+        """Stay connected until the connection breaks."""
         options = self._options
         port = options.port or (8883 if options.tls_enabled else 1883)
         where = f"The MQTT broker at {options.host}:{port}"
@@ -144,6 +124,7 @@ class Mqtt:
             ) as client:
                 client.pending_calls_threshold = 2 * _AT_ONCE
                 await self._work(client)
+                return 0.0
         except MqttConnectError as error:
             raise _refused(where, error) from error
         except aiomqtt.MqttError as error:
@@ -316,18 +297,7 @@ class Mqtt:
     ) -> None:
         """Returns when the broker has acknowledged the message."""
         await client.publish(topic, payload, 1, retain)
-        _go_on_unless_cancelled()
-
-
-def _go_on_unless_cancelled() -> None:
-    """Notice a cancellation that the library has swallowed.
-
-    A disconnect that fails hides it, and so does Python 3.11's `asyncio.wait_for` when the
-    acknowledgement arrives at the same moment.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+        go_on_unless_cancelled()
 
 
 async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:

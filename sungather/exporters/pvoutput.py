@@ -13,15 +13,8 @@ from typing import cast
 from urllib.parse import urlencode
 
 from sungather.clock import Clock
-from sungather.exporters.delivery import (
-    FIRST_WAIT,
-    LONGEST_WAIT,
-    Blocked,
-    Sleep,
-    Status,
-    Unavailable,
-)
-from sungather.exporters.http import Answer, HttpServer
+from sungather.errors import Blocked, Unavailable
+from sungather.exporters.delivery import DeliveryLoop, Sleep
 from sungather.exporters.pvoutput_answers import Refusal, refusal, results, whole_number
 from sungather.exporters.pvoutput_slots import (
     DAY_ENERGIES,
@@ -33,10 +26,10 @@ from sungather.exporters.pvoutput_slots import (
     local,
     start_of,
 )
+from sungather.http_client import HttpAnswer, HttpClient
 from sungather.options.table import PvoutputOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
-from sungather.reading import Reading
 from sungather.service import Health
 
 log = logging.getLogger(__name__)
@@ -47,15 +40,12 @@ IN_HAND = 5
 """Requests an hour left to the user's other tools and to the present."""
 GRACE_MS = 5_000
 """How long after its end a slot may still get a reading."""
-BLOCKED_WAIT = 300.0
 _RECORDS = 500
 _DEFAULT_WAIT = 60.0
 
 
-class Pvoutput:
+class Pvoutput(DeliveryLoop):
     """The service."""
-
-    name = "pvoutput"
 
     def __init__(
         self,
@@ -66,14 +56,11 @@ class Pvoutput:
         sleep: Sleep = asyncio.sleep,
         url: str = URL,
     ) -> None:
+        super().__init__("pvoutput", feed, clock, sleep)
         self._options = options
-        self._feed = feed
         self._clock = clock
         self._zone = timezone
-        self._sleep = sleep
-        self._server = HttpServer(url, "PVOutput")
-        self._status = Status(self.name, clock)
-        self._wait = FIRST_WAIT
+        self._server = HttpClient(url, "PVOutput")
         self._interval = 0
         """Minutes; 0 until PVOutput was asked."""
         self._asked = False
@@ -90,39 +77,18 @@ class Pvoutput:
 
     # -- service --------------------------------------------------------------------------
 
-    def on_reading(self, reading: Reading) -> None:
-        """Nothing to do: the outbox keeps the reading until its slot is over."""
-
-    async def run(self) -> None:
-        """Upload until cancelled."""
-        await self.load()
-        try:
-            while True:
-                await self._sleep(await self.round())
-        finally:
-            self._status.stopped()
-            self.close()
-
     def close(self) -> None:
         """Let go of the connection."""
         self._server.close()
 
-    async def round(self) -> float:
+    async def step(self) -> float:
         """Make slots of what was read, upload what is ready; seconds until there is more to do."""
-        try:
-            await self._ask_for_interval()
-            await self._consume()
-            wait = await self._upload()
-        except Unavailable as error:
-            self._status.waits(error)
-            wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
-            if error.retry_after is not None:
-                wait = error.retry_after
-            return max(wait, BLOCKED_WAIT) if isinstance(error, Blocked) else wait
-        self._wait = FIRST_WAIT
+        await self._ask_for_interval()
+        await self._consume()
+        wait = await self._upload()
         length = self._interval * 60_000
-        until_end = length - (self._now_ms() - GRACE_MS) % length
-        return min(wait, until_end / 1000) if wait else until_end / 1000
+        until_end = (length - (self._now_ms() - GRACE_MS) % length) / 1000
+        return min(wait, until_end) if wait else until_end
 
     def health(self) -> Health:
         """`queue` counts intervals that wait; readings of the present one are none."""
@@ -325,7 +291,7 @@ class Pvoutput:
         self._interval = int(text) if text in ("5", "10", "15") else 5
         await self._feed.ack([], notes={"interval": str(self._interval)})
 
-    async def _post(self, service: str, form: Mapping[str, str]) -> Answer:
+    async def _post(self, service: str, form: Mapping[str, str]) -> HttpAnswer:
         answer = await self._server.request(
             "POST",
             f"/service/r2/{service}.jsp",
@@ -341,7 +307,7 @@ class Pvoutput:
         self._reset = float(whole_number(answer, "x-rate-limit-reset", round(self._reset)))
         return answer
 
-    def _raise(self, what: Refusal, answer: Answer) -> None:
+    def _raise(self, what: Refusal, answer: HttpAnswer) -> None:
         said = f"PVOutput answered {answer.status}: {answer.text[:200].rstrip('.')}"
         if what is Refusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")

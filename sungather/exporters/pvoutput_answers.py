@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from sungather.exporters.http import Answer
+from sungather.http_client import HttpAnswer
 
 
 class Refusal(Enum):
@@ -55,7 +55,7 @@ def results(text: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def whole_number(answer: Answer, name: str, otherwise: int) -> int:
+def whole_number(answer: HttpAnswer, name: str, otherwise: int) -> int:
     """A number in a header; `otherwise` when it is not there."""
     text = answer.headers.get(name, "").strip()
     return int(text) if text.isascii() and text.isdigit() else otherwise

@@ -4,7 +4,8 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from sungather.exporters.delivery import Blocked
+from sungather.errors import Blocked
+from sungather.http_client import tls_context
 
 
 def client_context(ca: str, cert: str, key: str, insecure: bool) -> ssl.SSLContext:
@@ -12,11 +13,10 @@ def client_context(ca: str, cert: str, key: str, insecure: bool) -> ssl.SSLConte
 
     Raises Blocked, in words, when a certificate or the key cannot be used.
     """
+    if not (ca or cert or insecure):
+        return tls_context()
     try:
-        if ca:
-            context = ssl.create_default_context(cadata=_pem(ca))
-        else:
-            context = ssl.create_default_context()
+        context = ssl.create_default_context(cadata=_pem(ca) if ca else None)
     except (ssl.SSLError, ValueError) as error:
         raise Blocked("mqtt.tls.ca holds no certificate that can be used.") from error
     except OSError as error:

@@ -14,10 +14,11 @@ from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
 from urllib.parse import urlencode
 
 from sungather import errors
+from sungather.http_client import HttpAnswer, HttpConnection
 from sungather.registers import Block, Space
 from sungather.transports.connect import Streams, address, open_streams
 from sungather.transports.trust import Trust
-from sungather.transports.winet_endpoints import WAY, Way, ways, words_of
+from sungather.transports.winet_endpoints import ENDPOINT, Endpoint, endpoints, words_of
 from sungather.transports.winet_session import (
     DEFAULT_USER,
     LANGUAGE,
@@ -25,16 +26,16 @@ from sungather.transports.winet_session import (
     PING_EVERY,
     SUCCESS,
     TOKEN_EXPIRED,
-    Answer,
     Generation,
     ListedDevice,
-    Session,
+    Message,
     Splicer,
+    WinetSession,
     account,
     data_of,
     result_of,
 )
-from sungather.transports.winet_wire import HttpConnection, WebSocket
+from sungather.transports.winet_wire import LONGEST, WebSocket
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ WINET_WIDEST = 100
 RIVAL_PAUSE = 5.0
 """Seconds in which a session that another client has ended is not taken back."""
 
+_ACCEPT = {"Accept": "application/json"}
 _WEB_SOCKET = "/ws/home/overview"
 _LEAVES_OPEN = (errors.Busy, errors.Refused, errors.Silent, errors.WrongUnit)
 """Errors after which the session is as good as before; for silence on the wire it was closed."""
@@ -53,8 +55,8 @@ _CLOSED = "Check inverter.host: the web interface of a WiNet-S listens there."
 class WinetTransport:
     """One session and one HTTP connection to a dongle; see `Transport`.
 
-    `memory` holds what must survive a restart (the trusted certificate, the way that worked) for
-    this host alone; the caller puts it on disk. `requests` counts register requests only.
+    `memory` holds what must survive a restart (the trusted certificate, the endpoint that worked)
+    for this host alone; the caller puts it on disk. `requests` counts register requests only.
     Without `login` a session tells what answers, but firmware that wants a login gives no more.
     """
 
@@ -89,8 +91,8 @@ class WinetTransport:
         self._ping_every = ping_every
         self._rival_pause = rival_pause
         self._now = now
-        self._way: Way | None = None
-        self._session: Session | None = None
+        self._endpoint: Endpoint | None = None
+        self._session: WinetSession | None = None
         self._http: HttpConnection | None = None
         self._quiet_until = 0.0
         self._failed: set[tuple[Block, int]] = set()
@@ -133,7 +135,7 @@ class WinetTransport:
         http, self._http = self._http, None
         session, self._session = self._session, None
         if http is not None:
-            await http.close()
+            http.close()
         if session is not None:
             await session.close()
 
@@ -169,7 +171,7 @@ class WinetTransport:
             await self.close()
             raise
 
-    async def _opened(self, deadline: float) -> Session:
+    async def _opened(self, deadline: float) -> WinetSession:
         """The session, a new one if need be."""
         clock = asyncio.get_running_loop().time
         session = self._session
@@ -186,19 +188,19 @@ class WinetTransport:
             )
         return await self._new_session(deadline)
 
-    async def _new_session(self, deadline: float) -> Session:
+    async def _new_session(self, deadline: float) -> WinetSession:
         clock = asyncio.get_running_loop().time
-        candidates = ways(self._port, self._memory.get(WAY, ""), self._trust.wanted)
+        candidates = endpoints(self._port, self._memory.get(ENDPOINT, ""), self._trust.wanted)
         troubles: list[errors.InverterError] = []
-        for tried, way in enumerate(candidates):
+        for tried, endpoint in enumerate(candidates):
             share = clock() + (deadline - clock()) / (len(candidates) - tried)
             try:
                 async with asyncio.timeout_at(share):
-                    return await self._start(way, share)
+                    return await self._start(endpoint, share)
             except (errors.Unreachable, errors.NotSungrow) as error:
                 troubles.append(error)
             except (OSError, EOFError) as error:  # a timeout, too
-                where = address(self._host, way.socket_port)
+                where = address(self._host, endpoint.socket_port)
                 troubles.append(errors.Silent(f"{where} does not answer like a WiNet-S. {error}"))
             except BaseException:
                 await self.close()
@@ -207,23 +209,23 @@ class WinetTransport:
         raise self._worst(troubles, candidates)
 
     def _worst(
-        self, troubles: Sequence[errors.InverterError], tried: Sequence[Way]
+        self, troubles: Sequence[errors.InverterError], tried: Sequence[Endpoint]
     ) -> errors.InverterError:
         """The trouble that tells most: anything is more telling than a closed port."""
         telling = [one for one in troubles if not isinstance(one, errors.PortClosed)]
         if telling:
             return telling[0]
-        ports = " and ".join(str(way.socket_port) for way in tried)
+        ports = " and ".join(str(endpoint.socket_port) for endpoint in tried)
         return errors.PortClosed(
             f"{self._host} is there, but port {ports} is closed. {_CLOSED}"
             if len(tried) == 1
             else f"{self._host} is there, but its ports {ports} are closed. {_CLOSED}"
         )
 
-    async def _start(self, way: Way, deadline: float) -> Session:
+    async def _start(self, endpoint: Endpoint, deadline: float) -> WinetSession:
         credentials = account(self._username, self._password) if self._login else None
-        socket = WebSocket(await self._connect(way, way.socket_port, deadline))
-        where = address(self._host, way.socket_port)
+        socket = WebSocket(await self._connect(endpoint, endpoint.socket_port, deadline))
+        where = address(self._host, endpoint.socket_port)
         try:
             accepted = await socket.open(where, _WEB_SOCKET)
         except BaseException:
@@ -235,13 +237,13 @@ class WinetTransport:
                 f"{where} has a web server, but not that of a WiNet-S dongle. Check "
                 f"inverter.host and inverter.port."
             )
-        self._way = way
-        self._session = session = Session(
+        self._endpoint = endpoint
+        self._session = session = WinetSession(
             socket, credentials, where, self._ping_every, lambda: self._trust.accept(self._host)
         )
         await session.start()
-        if self._memory.get(WAY) != str(way):
-            self._memory[WAY] = str(way)
+        if self._memory.get(ENDPOINT) != str(endpoint):
+            self._memory[ENDPOINT] = str(endpoint)
         if session.logged_in and not self._password and not self._said_factory:
             self._said_factory = True
             log.info(
@@ -251,9 +253,9 @@ class WinetTransport:
             )
         return session
 
-    async def _connect(self, way: Way, port: int, deadline: float) -> Streams:
+    async def _connect(self, endpoint: Endpoint, port: int, deadline: float) -> Streams:
         """A connection to the device we know, before anything is sent over it."""
-        tls = self._trust.context() if way.tls else None
+        tls = self._trust.context() if endpoint.tls else None
         try:
             streams = await open_streams(self._host, port, deadline, _CLOSED, tls)
         except ssl.SSLCertVerificationError:
@@ -271,7 +273,7 @@ class WinetTransport:
             raise
         return streams
 
-    async def _renewed(self, session: Session, deadline: float) -> Session:
+    async def _renewed(self, session: WinetSession, deadline: float) -> WinetSession:
         """A session with a new token: over the same WebSocket, else over a new one."""
         if not session.over:
             clock = asyncio.get_running_loop().time
@@ -286,8 +288,8 @@ class WinetTransport:
         return await self._opened(deadline)
 
     async def _ask(
-        self, session: Session, block: Block, unit: int, deadline: float
-    ) -> tuple[int, str, Answer]:
+        self, session: WinetSession, block: Block, unit: int, deadline: float
+    ) -> tuple[int, str, Message]:
         """Result code, message and data of one request for registers."""
         device = session.device(unit)
         if device is None:
@@ -311,36 +313,40 @@ class WinetTransport:
             }
         )
         self.requests += 1
-        status, body = await self._get(target, deadline)
-        if status in (401, 403):
-            return NOT_AUTHORISED, f"HTTP {status}", {}
-        if status != 200:
-            return 0, f"HTTP {status}", {}
-        answer = Splicer().feed(body.decode("utf-8", "replace"))
+        http = await self._get(target, deadline)
+        if http.status in (401, 403):
+            return NOT_AUTHORISED, f"HTTP {http.status}", {}
+        if http.status != 200:
+            return 0, f"HTTP {http.status}", {}
+        if http.cut:
+            raise EOFError("the answer is too long")
+        answer = Splicer().feed(http.text)
         if answer is None:
             raise EOFError("the answer is not JSON")
         return *result_of(answer), data_of(answer)
 
-    async def _get(self, target: str, deadline: float) -> tuple[int, bytes]:
+    async def _get(self, target: str, deadline: float) -> HttpAnswer:
         """GET over the kept connection; over a new one if the device has closed that one."""
         kept = self._http
-        if kept is not None and kept.reusable:
-            try:
-                return await kept.get(target)
-            except (OSError, EOFError):
-                pass  # closed while idle: the request is sent again
         if kept is not None:
+            try:
+                if await kept.is_idle():
+                    return await kept.exchange("GET", target, _ACCEPT)
+            except (OSError, EOFError):
+                if kept.heard:
+                    raise
             self._http = None
-            await kept.close()
-        way = self._way
-        if way is None:
+            kept.close()
+        endpoint = self._endpoint
+        if endpoint is None:
             raise EOFError
-        streams = await self._connect(way, way.http_port, deadline)
-        self._http = HttpConnection(streams, address(self._host, way.http_port))
-        return await self._http.get(target)
+        streams = await self._connect(endpoint, endpoint.http_port, deadline)
+        where = address(self._host, endpoint.http_port)
+        self._http = HttpConnection(streams, where, LONGEST)
+        return await self._http.exchange("GET", target, _ACCEPT)
 
     async def _failure(
-        self, session: Session, block: Block, unit: int, code: int, reason: str
+        self, session: WinetSession, block: Block, unit: int, code: int, reason: str
     ) -> errors.InverterError:
         if code in (TOKEN_EXPIRED, NOT_AUTHORISED):
             return errors.Busy(

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-WAY = "way"
-"""Key of the way that worked last in the memory."""
+ENDPOINT = "way"
+"""Key of the endpoint that worked last in the memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Endpoint:
     """Ports of one generation."""
 
     tls: bool
@@ -18,12 +18,12 @@ class Way:
         return f"{'https' if self.tls else 'http'}:{self.socket_port}"
 
 
-NEW = Way(tls=True, socket_port=443, http_port=443)
-OLD = Way(tls=False, socket_port=8082, http_port=80)
+NEW = Endpoint(tls=True, socket_port=443, http_port=443)
+OLD = Endpoint(tls=False, socket_port=8082, http_port=80)
 
 
-def ways(port: int | None, remembered: str, tls_only: bool) -> tuple[Way, ...]:
-    """What to try, in this order: the way that worked last, then the newer generation first.
+def endpoints(port: int | None, remembered: str, tls_only: bool) -> tuple[Endpoint, ...]:
+    """What to try, in this order: the endpoint that worked last, then the newer generation first.
 
     A port of its own (a forwarded one, say) serves both connections, with TLS or without.
     `tls_only` leaves out what an impostor could lure us to once a certificate is trusted.
@@ -33,9 +33,9 @@ def ways(port: int | None, remembered: str, tls_only: bool) -> tuple[Way, ...]:
     elif port in (NEW.socket_port, OLD.socket_port):
         known = (NEW if port == NEW.socket_port else OLD,)
     else:
-        known = (Way(True, port, port), Way(False, port, port))
-    allowed = [way for way in known if way.tls or not tls_only]
-    return tuple(sorted(allowed, key=lambda way: str(way) != remembered))
+        known = (Endpoint(True, port, port), Endpoint(False, port, port))
+    allowed = [endpoint for endpoint in known if endpoint.tls or not tls_only]
+    return tuple(sorted(allowed, key=lambda endpoint: str(endpoint) != remembered))
 
 
 def words_of(text: object, count: int) -> list[int]:

@@ -33,7 +33,7 @@ _ALL_DEVICES = {"type": "0", "is_check_token": "0"}
 
 DEFAULT_USER = "user"
 
-Answer = Mapping[str, object]
+Message = Mapping[str, object]
 
 
 class Generation(StrEnum):
@@ -94,16 +94,16 @@ class Rejected(Exception):
         """Too many sessions."""
 
 
-def result_of(answer: Answer) -> tuple[int, str]:
+def result_of(answer: Message) -> tuple[int, str]:
     """Result code (0 if there is none) and message of an answer."""
     code, message = answer.get("result_code"), answer.get("result_msg")
     return (code if isinstance(code, int) else 0, str(message or "")[:80])
 
 
-def data_of(answer: Answer) -> Answer:
+def data_of(answer: Message) -> Message:
     """The `result_data` object of an answer; empty if there is none."""
     data = answer.get("result_data")
-    return cast(Answer, data) if isinstance(data, dict) else {}
+    return cast(Message, data) if isinstance(data, dict) else {}
 
 
 class Splicer:
@@ -112,7 +112,7 @@ class Splicer:
     def __init__(self) -> None:
         self._begun = ""
 
-    def feed(self, text: str) -> Answer | None:
+    def feed(self, text: str) -> Message | None:
         """The message that is complete with `text`, if any."""
         for whole in (self._begun + text, text):
             found = _message(whole)
@@ -126,7 +126,7 @@ class Splicer:
         return None
 
 
-class Session:
+class WinetSession:
     """One session over one WebSocket, whose opening handshake is done.
 
     Without credentials it goes as far as it can without a login.
@@ -156,7 +156,7 @@ class Session:
         self._host = host
         self._ping_every = ping_every
         self._splicer = Splicer()
-        self._waiting: tuple[str, asyncio.Future[Answer]] | None = None
+        self._waiting: tuple[str, asyncio.Future[Message]] | None = None
         self._listener = asyncio.create_task(self._listen())
 
     async def start(self) -> None:
@@ -230,14 +230,14 @@ class Session:
         data = await self.request("devicelist", **_ALL_DEVICES)
         entries = data.get("list")
         found = cast(list[object], entries) if isinstance(entries, list) else []
-        listed = (_listed_device(cast(Answer, one)) for one in found if isinstance(one, dict))
+        listed = (_listed_device(cast(Message, one)) for one in found if isinstance(one, dict))
         self.devices = tuple(device for device in listed if device is not None)
 
-    async def request(self, service: str, **fields: str) -> Answer:
+    async def request(self, service: str, **fields: str) -> Message:
         """`result_data` of the answer. Raises `Rejected`, or `EOFError` at the session's end."""
         if self.over:
             raise EOFError(self.over)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting = service, answer
         message = {"lang": LANGUAGE, "token": self.token, "service": service, **fields}
         try:
@@ -286,7 +286,7 @@ class Session:
         except (OSError, EOFError) as error:
             self._end(str(error) or "the device closed the session")
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: Message) -> None:
         code, reason = result_of(answer)
         service = data_of(answer).get("service")
         timed_out = "login timeout" in reason.lower()
@@ -305,16 +305,16 @@ class Session:
             self._waiting[1].set_exception(EOFError(self.over))
 
 
-def _message(text: str) -> Answer | None:
+def _message(text: str) -> Message | None:
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):
         return None
     # The code tells a message from an object inside one that was cut just there.
-    return cast(Answer, found) if isinstance(found, dict) and "result_code" in found else None
+    return cast(Message, found) if isinstance(found, dict) and "result_code" in found else None
 
 
-def _listed_device(entry: Answer) -> ListedDevice | None:
+def _listed_device(entry: Message) -> ListedDevice | None:
     numbers = [_number(entry.get(key)) for key in ("dev_id", "dev_type", "dev_code")]
     if numbers[0] < 0:
         return None

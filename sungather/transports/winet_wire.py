@@ -1,13 +1,9 @@
-"""The two connections to a WiNet-S: one WebSocket and one HTTP/1.1, both kept open.
-
-Protocols are those of wsproto and h11; the sockets are asyncio's, shared with the other ways.
-"""
+"""The WebSocket to a WiNet-S, on asyncio and wsproto."""
 
 import asyncio
 import contextlib
 from collections import deque
 
-import h11
 import wsproto
 from wsproto import events
 from wsproto.connection import ConnectionState
@@ -19,69 +15,6 @@ _CHUNK = 16384
 _FAREWELL = 0.5  # seconds that a polite close may take
 LONGEST = 1 << 20
 """Bytes of the longest message or answer that is taken; real ones have a few thousand."""
-
-
-async def _end(streams: Streams) -> None:
-    _, writer = streams
-    # abort, not close: a device that has gone silent would keep a polite close waiting.
-    writer.transport.abort()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-
-
-class HttpConnection:
-    """One HTTP/1.1 connection for GET requests one after the other."""
-
-    def __init__(self, streams: Streams, host: str) -> None:
-        self._streams = streams
-        self._host = host
-        self._protocol = h11.Connection(h11.CLIENT)
-        self.answered = 0
-        """Requests answered so far on this connection."""
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another request can be sent, as far as this side knows."""
-        reader, _ = self._streams
-        return self._protocol.our_state is h11.IDLE and not reader.at_eof()
-
-    async def get(self, target: str) -> tuple[int, bytes]:
-        """Status and body. Raises EOFError or OSError if there is no proper answer."""
-        reader, writer = self._streams
-        request = h11.Request(
-            method="GET",
-            target=target,
-            headers=[("Host", self._host), ("Accept", "application/json")],
-        )
-        writer.write(self._protocol.send(request) or b"")
-        writer.write(self._protocol.send(h11.EndOfMessage()) or b"")
-        await writer.drain()
-        status, body = 0, b""
-        try:
-            while True:
-                event = self._protocol.next_event()
-                if event is h11.NEED_DATA:
-                    self._protocol.receive_data(await reader.read(_CHUNK))
-                elif isinstance(event, h11.Response):
-                    status = event.status_code
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                    if len(body) > LONGEST:
-                        raise EOFError("the answer is too long")
-                elif isinstance(event, h11.EndOfMessage):
-                    break
-                elif isinstance(event, h11.ConnectionClosed):
-                    raise EOFError
-        except h11.RemoteProtocolError as error:
-            raise EOFError(str(error)) from error
-        if self._protocol.our_state is h11.DONE:
-            self._protocol.start_next_cycle()
-        self.answered += 1
-        return status, body
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await _end(self._streams)
 
 
 class WebSocket:
@@ -130,7 +63,8 @@ class WebSocket:
             writer.close()
             async with asyncio.timeout(_FAREWELL):
                 await writer.wait_closed()
-        await _end(self._streams)
+        # A device that has gone silent would keep a polite close waiting.
+        writer.transport.abort()
 
     async def _send(self, event: events.Event) -> None:
         _, writer = self._streams

@@ -1,6 +1,5 @@
 """Exporters behind a proxy that the environment names. The proxy is a stand-in of two answers."""
 
-import asyncio
 import base64
 import socket
 import threading
@@ -9,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from sungather.exporters.delivery import Unavailable
-from sungather.exporters.http import HttpServer
+from sungather.errors import Unavailable
+from sungather.http_client import HttpClient
 
 WITH_PASSWORD = f"Basic {base64.b64encode(b'site:p@ss').decode()}"
 
@@ -41,12 +40,14 @@ def no_other_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_plain_http_asks_the_proxy_for_the_whole_address(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_plain_http_asks_the_proxy_for_the_whole_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with proxy(b"HTTP/1.1 204 No Content\r\n\r\n") as (port, asked):
         monkeypatch.setenv("HTTP_PROXY", f"http://site:p%40ss@127.0.0.1:{port}")
-        server = HttpServer("http://influx.example:8086", "InfluxDB")
-        answer = asyncio.run(server.request("POST", "/write?db=solar", body=b"x"))
-        server.close()
+        client = HttpClient("http://influx.example:8086", "InfluxDB")
+        answer = await client.request("POST", "/write?db=solar", body=b"x")
+        client.close()
     assert answer.status == 204
     head = asked[0].decode()
     assert head.startswith("POST http://influx.example:8086/write?db=solar HTTP/1.1\r\n")
@@ -54,15 +55,15 @@ def test_plain_http_asks_the_proxy_for_the_whole_address(monkeypatch: pytest.Mon
     assert f"\r\nProxy-Authorization: {WITH_PASSWORD}\r\n" in head
 
 
-def test_https_goes_through_a_tunnel_and_a_refusal_names_the_proxy_without_its_password(
+async def test_https_goes_through_a_tunnel_and_a_refusal_names_the_proxy_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     with proxy(refusal) as (port, asked):
         monkeypatch.setenv("https_proxy", f"http://site:p%40ss@127.0.0.1:{port}")
-        server = HttpServer("https://pvoutput.example", "PVOutput")
+        client = HttpClient("https://pvoutput.example", "PVOutput")
         with pytest.raises(Unavailable) as raised:
-            asyncio.run(server.request("GET", "/service/r2/getstatus.jsp", {"X-Key": "secret"}))
+            await client.request("GET", "/service/r2/getstatus.jsp", {"X-Key": "secret"})
     head = asked[0].decode()
     assert head.startswith("CONNECT pvoutput.example:443 HTTP/1.")
     assert f"Proxy-Authorization: {WITH_PASSWORD}" in head
@@ -73,11 +74,11 @@ def test_https_goes_through_a_tunnel_and_a_refusal_names_the_proxy_without_its_p
     assert "p%40ss" not in str(raised.value)
 
 
-def test_no_proxy_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_proxy_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     with proxy(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as (port, asked):
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
-        server = HttpServer(f"http://127.0.0.1:{port}", "InfluxDB")
-        assert asyncio.run(server.request("GET", "/ping")).body == b"ok"
-        server.close()
+        client = HttpClient(f"http://127.0.0.1:{port}", "InfluxDB")
+        assert (await client.request("GET", "/ping")).body == b"ok"
+        client.close()
     assert asked[0].startswith(b"GET /ping HTTP/1.1\r\n")

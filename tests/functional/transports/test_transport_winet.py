@@ -17,7 +17,7 @@ from sungather.simulator.modbus import Answer, ExceptionCode, Request
 from sungather.simulator.winet import BATTERY, SH10RT, Cut, Dongle, Firmware, WinetPort
 from sungather.transports import winet_endpoints
 from sungather.transports.winet import WinetTransport
-from sungather.transports.winet_endpoints import Way
+from sungather.transports.winet_endpoints import Endpoint
 from sungather.transports.winet_session import Generation
 
 BLOCK = Block(Space.INPUT, 5000, 3)
@@ -418,8 +418,8 @@ async def test_which_generation_it_is_is_found_out_and_remembered(
         web = await stack.enter_async_context(WinetPort(dongle))
         unused = await stack.enter_async_context(WinetPort(dongle))
         await unused.__aexit__(None, None, None)
-        monkeypatch.setattr(winet_endpoints, "NEW", Way(True, unused.port, unused.port))
-        monkeypatch.setattr(winet_endpoints, "OLD", Way(False, sockets.port, web.port))
+        monkeypatch.setattr(winet_endpoints, "NEW", Endpoint(True, unused.port, unused.port))
+        monkeypatch.setattr(winet_endpoints, "OLD", Endpoint(False, sockets.port, web.port))
         transport = WinetTransport("127.0.0.1", None, 5.0, memory=memory)
         assert list(await transport.read(BLOCK, 1)) == WORDS
         assert memory == {"way": f"http:{sockets.port}"}
@@ -430,7 +430,7 @@ async def test_which_generation_it_is_is_found_out_and_remembered(
         await sockets.__aexit__(None, None, None)
         dongle.firmware = Firmware.WITH_LOGIN
         new = await stack.enter_async_context(WinetPort(dongle, tls=tls))
-        monkeypatch.setattr(winet_endpoints, "NEW", Way(True, new.port, new.port))
+        monkeypatch.setattr(winet_endpoints, "NEW", Endpoint(True, new.port, new.port))
         assert list(await transport.read(BLOCK, 1)) == WORDS
         assert memory["way"] == f"https:{new.port}"
         await transport.close()
@@ -439,8 +439,8 @@ async def test_which_generation_it_is_is_found_out_and_remembered(
 async def test_closed_ports_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
     async with WinetPort(Dongle(own_numbers)) as port:
         pass
-    monkeypatch.setattr(winet_endpoints, "NEW", Way(True, port.port, port.port))
-    monkeypatch.setattr(winet_endpoints, "OLD", Way(False, port.port, port.port))
+    monkeypatch.setattr(winet_endpoints, "NEW", Endpoint(True, port.port, port.port))
+    monkeypatch.setattr(winet_endpoints, "OLD", Endpoint(False, port.port, port.port))
     transport = WinetTransport("127.0.0.1", None, 5.0, memory={})
     with pytest.raises(errors.PortClosed, match=f"ports {port.port} and {port.port} are closed"):
         await transport.connect()

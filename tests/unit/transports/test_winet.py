@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sungather import errors
 from sungather.transports.trust import Trust
-from sungather.transports.winet_endpoints import NEW, OLD, Way, ways, words_of
+from sungather.transports.winet_endpoints import NEW, OLD, Endpoint, endpoints, words_of
 from sungather.transports.winet_session import Account, Splicer, account, data_of, result_of
 from sungather.transports.winet_wire import LONGEST
 
@@ -29,15 +29,15 @@ JSON = st.recursive(
         (None, "http:8082", True, (NEW,)),
         (443, "", False, (NEW,)),
         (8082, "", False, (OLD,)),
-        (8443, "", False, (Way(True, 8443, 8443), Way(False, 8443, 8443))),
-        (8443, "http:8443", False, (Way(False, 8443, 8443), Way(True, 8443, 8443))),
-        (8443, "", True, (Way(True, 8443, 8443),)),
+        (8443, "", False, (Endpoint(True, 8443, 8443), Endpoint(False, 8443, 8443))),
+        (8443, "http:8443", False, (Endpoint(False, 8443, 8443), Endpoint(True, 8443, 8443))),
+        (8443, "", True, (Endpoint(True, 8443, 8443),)),
     ],
 )
 def test_the_way_that_worked_last_comes_first_and_a_trusted_host_only_with_tls(
-    port: int | None, remembered: str, tls_only: bool, expected: tuple[Way, ...]
+    port: int | None, remembered: str, tls_only: bool, expected: tuple[Endpoint, ...]
 ) -> None:
-    assert ways(port, remembered, tls_only) == expected
+    assert endpoints(port, remembered, tls_only) == expected
 
 
 def test_words_are_hex_bytes_in_big_endian_pairs() -> None:
