@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from support import OPTIONS, ManualClock
+from support import OPTIONS, ManualClock, storage_in
 
 from sungather import errors
 from sungather.device.inverter import Inverter
@@ -21,7 +21,6 @@ from sungather.registers.catalogue import Register, Tier
 from sungather.registers.kinds import kind
 from sungather.simulator.device import SimulatedDevice
 from sungather.simulator.modbus import ExceptionCode
-from sungather.storage import Storage
 
 Trouble = Callable[[Block, int], Exception | None]
 """What happens to a request for a block from a unit; None: it is answered."""
@@ -137,11 +136,11 @@ def inverter_on(
     """The reader of what answers on unit 1, as after a start."""
     chosen = replace(OPTIONS, **options)
     zone = ZoneInfo("Europe/Berlin")
-    return Inverter(chosen, transport, Storage(storage), zone, time.clock)
+    return Inverter(chosen, transport, storage_in(storage), zone, time.clock)
 
 
 def sub_devices_on(
     transport: ScriptedTransport, storage: Path, time: ManualClock, **options: Any
 ) -> SubDevices:
     """The reader of what is behind it."""
-    return SubDevices(replace(OPTIONS, **options), transport, Storage(storage), time.clock)
+    return SubDevices(replace(OPTIONS, **options), transport, storage_in(storage), time.clock)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,12 @@ OPTIONS = replace(load(None, ["inverter.host=127.0.0.1"]).inverters[0], timeout=
 
 NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 """Bright day in Berlin."""
+
+
+@cache
+def storage_in(directory: Path) -> Storage:
+    """The storage of a directory: a process has one, which knows what is still to be written."""
+    return Storage(directory)
 
 
 class ManualClock:
@@ -42,5 +49,5 @@ def inverter_at(port: int, storage: Path, clock: Clock | None = None, **options:
     chosen = replace(OPTIONS, port=port, **options)
     transport = ModbusTransport(chosen.host, port, chosen.timeout)
     return Inverter(
-        chosen, transport, Storage(storage), ZoneInfo("Europe/Berlin"), clock or Clock()
+        chosen, transport, storage_in(storage), ZoneInfo("Europe/Berlin"), clock or Clock()
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import support
-from support import ManualClock
+from support import ManualClock, storage_in
 
 from sungather import errors
 from sungather.device.sub_devices import LOOK_AGAIN_AFTER, PAUSE, SubDevices
@@ -23,7 +23,6 @@ from sungather.simulator.frontend import reads_from
 from sungather.simulator.modbus import Answer, ExceptionCode
 from sungather.simulator.server import Readable
 from sungather.simulator.winet import BATTERY, SH10RT, WALL_BOX, Dongle, WinetPort
-from sungather.storage import Storage
 from sungather.transports import Transport
 from sungather.transports.modbus import ModbusTransport
 from sungather.transports.winet import WinetTransport
@@ -45,7 +44,7 @@ class Home:
     def behind(self, **options: Any) -> SubDevices:
         """A new reader, as after a restart."""
         chosen = replace(support.OPTIONS, level=2, **options)
-        return SubDevices(chosen, self.transport, Storage(self._storage), self.time.clock)
+        return SubDevices(chosen, self.transport, storage_in(self._storage), self.time.clock)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from scripted_transport import ScriptedTransport, register, silent_at, simple_device
-from support import ManualClock
+from support import ManualClock, storage_in
 
 from sungather import errors
 from sungather.device.block_reader import BlockReader, Gathered
@@ -15,7 +15,6 @@ from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register
 from sungather.registers.device import Device
 from sungather.registers.learn import ASK_AGAIN, STRIKES
-from sungather.storage import Storage
 
 IN = Space.INPUT
 DEVICE = Device(0x0E00, "tester", "meter")
@@ -49,7 +48,7 @@ class Bench:
         firmware: str = "V1",
     ) -> BlockReader:
         asking = Requester(self.transport, 1, retries, self.time.clock)
-        storage = Storage(self._storage)
+        storage = storage_in(self._storage)
         identity = Identity(DEVICE, "A1", {}, firmware)
         return BlockReader(asking, identity, registers, widest, storage, self.time.clock)
 

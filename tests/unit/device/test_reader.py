@@ -178,15 +178,16 @@ async def test_counters_are_forgotten_for_another_serial_number_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def inverter() -> Inverter:
-        zone, storage = ZoneInfo("Europe/Berlin"), Storage(tmp_path)
+        zone, storage = ZoneInfo("Europe/Berlin"), support.storage_in(tmp_path)
         return Inverter(support.OPTIONS, Wire(hybrid), storage, zone, time.clock)
 
     before = inverter()
     await before.scan()
     await before.close()
     if serial in ("", "A0000000000"):
-        saved = Storage(tmp_path).load("inverter-inverter")
-        Storage(tmp_path).save("inverter-inverter", saved | {"serial": serial})
+        storage = support.storage_in(tmp_path)
+        saved = storage.load("inverter-inverter")
+        storage.save("inverter-inverter", saved | {"serial": serial})
     forgotten: list[Derivation] = []
 
     def forget(derivation: Derivation) -> None:

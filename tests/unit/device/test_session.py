@@ -11,7 +11,7 @@ from scripted_transport import (
     silent_at,
     simple_device,
 )
-from support import OPTIONS, ManualClock
+from support import OPTIONS, ManualClock, storage_in
 
 from sungather import errors
 from sungather.device import session
@@ -21,7 +21,6 @@ from sungather.device.session import Session
 from sungather.registers import Block
 from sungather.registers.catalogue import Register, Tier
 from sungather.registers.device import Device
-from sungather.storage import Storage
 
 DEVICE = Device(0x0E00, "tester", "meter")
 INTERVAL = 30.0
@@ -51,7 +50,7 @@ class Bench:
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(session, "registers_for", chosen)
-            self.session = Session(identity, requester, options, Storage(storage), clock)
+            self.session = Session(identity, requester, options, storage_in(storage), clock)
 
     async def asked_at(self, seconds: float, *, complete: bool = False) -> list[int]:
         """Scan at that time; first registers of the blocks that were asked."""
