@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def tools() -> Path:
     (packages,) = directory.glob("lib/python3*/site-packages")
     for pattern in _APT_MODULES:
         for found in Path("/usr/lib/python3/dist-packages").glob(pattern):
-            if not (packages / found.name).exists():
+            with suppress(FileExistsError):
                 (packages / found.name).symlink_to(found)
     return directory
 
