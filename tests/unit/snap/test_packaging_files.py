@@ -89,6 +89,14 @@ def test_tox_and_pip_take_the_tools_that_the_lock_says() -> None:
     assert required.items() <= told.items()
 
 
+def test_whoever_runs_tox_is_told_to_install_the_locked_one() -> None:
+    files = [ROOT / "README.md", ROOT / ".ci/run", *(ROOT / ".github/workflows").iterdir()]
+    said = {
+        what for f in files for what in re.findall(r"\bpipx? install +([^&\n`]+)", f.read_text())
+    }
+    assert {what.strip().removeprefix("-q ") for what in said} == {"-r tests/tox.txt", "."}
+
+
 def needed(*names: str, of: dict[str, Any]) -> set[str]:
     """The packages of a lock that these need on Linux, themselves included."""
     packages = {one["name"]: one for one in of["package"]}
