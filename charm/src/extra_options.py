@@ -32,7 +32,7 @@ def parse(text: str) -> dict[str, str]:
     """
     try:
         root = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType] (types-PyYAML leaves the stream open)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
         raise WrongExtraOptions(f"extra-options is not YAML{where}.") from None

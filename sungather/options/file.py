@@ -7,8 +7,9 @@ in quotes. Anchors, aliases and tags are refused, so that a small file cannot be
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final
 
 import yaml
@@ -38,10 +39,12 @@ _SYNTAX = (
     ("tab", "indent with spaces, not with tabs"),
     ("mapping values are not allowed", "put a value with ': ' in it in quotes, or indent less"),
     ("escape", "in double quotes a backslash is written \\\\, or use single quotes"),
+    ("nesting", "lists or keys stand in each other too deeply"),
     ("end of stream", "a quotation mark or a bracket is not closed"),
     ("document separator", "a quotation mark is not closed"),
     ("could not find expected ':'", "a line 'key: value' is expected"),
 )
+_BRACKET = re.compile(r"[\[{]")
 _SYNTAX_ANY = "check indentation, colons and quotes"
 
 # Wheels have the C parser; a PyYAML built without libyaml still reads every file.
@@ -86,15 +89,43 @@ def parse(content: bytes) -> Document:
         return document
     walk = _Walk(document, text)
     try:
-        for event in _events(text):
-            walk.event(event)
-            if walk.is_endless:
-                break
-    except yaml.YAMLError as error:
-        document.complete = False
-        document.problems.append(_syntax(error, text))
-    else:
-        walk.end()
+        _go(walk, text)
+    except (yaml.YAMLError, RecursionError) as error:
+        return _without_the_depths(walk.at, text) or _broken(document, error, text)
+    walk.end()
+    return document
+
+
+def _go(walk: "_Walk", text: str) -> None:
+    for event in _events(text):
+        walk.event(event)
+        if walk.is_endless:
+            return
+
+
+def _without_the_depths(at: int, text: str) -> Document | None:
+    """What the file says if what comes after the index `at` is too deep to be read, else None.
+
+    The scanner looks ahead, and may stumble over its own limit of nesting, or over a mistake down
+    there, before the walk has seen how deep it gets. The first levels suffice for that.
+    """
+    brackets = islice(_BRACKET.finditer(text, at), 2 * _ENDLESS, None)
+    if (beyond := next(brackets, None)) is None:
+        return None
+    document = Document()
+    walk = _Walk(document, text)
+    with suppress(yaml.YAMLError, RecursionError):
+        _go(walk, text[: beyond.start()])
+    if not walk.is_endless:
+        return None
+    walk.end()
+    return document
+
+
+def _broken(document: Document, error: Exception, text: str) -> Document:
+    """The document with the mistake that reading ended at."""
+    document.complete = False
+    document.problems.append(_syntax(error, text))
     return document
 
 
@@ -166,10 +197,10 @@ def _place(mark: yaml.Mark) -> Place:
     return Place(mark.line + 1, mark.column + 1)
 
 
-def _syntax(error: yaml.YAMLError, text: str) -> tuple[Place | None, str]:
+def _syntax(error: Exception, text: str) -> tuple[Place | None, str]:
     """What is wrong with the YAML. PyYAML's own words are not used: they quote the file."""
     mark = getattr(error, "problem_mark", None)
-    said = str(getattr(error, "problem", ""))
+    said = "nesting" if isinstance(error, RecursionError) else str(getattr(error, "problem", ""))
     if mark is not None and text[mark.index : mark.index + 1] == "\t":
         said = "tab"
     remedy = next((words for sign, words in _SYNTAX if sign in said), _SYNTAX_ANY)
@@ -198,9 +229,12 @@ class _Walk:
         self._skipping = 0
         """How many collections deep we are in something already found wrong."""
         self._documents = 0
+        self.at = 0
+        """How far the events have come: an index in the text."""
 
     def event(self, event: yaml.Event) -> None:
         """Take the parser's next event."""
+        self.at = event.end_mark.index
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents == 2:
@@ -225,7 +259,9 @@ class _Walk:
         return self._skipping > _ENDLESS
 
     def end(self) -> None:
-        """The file has ended."""
+        """The file has ended, or the rest of it is left unread."""
+        if self.is_endless:
+            self._document.complete = False
         if not self._documents:
             self._document.complete = False
             self._document.problems.append((None, f"the file is empty: {_EXAMPLE}"))

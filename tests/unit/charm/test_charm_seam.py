@@ -116,6 +116,7 @@ def test_a_standby_knows_no_inverter() -> None:
             "belongs into the secret of inverter-credentials, as roof-password",
         ),
         ("a: [swordfish", "extra-options is not YAML (line 1)"),
+        ("[" * 20_000, "extra-options is not YAML"),
         ("swordfish", "write options as KEY: VALUE"),
         ("- swordfish", "write options as KEY: VALUE"),
         ("inverter.devices: [swordfish]", "takes one value, no list"),

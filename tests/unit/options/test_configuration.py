@@ -1,15 +1,19 @@
 """From a file and `--set` to typed options, or to all problems at once."""
 
 import os
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
 from sungather.errors import OptionsError
+from sungather.options import file as configuration_file
 from sungather.options.configuration import Configuration, load, masked
 from sungather.options.file import LARGEST, render
 from sungather.options.keys import option
@@ -196,6 +200,58 @@ def test_a_file_that_is_no_file_of_options_is_refused_with_the_place(
     found = problems(file, content=content)
     assert any(one.startswith(f"{at(place)}: {sentence}") for one in found), found
     assert not any("missing" in one for one in found), "the host may stand in the unread part"
+
+
+def stumble(error: Exception) -> Callable[[str], Iterator[yaml.Event]]:
+    """A parser that looks ahead and gives up, with this error, where 250 brackets are open."""
+
+    def events(text: str) -> Iterator[yaml.Event]:
+        if re.search(r"([\[{]\s*){250}", text):
+            raise error
+        yield from yaml.parse(text, Loader=yaml.SafeLoader)  # pyright: ignore
+
+    return events
+
+
+@pytest.fixture(params=["of today", RecursionError(), yaml.YAMLError("nesting")], ids=repr)
+def limit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever limit of nesting the parser has."""
+    if isinstance(request.param, Exception):
+        monkeypatch.setattr(configuration_file, "_events", stumble(request.param))
+
+
+@pytest.mark.usefixtures("any_parser", "limit")
+@pytest.mark.parametrize("levels", [150, 1_500, 50_000])
+@pytest.mark.parametrize(
+    ("start", "level", "place", "sentence"),
+    [
+        ("", "[", "1:1", "the file holds a list"),
+        ("", "[ ", "1:1", "the file holds a list"),
+        ("", "- ", "1:1", "the file holds a list"),
+        ("", "{", "1:2", "a key is a plain word: write 'key: value'."),
+        ("inverter: ", "{", "1:12", "a key is a plain word: write 'key: value'."),
+        ("inverter:\n  host: ", "[", "2:9", "inverter.host takes one value, no list and no keys"),
+        ("inverter:\n  ? ", "[", "2:5", "a key is a plain word: write 'key: value'."),
+        ("inverter:\n  level: 7\nfoo: ", "[", "3:1", "unknown option foo"),
+    ],
+)
+def test_a_value_is_judged_the_same_however_deep_it_is(
+    file: Path, start: str, level: str, place: str, sentence: str, levels: int
+) -> None:
+    found = problems(file, content=start + level * levels)
+    assert any(one.startswith(f"{at(place)}: {sentence}") for one in found), found
+    assert not any("missing" in one for one in found), "the host may stand in the unread part"
+
+
+def test_a_parser_that_gives_up_at_once_is_answered_with_a_sentence(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def events(text: str) -> NoReturn:
+        raise RecursionError
+
+    monkeypatch.setattr(configuration_file, "_events", events)
+    (found,) = problems(file, content="inverter:\n  host: " + "[" * 1_000)
+    assert "this is not valid YAML: lists or keys stand in each other too deeply." in found
 
 
 @pytest.mark.parametrize(
