@@ -70,6 +70,7 @@ class _Counts:
 
     scans: Counter[str] = field(default_factory=Counter[str])
     errors: Counter[str] = field(default_factory=Counter[str])
+    impossible: Counter[str] = field(default_factory=Counter[str])
     requests: int = 0
     last_success: float | None = None
 
@@ -87,6 +88,7 @@ class Metrics:
         counts = self._counts.setdefault(reading.name, _Counts())
         counts.scans[str(reading.state)] += 1
         counts.requests += reading.requests
+        counts.impossible.update(reading.impossible)
         if reading.problem is not None and reading.state is not State.ASLEEP:
             counts.errors[reading.problem.kind] += 1
         if reading.state is State.OK:
@@ -149,6 +151,14 @@ class Metrics:
         for kind, count in counts.errors.items():
             families.add(
                 "errors", "counter", "Failed scans by class.", (*name, ("class", kind)), count
+            )
+        for published, count in counts.impossible.items():
+            families.add(
+                "impossible_values",
+                "counter",
+                "Values that were left out, since they cannot be.",
+                (*name, ("value", published)),
+                count,
             )
         if counts.last_success is not None:
             families.add(

@@ -420,20 +420,6 @@ def test_a_counter_that_has_begun_anew_is_published_again_and_noted() -> None:
     assert found.notes == ["total_pv_generation has begun anew: it went from 12345.6 to 2.0 kWh."]
 
 
-def test_after_midnight_yesterdays_energy_is_not_published_as_todays() -> None:
-    derivation = Derivation(BERLIN)
-    midnight = datetime(2026, 6, 14, 22, tzinfo=UTC)
-    said: dict[str, Value] = {"daily_power_yields": 21.3}
-    before = step(said, STRING, derivation, midnight - timedelta(minutes=1))
-    assert before.values["pv_energy_today"] == 21.3
-    assert "daily_power_yields" not in before.values
-    after = step(said, STRING, derivation, midnight + timedelta(minutes=1))
-    assert after.values["pv_energy_today"] == after.values["daily_power_yields"] == 0
-    fresh: dict[str, Value] = {"daily_power_yields": 0.1}
-    awake = step(fresh, STRING, derivation, midnight + timedelta(hours=6))
-    assert awake.values["pv_energy_today"] == 0.1
-
-
 def test_a_counter_of_today_that_stays_0_is_replaced_by_the_lifetime_counters_day() -> None:
     derivation = Derivation(BERLIN)
     midnight = datetime(2026, 6, 14, 22, tzinfo=UTC)
