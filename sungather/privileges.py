@@ -31,6 +31,11 @@ def in_snap(environment: Mapping[str, str] | None = None) -> bool:
     return names.get("SNAP_NAME") == "sungather"
 
 
+def instance() -> str:
+    """The name under which snapd knows this snap; parallel instances have names of their own."""
+    return os.environ.get("SNAP_INSTANCE_NAME", "sungather")
+
+
 def logs_directory() -> Path | None:
     """Where log files belong: in the snap alone, elsewhere the journal or the shell has them."""
     return Path(os.environ["SNAP_COMMON"], LOGS) if in_snap() else None
@@ -62,10 +67,11 @@ def prepare(common: Path) -> None:
         for name in (*directories, *files):
             # The daemon may remove files meanwhile.
             with suppress(FileNotFoundError):
-                _give(Path(parent, name))
+                give(Path(parent, name))
 
 
-def _give(path: Path) -> None:
+def give(path: Path) -> None:
+    """Have a file or directory belong to the daemon's user and root's group. Run as root."""
     found = path.lstat()
     if (found.st_uid, found.st_gid) == (USER, ROOT_GROUP):
         return
