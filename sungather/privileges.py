@@ -12,7 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 USER = 584792
-"""User and group number of `_daemon_`, the same on every machine (snapd's system-usernames)."""
+"""Number of the user `_daemon_`, the same on every machine (snapd's system-usernames)."""
+GROUP = USER
+"""Number of its group."""
 STATE = "state"
 """Directory of outbox, history and the control socket below $SNAP_COMMON."""
 LOGS = "logs"
@@ -50,9 +52,15 @@ def drop_root() -> None:
         return
     # The order matters: groups can only be changed by root. snapd allows just this way.
     os.setgroups([])
-    os.setresgid(USER, USER, USER)
+    os.setresgid(GROUP, GROUP, GROUP)
     os.setresuid(USER, USER, USER)
     os.umask(_UMASK)
+
+
+def let_read(path: Path) -> None:
+    """Have the daemon's user read a file of root's, and nobody else. Run as root."""
+    os.chown(path, -1, GROUP)
+    path.chmod(0o640)
 
 
 def prepare(common: Path) -> None:
@@ -67,11 +75,10 @@ def prepare(common: Path) -> None:
         for name in (*directories, *files):
             # The daemon may remove files meanwhile.
             with suppress(FileNotFoundError):
-                give(Path(parent, name))
+                _give(Path(parent, name))
 
 
-def give(path: Path) -> None:
-    """Have a file or directory belong to the daemon's user and root's group. Run as root."""
+def _give(path: Path) -> None:
     found = path.lstat()
     if (found.st_uid, found.st_gid) == (USER, ROOT_GROUP):
         return

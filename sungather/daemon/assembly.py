@@ -207,7 +207,7 @@ async def until_stopped(
     # A changed file takes effect at the next start; a terminal that closes ends nothing.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     working = asyncio.create_task(work)
-    waiting = [asyncio.create_task(stop.wait())]
+    waiting: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
     over = asyncio.create_task(until) if until is not None else None
     if over is not None:
         waiting.append(over)

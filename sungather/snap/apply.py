@@ -9,7 +9,7 @@ from sungather.options.check import Checked, check
 from sungather.options.configuration import configured
 from sungather.options.file import Document, parse, render
 from sungather.options.values import text_of
-from sungather.privileges import give, instance, prepare
+from sungather.privileges import instance, let_read, prepare
 from sungather.snap import confined
 from sungather.snap.snapctl import snapctl
 from sungather.snap.snapd_socket import set_texts
@@ -111,8 +111,7 @@ def _service() -> tuple[str, str]:
 def _write(file: Path, text: str) -> None:
     """Replace a file at once: a power cut leaves the old one or the new one.
 
-    It belongs to the daemon's user, who reads it again whenever it changes; root's group reads
-    it, too.
+    The daemon, which is not root any more, reads it again whenever it changes.
     """
     fresh = file.with_name(f"{file.name}.new")
     fresh.unlink(missing_ok=True)
@@ -120,5 +119,5 @@ def _write(file: Path, text: str) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    give(fresh)
+    let_read(fresh)
     fresh.replace(file)
