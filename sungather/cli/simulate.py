@@ -16,7 +16,7 @@ from sungather.simulator import (
     from_capture,
     serve,
 )
-from sungather.simulator.behind import WallBox, battery
+from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.encrypted import EncryptedServer
 from sungather.simulator.frontend import FrontEnd, reads_from

@@ -1,19 +1,24 @@
 """From physical quantities to register words: the simulator's own tables and encodings.
 
-The tables are written from the register documents once more, apart from the collector's map, so
-that a wrong address, width or scale on one side shows and does not cancel itself out.
+The tables, `data/*.table`, are written from the register documents once more, apart from the
+collector's map, so that a wrong address, width or scale on one side shows and does not cancel
+itself out.
 
-A table has one line a register: documented address, kind, step, meaning. The step is what one
-count is worth, with its unit ("0.1kWh"), or "-" for a plain number. The meaning names a quantity
-in base units (W, J, V, A, Hz, s, ohm, degrees C, %), or is a fixed number ("=85"), or "absent".
-Kinds: u16, s16, u32 and s32 (low word first), textN (N registers), swapN (text, words in reverse
-order) and uNxM (array of M values).
+A file has tables below their names in brackets, and comments after "#". A table has one line a
+register: documented address, kind, step, meaning. The step is what one count is worth, with its
+unit ("0.1kWh"), or "-" for a plain number. The meaning names a quantity in base units (W, J, V, A,
+Hz, s, ohm, degrees C, %), or is a fixed number ("=85"), or "absent". Kinds: u16, s16, u32 and s32
+(low word first), textN (N registers), swapN (text, words in reverse order) and uNxM (array of M
+values).
 """
 
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+DATA: Final = Path(__file__).with_name("data")
 
 Quantity = int | float | str | Sequence[int] | None
 """One physical value; None is one that this device does not have."""
@@ -73,9 +78,25 @@ class Row:
         return (count,) if bits == 16 else (count & 0xFFFF, count >> 16)
 
 
-def parse_table(table: str) -> tuple[Row, ...]:
-    """The rows of a table, see the module's docstring."""
-    return tuple(_row(*line.split()) for line in table.strip().splitlines())
+Tables = Mapping[str, Sequence[Row]]
+"""The tables of a file by their names in brackets."""
+
+
+def read_tables(file: str) -> Tables:
+    """The tables of this file in `data`."""
+    return parse_tables((DATA / file).read_text(encoding="utf-8"))
+
+
+def parse_tables(text: str) -> Tables:
+    """The tables of a text, see the module's docstring."""
+    tables: dict[str, list[Row]] = {}
+    rows = list[Row]()
+    for line in text.splitlines():
+        if line.startswith("["):
+            rows = tables.setdefault(line.strip("[]"), [])
+        elif line and not line.startswith("#"):
+            rows.append(_row(*line.split()))
+    return tables
 
 
 def _row(address: str, kind: str, step: str, meaning: str) -> Row:

@@ -21,7 +21,7 @@ from sungather.registers import Block
 from sungather.registers.derive import Derivation
 from sungather.registers.models import model_named
 from sungather.simulator import LivingDevice, device_named
-from sungather.simulator.behind import battery
+from sungather.simulator.sub_devices import battery
 from sungather.simulator.device import SimulatedDevice
 from sungather.storage import Storage
 
