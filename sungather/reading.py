@@ -138,36 +138,6 @@ class Reading:
         """The value as a number; None where it is absent, no number or not finite."""
         return number_of(self.value(name))
 
-    def as_json(self) -> dict[str, object]:
-        """The shape of `run-once --format json` (one element of "inverters")."""
-        answer: dict[str, object] = {
-            "name": self.name,
-            "state": str(self.state),
-            "model": self.model,
-            "family": self.family,
-            "serial": self.serial,
-            "firmware": dict(self.firmware),
-            "transport": self.transport,
-            "path": str(self.path),
-            "time": rfc3339(self.time),
-            "values": self.values,
-            "units": {name: one.unit for name, one in self.measurements.items() if one.unit},
-            "absent": list(self.absent),
-            "refused": [
-                {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}
-                for r in self.refused
-            ],
-            "requests": self.requests,
-            "duration_ms": round(self.duration_ms, 1),
-        }
-        if self.via:
-            answer |= {"kind": self.kind, "via": self.via}
-        if self.since is not None:
-            answer["since"] = rfc3339(self.since)
-        if self.problem is not None:
-            answer["error"] = {"class": self.problem.kind, "message": self.problem.message}
-        return answer
-
 
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and a Z, as RFC 3339 wants it."""

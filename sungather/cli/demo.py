@@ -10,6 +10,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sungather import answers
 from sungather.cli.simulate import with_what_is_behind
 from sungather.clock import Clock
 from sungather.daemon.assembly import pollers, until_stopped
@@ -73,7 +74,7 @@ class Lines:
 
     def on_reading(self, reading: Reading) -> None:
         """Print it."""
-        print(json.dumps(reading.as_json(), ensure_ascii=False), flush=True)
+        print(json.dumps(answers.of_reading(reading), ensure_ascii=False), flush=True)
 
     async def run(self) -> None:
         """Nothing to do between readings."""
@@ -128,7 +129,7 @@ class Screen(Lines):
         from sungather.cli import tables
 
         if self.shows_to_people:
-            self._live.update(tables.reading(reading.as_json()), refresh=True)
+            self._live.update(tables.reading(answers.of_reading(reading)), refresh=True)
         else:
             self._live.console.print(tables.summary(reading), soft_wrap=True)
 

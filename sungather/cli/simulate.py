@@ -16,11 +16,11 @@ from sungather.simulator import (
     from_capture,
     serve,
 )
-from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.encrypted import EncryptedServer
 from sungather.simulator.frontend import FrontEnd, reads_from
 from sungather.simulator.server import Server
+from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.switches import fault_list, faults_named
 from sungather.simulator.winet import Dongle, Firmware, WinetPort
 

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from pathlib import Path
 
+from sungather import answers
 from sungather.clock import Clock
 from sungather.control import SOCKET
-from sungather.daemon import answers
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control_server import ControlServer, Handler
 from sungather.device.inverter import Inverter
@@ -127,23 +127,23 @@ class Control:
     def _pollers(self) -> Sequence[Poller]:
         return self.collector.pollers if self.collector else ()
 
-    async def _run_once(self) -> answers.Answer:
+    async def _run_once(self) -> answers.ReadingsAnswer:
         found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
-        return answers.readings(chain.from_iterable(found))
+        return answers.of_readings(chain.from_iterable(found))
 
-    async def _readings(self) -> answers.Answer:
+    async def _readings(self) -> answers.ReadingsAnswer:
         services = self.collector.services if self.collector else ()
         health = [one.health() for one in services if one is not self]
         newest = chain.from_iterable(poller.newest for poller in self._pollers())
-        return answers.readings(newest, self._clock.now(), health)
+        return answers.of_readings(newest, self._clock.now(), health)
 
-    async def _test(self) -> answers.Answer:
+    async def _test(self) -> answers.ConnectionsAnswer:
         return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
 
-    async def _info(self) -> answers.Answer:
+    async def _info(self) -> answers.InvertersAnswer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
 
-    async def _write_down(self) -> answers.Answer:
+    async def _write_down(self) -> Mapping[str, object]:
         await self._exporters.write_down()
         return {}
 

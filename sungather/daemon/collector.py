@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from sungather.answers import ConnectionAnswer
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
@@ -94,7 +95,7 @@ class Poller:
             except Exception:
                 log.exception("%s could not take a reading of %s", service.name, reading.name)
 
-    async def test(self) -> dict[str, object]:
+    async def test(self) -> ConnectionAnswer:
         """`test-connection` over this poller's own connection."""
         async with self._line:
             return await self.inverter.test()

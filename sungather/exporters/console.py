@@ -5,6 +5,7 @@ import json
 import sys
 from typing import TextIO
 
+from sungather import answers
 from sungather.reading import Reading, Value
 from sungather.service import Health
 from sungather.worker import Worker
@@ -49,7 +50,7 @@ class Console:
     def _text(self, reading: Reading) -> str:
         if self._stream.isatty():
             return table(reading)
-        return json.dumps(reading.as_json(), separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(answers.of_reading(reading), separators=(",", ":"), ensure_ascii=False)
 
     # A terminal or pipe whose reader is stuck holds up this thread, and nobody else.
     def _print(self, text: str) -> None:

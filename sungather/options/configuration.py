@@ -38,10 +38,6 @@ class Configuration(OptionGroups):
         """What a command and a daemon must agree on to mean the same inverters."""
         return [[i.name, i.host, i.port, i.connection, i.unit] for i in self.inverters]
 
-    def as_json(self) -> dict[str, object]:
-        """Options in force by dotted key, without the values of secrets, and the warnings."""
-        return {"options": masked(self.values), "warnings": list(self.warnings)}
-
 
 def masked(values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """The same values, fit to be shown: "(secret)" in the place of a secret that is set."""

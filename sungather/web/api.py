@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
+from sungather import answers
 from sungather.history.service import Day
 from sungather.household import is_inverter
 from sungather.reading import Reading, State, rfc3339
@@ -18,11 +19,7 @@ def now(readings: Sequence[Reading], moment: datetime) -> bytes:
     return _json(
         {
             "time": rfc3339(moment),
-            "inverters": [
-                reading.as_json()
-                | {"age_s": round(max(0.0, (moment - reading.time).total_seconds()), 1)}
-                for reading in readings
-            ],
+            "inverters": [answers.of_reading(reading, moment) for reading in readings],
             "sum": _sum(readings),
         }
     )
@@ -75,17 +72,11 @@ def health(readings: Sequence[Reading], services: Sequence[Health], moment: date
                     "state": str(reading.state),
                     "since": rfc3339(reading.since) if reading.since else None,
                     "time": rfc3339(reading.time),
-                    "error": {"class": reading.problem.kind, "message": reading.problem.message}
-                    if reading.problem
-                    else None,
+                    "error": answers.of_problem(reading.problem) if reading.problem else None,
                 }
                 for reading in readings
             ],
-            "services": [
-                asdict(service)
-                | {"last_success": rfc3339(service.last_success) if service.last_success else None}
-                for service in services
-            ],
+            "services": [answers.of_health(service) for service in services],
         }
     )
 

@@ -17,11 +17,11 @@ from sungather.reading import Path, Reading, State
 from sungather.registers.device import Device
 from sungather.registers.models import model_named
 from sungather.simulator import Faults, LivingDevice, Server, device_named, serve
-from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.modbus import Answer, ExceptionCode
 from sungather.simulator.server import Readable
+from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.winet import BATTERY, SH10RT, WALL_BOX, Dongle, WinetPort
 from sungather.transports import Transport
 from sungather.transports.modbus import ModbusTransport

@@ -21,8 +21,8 @@ from sungather.registers import Block
 from sungather.registers.derive import Derivation
 from sungather.registers.models import model_named
 from sungather.simulator import LivingDevice, device_named
-from sungather.simulator.sub_devices import battery
 from sungather.simulator.device import SimulatedDevice
+from sungather.simulator.sub_devices import battery
 from sungather.storage import Storage
 
 
