@@ -8,7 +8,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class State(StrEnum):
@@ -30,6 +30,9 @@ class Path(StrEnum):
     DONGLE = "dongle"
     UNKNOWN = "unknown"
 
+
+NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
+"""Families of devices that an inverter has beside it, and that have readings of their own."""
 
 Value = float | int | str | bool | list[float | None]
 
@@ -118,6 +121,11 @@ class Reading:
     """"inverter", or what stands behind one: "battery", "charger"."""
     via: str = ""
     """Name of the inverter behind which this device is read; "" for an inverter itself."""
+
+    @property
+    def is_inverter(self) -> bool:
+        """Whether this is an inverter's: only those are part of a sum."""
+        return self.family not in NOT_INVERTERS
 
     @property
     def values(self) -> dict[str, Value]:

@@ -6,7 +6,7 @@ The map itself is in `data/*.table`; `tables.py` describes the form. It is read 
 from collections.abc import Mapping
 from functools import cache
 
-from sungather.household import NOT_INVERTERS
+from sungather.reading import NOT_INVERTERS
 from sungather.registers import Space
 from sungather.registers.device import Device
 from sungather.registers.tables import Register, Row, Tier, read_rows

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from sungather import answers
 from sungather.history.service import Day
-from sungather.household import is_inverter
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import flow
@@ -28,7 +27,7 @@ def now(readings: Sequence[Reading], moment: datetime) -> bytes:
 def _sum(readings: Sequence[Reading]) -> dict[str, float]:
     """Powers of the inverters that have a reading, together; absent ones are left out."""
     together = flow.total(
-        [Flow.of(r.values) for r in readings if r.state is State.OK and is_inverter(r)]
+        [Flow.of(r.values) for r in readings if r.state is State.OK and r.is_inverter]
     )
     return {
         name if name == "battery_level" else f"{name}_power": figure

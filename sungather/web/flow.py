@@ -7,7 +7,7 @@ from math import tau
 from typing import Final
 
 from sungather import household
-from sungather.reading import Value
+from sungather.reading import Value, number_of
 from sungather.web import formats
 
 _RADIUS: Final = 50
@@ -38,8 +38,8 @@ class Flow:
     @staticmethod
     def of(values: Mapping[str, Value]) -> "Flow":
         """From published values."""
-        powers = {flow: household.number(values, f"{flow}_power") for flow in household.FLOWS}
-        return Flow(**powers, battery_level=household.number(values, household.BATTERY_LEVEL))
+        powers = {flow: number_of(values.get(f"{flow}_power")) for flow in household.FLOWS}
+        return Flow(**powers, battery_level=number_of(values.get(household.BATTERY_LEVEL)))
 
     @property
     def grid(self) -> float | None:

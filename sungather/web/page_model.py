@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-from sungather import household
 from sungather.history.store import Fault
 from sungather.history.totals import Totals
 from sungather.reading import Reading
@@ -33,12 +32,12 @@ class PageModel:
     @property
     def inverters(self) -> list[Reading]:
         """The readings of inverters."""
-        return [r for r in self.readings if household.is_inverter(r)]
+        return [r for r in self.readings if r.is_inverter]
 
     @property
     def devices(self) -> list[Reading]:
         """The readings of devices behind the inverters."""
-        return [r for r in self.readings if not household.is_inverter(r)]
+        return [r for r in self.readings if not r.is_inverter]
 
     @property
     def shown(self) -> list[Reading]:
