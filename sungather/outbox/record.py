@@ -38,7 +38,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Row:
+class OutboxRow:
     """A record as it is stored. The clock of the machine is part of it, for later correction."""
 
     id: int

@@ -12,7 +12,7 @@ from typing import Final
 
 from sungather.errors import OptionsError
 from sungather.simulator.day import Now, life_of
-from sungather.simulator.history import History
+from sungather.simulator.history import HistoryArrays
 from sungather.simulator.modbus import WIDEST, Answer, ExceptionCode
 from sungather.simulator.models import MODELS, Model
 from sungather.simulator.quantities import quantities
@@ -110,7 +110,7 @@ class LivingDevice(SimulatedDevice):
         # The device's own clock: local time of its start, never moved to or from summer time.
         self._begin = begin.replace(tzinfo=None) if begin else clock().replace(tzinfo=None)
         self.life = life_of(model.site, self._begin.date())
-        self._history = History(self.life)
+        self._history = HistoryArrays(self.life)
         self._shown: tuple[datetime, bool] | None = None
         self._cached: Image = {}
 

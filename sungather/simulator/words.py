@@ -39,7 +39,7 @@ BITS: Final = {"u16": 16, "s16": 16, "u32": 32, "s32": 32}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WordRow:
     """One register of a table."""
 
     address: int
@@ -78,7 +78,7 @@ class Row:
         return (count,) if bits == 16 else (count & 0xFFFF, count >> 16)
 
 
-Tables = Mapping[str, Sequence[Row]]
+Tables = Mapping[str, Sequence[WordRow]]
 """The tables of a file by their names in brackets."""
 
 
@@ -89,8 +89,8 @@ def read_tables(file: str) -> Tables:
 
 def parse_tables(text: str) -> Tables:
     """The tables of a text, see the module's docstring."""
-    tables: dict[str, list[Row]] = {}
-    rows = list[Row]()
+    tables: dict[str, list[WordRow]] = {}
+    rows = list[WordRow]()
     for line in text.splitlines():
         if line.startswith("["):
             rows = tables.setdefault(line.strip("[]"), [])
@@ -99,7 +99,7 @@ def parse_tables(text: str) -> Tables:
     return tables
 
 
-def _row(address: str, kind: str, step: str, meaning: str) -> Row:
+def _row(address: str, kind: str, step: str, meaning: str) -> WordRow:
     length = 1
     if kind.startswith(("text", "swap")):
         kind, length = kind[:4], int(kind[4:])
@@ -107,10 +107,10 @@ def _row(address: str, kind: str, step: str, meaning: str) -> Row:
         kind, _, times = kind.partition("x")
         length = int(times)
     if step == "-":
-        return Row(int(address), kind, length, 1, False, meaning)
+        return WordRow(int(address), kind, length, 1, False, meaning)
     unit = step.lstrip("0123456789.")
     number = float(step.removesuffix(unit))
-    return Row(int(address), kind, length, number * UNITS[unit], unit == "kWh", meaning)
+    return WordRow(int(address), kind, length, number * UNITS[unit], unit == "kWh", meaning)
 
 
 def text_words(text: str, registers: int, *, swapped: bool = False) -> list[int]:
@@ -121,7 +121,7 @@ def text_words(text: str, registers: int, *, swapped: bool = False) -> list[int]
 
 
 def image(
-    rows: Sequence[Row], quantities: Mapping[str, Quantity], *, masked: bool = False
+    rows: Sequence[WordRow], quantities: Mapping[str, Quantity], *, masked: bool = False
 ) -> dict[int, int]:
     """Documented address -> word. `masked` answers 0 for what is absent, as dongles do."""
     words: dict[int, int] = {}

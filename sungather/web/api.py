@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from sungather import answers
-from sungather.history.service import Day
+from sungather.history.service import DayHistory
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import flow
@@ -36,7 +36,7 @@ def _sum(readings: Sequence[Reading]) -> dict[str, float]:
     }
 
 
-def history(day: Day, inverters: Sequence[str], timezone: str) -> bytes:
+def history(day: DayHistory, inverters: Sequence[str], timezone: str) -> bytes:
     """`/api/v1/history`: the means of a local day, null where nothing is known."""
     return _json(
         {

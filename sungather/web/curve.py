@@ -12,7 +12,7 @@ from math import ceil, floor, log10
 from typing import Final
 
 from sungather import household
-from sungather.history.service import Day
+from sungather.history.service import DayHistory
 from sungather.history.store import Sample
 from sungather.reading import State
 from sungather.web import formats
@@ -76,7 +76,9 @@ _BANDS: Final = {
 }
 
 
-def section(day: Day, today: date, timezone: tzinfo, inverter: str, patience: int = 0) -> str:
+def section(
+    day: DayHistory, today: date, timezone: tzinfo, inverter: str, patience: int = 0
+) -> str:
     """The whole section: choice of the day, legend, drawing, and the same as a table.
 
     `patience`: seconds without a reading that are no gap, where scans are that far apart.
@@ -118,7 +120,7 @@ def _choice(day: date, today: date, inverter: str) -> str:
     )
 
 
-def _figure(day: Day, timezone: tzinfo, gap: int) -> str:
+def _figure(day: DayHistory, timezone: tzinfo, gap: int) -> str:
     shown = [
         (series, [(at, series.mean(sample)) for at, sample in day.samples.items()])
         for series in _SERIES
@@ -176,7 +178,7 @@ def _tick(watts: float) -> str:
 
 
 def _runs(
-    day: Day, points: Sequence[tuple[int, float | None]], gap: int
+    day: DayHistory, points: Sequence[tuple[int, float | None]], gap: int
 ) -> list[list[tuple[float, float]]]:
     """Points that follow each other without a gap; x in steps from midnight."""
     runs: list[list[tuple[float, float]]] = []
@@ -209,7 +211,7 @@ def _lines(key: str, runs: list[list[tuple[float, float]]], scale: _Scale, fille
     return f'{area}<path class="line s-{key}" d="{path}"/>'
 
 
-def _bands(day: Day, timezone: tzinfo, gap: int) -> str:
+def _bands(day: DayHistory, timezone: tzinfo, gap: int) -> str:
     """Where an inverter was asleep or gave no answer."""
     drawn: list[str] = []
     begun: tuple[State, int] | None = None
@@ -225,7 +227,7 @@ def _bands(day: Day, timezone: tzinfo, gap: int) -> str:
     return "".join(drawn)
 
 
-def _band(day: Day, begun: tuple[State, int], end: int, timezone: tzinfo) -> str:
+def _band(day: DayHistory, begun: tuple[State, int], end: int, timezone: tzinfo) -> str:
     state, start = begun
     kind = "asleep" if state is State.ASLEEP else "lost"
     title = f"{_BANDS[state]} {_hhmm(start, timezone)}–{_hhmm(end, timezone)}"
@@ -240,7 +242,7 @@ def _hhmm(seconds: int, timezone: tzinfo) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone(timezone):%H:%M}"
 
 
-def _hours(day: Day, timezone: tzinfo) -> str:
+def _hours(day: DayHistory, timezone: tzinfo) -> str:
     length = day.end - day.start
     marks = ['<text class="tick" x="0" y="100%" dy="-4">00:00</text>']
     for hour in (6, 12, 18):
@@ -270,7 +272,7 @@ def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
     return f'<fieldset class="legend"><legend>Show</legend>{"".join(items)}</fieldset>'
 
 
-def _level(day: Day, steps: int, gap: int) -> str:
+def _level(day: DayHistory, steps: int, gap: int) -> str:
     points = [(at, _LEVEL(sample)) for at, sample in day.samples.items()]
     runs = _runs(day, points, gap)
     if not runs:
@@ -291,7 +293,7 @@ def _level(day: Day, steps: int, gap: int) -> str:
     )
 
 
-def _table(day: Day, timezone: tzinfo) -> str:
+def _table(day: DayHistory, timezone: tzinfo) -> str:
     """The means of each hour, for those who would rather read than look."""
     hours: dict[int, list[Sample]] = {}
     for at, sample in day.samples.items():

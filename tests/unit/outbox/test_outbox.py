@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.ledger import MEMORY_ROWS
-from sungather.outbox.record import Row, body_of, milliseconds
+from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Measurement, State, rfc3339
 from sungather.sqlite_file import DamagedError
@@ -479,7 +479,8 @@ async def test_many_readings_of_such_a_run_are_skipped_with_one_line_in_the_log(
     file = OutboxFile(tmp_path / "outbox.sqlite3")
     file.open()
     rows = [
-        Row(n, "roof", "first", n, never_set + n, never_set + n, body) for n in range(1, 60_001)
+        OutboxRow(n, "roof", "first", n, never_set + n, never_set + n, body)
+        for n in range(1, 60_001)
     ]
     file.write(Changes(rows, {"influxdb": Cursor(0)}))
     file.close()

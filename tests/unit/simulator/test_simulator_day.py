@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sungather.simulator import device_named
 from sungather.simulator.day import Site, Tally, daylight, life_of
-from sungather.simulator.history import FIRST_YEAR, History
+from sungather.simulator.history import FIRST_YEAR, HistoryArrays
 from sungather.simulator.models import MODELS, SH8_0RT, SH10RT
 
 FIRST = date(2026, 6, 19)
@@ -104,7 +104,7 @@ def test_the_last_sun_of_a_night_is_the_evening_before() -> None:
 def test_history_adds_up_from_days_to_months_to_years_to_the_lifetime(measure: str) -> None:
     life = life_of(SH10RT.site, FIRST)
     now = life.at(datetime(2026, 6, 21, 17, 3))
-    arrays = History(life).quantities(now)
+    arrays = HistoryArrays(life).quantities(now)
 
     def array(name: str) -> list[int]:
         value = arrays[f"{measure}_{name}"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sungather.history.service import Day
+from sungather.history.service import DayHistory
 from sungather.history.store import Sample
 from sungather.reading import NOT_INVERTERS, Reading, State, Value
 from sungather.web import curve, flow, formats
@@ -123,7 +123,11 @@ def drawn_day(samples: dict[int, Sample], patience: int = 0) -> str:
     end = int((midnight + timedelta(days=1)).timestamp())
     shifted = {start + at * 300: sample for at, sample in samples.items()}
     return curve.section(
-        Day(date(2026, 6, 18), start, end, 300, shifted, {}), date(2026, 6, 18), UTC, "", patience
+        DayHistory(date(2026, 6, 18), start, end, 300, shifted, {}),
+        date(2026, 6, 18),
+        UTC,
+        "",
+        patience,
     )
 
 
