@@ -1,4 +1,4 @@
-"""What the collector hands to everybody behind it: one `Reading` an inverter and scan.
+"""What the collector hands on: one `Reading` an inverter and scan.
 
 Exporters, page and commands see readings only; registers and words end before this line.
 """
@@ -118,9 +118,9 @@ class Reading:
     since: datetime | None = None
     """When `state` began, UTC."""
     kind: str = "inverter"
-    """"inverter", or what stands behind one: "battery", "charger"."""
+    """"inverter", or what kind of sub-device: "battery", "charger"."""
     via: str = ""
-    """Name of the inverter behind which this device is read; "" for an inverter itself."""
+    """Name of the inverter whose sub-device this is; "" for an inverter itself."""
 
     @property
     def is_inverter(self) -> bool:

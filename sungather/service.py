@@ -1,4 +1,4 @@
-"""What stands behind the collector: exporters, the page, the control socket."""
+"""What the collector feeds: exporters, the page, the control socket."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sungather import answers
-from sungather.cli.simulate import with_what_is_behind
+from sungather.cli.simulate import with_sub_devices
 from sungather.clock import Clock
 from sungather.daemon.assembly import pollers, until_stopped
 from sungather.daemon.collector import Collector
@@ -40,7 +40,7 @@ async def demo(chosen: argparse.Namespace) -> int:
     clock = Clock(simulated, lambda: time.monotonic() * chosen.speed)
     device = device_named(chosen.model, speed=chosen.speed, begin=begin)
     with tempfile.TemporaryDirectory(prefix="sungather-demo-") as directory:
-        async with await serve(with_what_is_behind(device)) as server:
+        async with await serve(with_sub_devices(device)) as server:
             settings = {
                 "inverter.host": server.host,
                 "inverter.port": server.port,
@@ -123,7 +123,7 @@ class Screen(Lines):
         self.shows_to_people = self._live.console.is_terminal
 
     def on_reading(self, reading: Reading) -> None:
-        """Show it, if it is the inverter's own; the page shows what stands behind it, too."""
+        """Show it, if it is the inverter's own; the page shows its sub-devices, too."""
         if reading.via:
             return
         from sungather.cli import tables

@@ -1,6 +1,6 @@
 """The loop: one task an inverter, one task a service, nobody waits for anybody.
 
-The only place that knows both ends: inverters in front, exporters and page behind.
+The only place that knows both ends: inverters on one side, exporters and page on the other.
 """
 
 import asyncio

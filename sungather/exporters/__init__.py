@@ -18,7 +18,7 @@ from sungather.service import Service
 __all__ = ["Exporters", "open_exporters"]
 
 _DELIVERING = ("mqtt", "influxdb", "pvoutput")
-"""Exporters behind the outbox, by the names of their options."""
+"""Exporters that the outbox feeds, by the names of their options."""
 _FILE = "outbox.sqlite3"
 
 

@@ -286,7 +286,7 @@ class Pvoutput(DeliveryLoop):
         if answer.status != 200:
             what = refusal(answer.status, answer.text)
             self._raise(UploadRefusal.WAIT if what is UploadRefusal.SET_ASIDE else what, answer)
-        # name, …, longitude, status interval; further sections behind semicolons
+        # name, …, longitude, status interval; further sections after semicolons
         text = answer.text.partition(";")[0].rpartition(",")[2].strip()
         self._interval = int(text) if text in ("5", "10", "15") else 5
         await self._feed.ack([], notes={"interval": str(self._interval)})

@@ -131,7 +131,7 @@ class _Import:
         else:
             self.note(Fate.KEPT, old, f"now {new}: {shown}")
 
-    def take(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
+    def carry_over(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
         """Keys that only have another name, and those that are gone."""
         for key, value in fields.items():
             old = f"{prefix}.{key}"
@@ -215,7 +215,7 @@ def import_config(content: bytes) -> Imported:
         fields = _named(cast(dict[object, object], inverter))
         if fields.get("connection") == "http" and fields.pop("port", None) is not None:
             work.note(Fate.DROPPED, "inverter.port", "with connection http the port is found out")
-        work.take("inverter", fields, _INVERTER)
+        work.carry_over("inverter", fields, _INVERTER)
     for entry in _dicts(old.get("exports")):
         name = str(entry.pop("name", ""))
         if name not in _EXPORTS:
@@ -224,7 +224,7 @@ def import_config(content: bytes) -> Imported:
         group, names = _EXPORTS[name]
         enabled = bool(entry.pop("enabled", False))
         work.set(f"{name}.enabled", f"{group}.enabled", enabled)
-        work.take(name, entry, names)
+        work.carry_over(name, entry, names)
         if name == "mqtt" and str(entry.get("topic", _DEFAULT_TOPIC)).startswith(_DEFAULT_TOPIC):
             work.values["mqtt.compatibility"] = "sungather-0.5"
             work.note(

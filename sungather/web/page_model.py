@@ -36,7 +36,7 @@ class PageModel:
 
     @property
     def devices(self) -> list[Reading]:
-        """The readings of devices behind the inverters."""
+        """The readings of sub-devices."""
         return [r for r in self.readings if not r.is_inverter]
 
     @property
@@ -60,7 +60,7 @@ class PageModel:
 
     @property
     def about_a_device(self) -> bool:
-        """Whether the page is about a device behind an inverter: it has no flow, day or sums."""
+        """Whether the page is about a sub-device: it has no flow, day or sums."""
         return any(r.name == self.chosen for r in self.devices)
 
     @property

@@ -22,7 +22,7 @@ from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Measurement, State, rfc3339
 from sungather.sqlite_file import DamagedError
-from tests.outbox_parts import NOON, Time, behind, reading
+from tests.outbox_parts import NOON, Time, reading, sub_device
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def test_a_device_behind_an_inverter_is_known_as_such_after_a_restart(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as outbox:
-        outbox.on_reading(behind())
+        outbox.on_reading(sub_device())
         outbox.on_reading(reading())
     async with opened(tmp_path) as outbox:
         battery, inverter = await deliver_all(outbox.feed("influxdb"))
