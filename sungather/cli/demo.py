@@ -19,7 +19,7 @@ from sungather.history.service import History
 from sungather.options.configuration import load
 from sungather.options.table import WebOptions
 from sungather.reading import Reading
-from sungather.service import Health, Service
+from sungather.service import Service, SimpleService
 from sungather.simulator import device_named, serve
 from sungather.web.server import WebServer
 
@@ -66,7 +66,7 @@ async def demo(chosen: argparse.Namespace) -> int:
     return 0
 
 
-class Lines:
+class Lines(SimpleService):
     """One reading a line, as JSON."""
 
     name = "lines"
@@ -76,15 +76,8 @@ class Lines:
         """Print it."""
         print(json.dumps(answers.of_reading(reading), ensure_ascii=False), flush=True)
 
-    async def run(self) -> None:
-        """Nothing to do between readings."""
 
-    def health(self) -> Health:
-        """Standard output has no troubles to tell."""
-        return Health(self.name, "ok")
-
-
-class Opener:
+class Opener(SimpleService):
     """Says where the page is, and opens it for a person at a terminal."""
 
     name = "opener"
@@ -92,9 +85,6 @@ class Opener:
     def __init__(self, web: WebServer, screen: Lines) -> None:
         self._web = web
         self._screen = screen
-
-    def on_reading(self, reading: Reading) -> None:
-        """Readings are for the others."""
 
     async def run(self) -> None:
         """Wait for the page."""
@@ -104,10 +94,6 @@ class Opener:
             import webbrowser
 
             await asyncio.to_thread(webbrowser.open, url)
-
-    def health(self) -> Health:
-        """It has done its work at once."""
-        return Health(self.name, "ok")
 
 
 class Screen(Lines):

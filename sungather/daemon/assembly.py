@@ -19,8 +19,7 @@ from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
-from sungather.reading import Reading
-from sungather.service import Health, Service
+from sungather.service import Service, SimpleService
 from sungather.storage import Storage, StoredTexts, claimed
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
@@ -85,7 +84,7 @@ def page(
     return [history, server]
 
 
-class Control:
+class Control(SimpleService):
     """The running daemon's answers to the commands."""
 
     name = "control"
@@ -97,9 +96,6 @@ class Control:
         socket = configuration.state_directory / SOCKET
         self._server = ControlServer(socket, configuration.targets, self._handlers())
 
-    def on_reading(self, reading: Reading) -> None:
-        """Nothing to keep: the pollers hold the newest readings."""
-
     async def run(self) -> None:
         """Serve; without a socket the daemon goes on, and says so."""
         try:
@@ -110,10 +106,6 @@ class Control:
                 "daemon's connection. Check storage.directory.",
                 error,
             )
-
-    def health(self) -> Health:
-        """The socket either works or was complained about in the log."""
-        return Health(self.name, "ok")
 
     def _handlers(self) -> dict[str, Handler]:
         return {

@@ -1,7 +1,7 @@
 """Where readings go.
 
 An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one group
-of options, its name in `_DELIVERING`, and a line each in `_enabled` and `_delivering` below.
+of options, its name in `_DELIVERING`, and a line in `_delivering` below.
 """
 
 import asyncio
@@ -149,12 +149,7 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
 
 def _enabled(configuration: Configuration) -> list[str]:
     """Names of the enabled exporters that deliver from the outbox."""
-    chosen = {
-        "mqtt": configuration.mqtt.enabled,
-        "influxdb": configuration.influxdb.enabled,
-        "pvoutput": configuration.pvoutput.enabled,
-    }
-    return [name for name in _DELIVERING if chosen[name]]
+    return [name for name in _DELIVERING if configuration.values[f"{name}.enabled"]]
 
 
 def problems(configuration: Configuration) -> list[str]:

@@ -24,6 +24,8 @@ _LEVEL_HEIGHT: Final = 46
 _INDEX: Final = {name: index for index, name in enumerate(household.FIGURES)}
 
 Mean = Callable[[Sample], float | None]
+Run = list[tuple[float, float]]
+"""Points that follow each other without a gap."""
 
 
 def _mean(name: str) -> Mean:
@@ -177,11 +179,9 @@ def _tick(watts: float) -> str:
     return "0" if abs(watts) < 0.5 else f"{watts / 1000:g}{formats.SPACE}kW".replace("-", "−")
 
 
-def _runs(
-    day: DayHistory, points: Sequence[tuple[int, float | None]], gap: int
-) -> list[list[tuple[float, float]]]:
+def _runs(day: DayHistory, points: Sequence[tuple[int, float | None]], gap: int) -> list[Run]:
     """Points that follow each other without a gap; x in steps from midnight."""
-    runs: list[list[tuple[float, float]]] = []
+    runs: list[Run] = []
     previous = None
     for at, mean in points:
         if mean is None:
@@ -193,22 +193,23 @@ def _runs(
     return runs
 
 
-def _lines(key: str, runs: list[list[tuple[float, float]]], scale: _Scale, filled: bool) -> str:
+def _lines(key: str, runs: Sequence[Run], scale: _Scale, filled: bool) -> str:
     path = "".join(
         "M" + "L".join(f"{x:g} {scale.y(y):.1f}" for x, y in run) + ("h0" * (len(run) == 1))
         for run in runs
     )
-    area = ""
-    if filled:
-        zero = scale.y(0)
-        shape = "".join(
-            f"M{run[0][0]:g} {zero:.1f}L"
-            + "L".join(f"{x:g} {scale.y(y):.1f}" for x, y in run)
-            + f"L{run[-1][0]:g} {zero:.1f}z"
-            for run in runs
-        )
-        area = f'<path class="area s-{key}" d="{shape}"/>'
+    area = f'<path class="area s-{key}" d="{_area(runs, scale.y)}"/>' if filled else ""
     return f'{area}<path class="line s-{key}" d="{path}"/>'
+
+
+def _area(runs: Sequence[Run], y: Callable[[float], float]) -> str:
+    """What lies between the runs and zero."""
+    return "".join(
+        f"M{run[0][0]:g} {y(0):.1f}L"
+        + "L".join(f"{x:g} {y(figure):.1f}" for x, figure in run)
+        + f"L{run[-1][0]:g} {y(0):.1f}z"
+        for run in runs
+    )
 
 
 def _bands(day: DayHistory, timezone: tzinfo, gap: int) -> str:
@@ -278,12 +279,7 @@ def _level(day: DayHistory, steps: int, gap: int) -> str:
     if not runs:
         return ""
     bottom = _LEVEL_HEIGHT
-    shape = "".join(
-        f"M{run[0][0]:g} {bottom}L"
-        + "L".join(f"{x:g} {bottom - y / 100 * bottom:.1f}" for x, y in run)
-        + f"L{run[-1][0]:g} {bottom}z"
-        for run in runs
-    )
+    shape = _area(runs, lambda level: bottom - level / 100 * bottom)
     return (
         f'<svg class="curve level" height="{_LEVEL_HEIGHT}" width="100%" aria-hidden="true">'
         f'<svg width="100%" height="100%" viewBox="0 0 {steps} {bottom}"'
