@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+from sungather import answers
 from sungather.clock import Clock
 from sungather.control import SOCKET
-from sungather.daemon import answers
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control_server import ControlServer, Handler
 from sungather.daemon.reload import WatchedFile
@@ -21,8 +21,7 @@ from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
-from sungather.reading import Reading
-from sungather.service import Health, Service
+from sungather.service import Service, SimpleService
 from sungather.storage import Storage, StoredTexts, claimed
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
@@ -89,7 +88,7 @@ def page(
     return [history, server]
 
 
-class Control:
+class Control(SimpleService):
     """The running daemon's answers to the commands."""
 
     name = "control"
@@ -101,9 +100,6 @@ class Control:
         socket = configuration.state_directory / SOCKET
         self._server = ControlServer(socket, configuration.targets, self._handlers())
 
-    def on_reading(self, reading: Reading) -> None:
-        """Nothing to keep: the pollers hold the newest readings."""
-
     async def run(self) -> None:
         """Serve; without a socket the daemon goes on, and says so."""
         try:
@@ -114,10 +110,6 @@ class Control:
                 "daemon's connection. Check storage.directory.",
                 error,
             )
-
-    def health(self) -> Health:
-        """The socket either works or was complained about in the log."""
-        return Health(self.name, "ok")
 
     def _handlers(self) -> dict[str, Handler]:
         return {
@@ -131,23 +123,23 @@ class Control:
     def _pollers(self) -> Sequence[Poller]:
         return self.collector.pollers if self.collector else ()
 
-    async def _run_once(self) -> answers.Answer:
+    async def _run_once(self) -> answers.ReadingsAnswer:
         found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
-        return answers.readings(chain.from_iterable(found))
+        return answers.of_readings(chain.from_iterable(found))
 
-    async def _readings(self) -> answers.Answer:
+    async def _readings(self) -> answers.ReadingsAnswer:
         services = self.collector.services if self.collector else ()
         health = [one.health() for one in services if one is not self]
         newest = chain.from_iterable(poller.newest for poller in self._pollers())
-        return answers.readings(newest, self._clock.now(), health)
+        return answers.of_readings(newest, self._clock.now(), health)
 
-    async def _test(self) -> answers.Answer:
+    async def _test(self) -> answers.ConnectionsAnswer:
         return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
 
-    async def _info(self) -> answers.Answer:
+    async def _info(self) -> answers.InvertersAnswer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
 
-    async def _write_down(self) -> answers.Answer:
+    async def _write_down(self) -> Mapping[str, object]:
         await self._exporters.write_down()
         return {}
 
