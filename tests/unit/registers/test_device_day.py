@@ -198,9 +198,9 @@ def test_a_wrong_clock_that_passes_midnight_leaves_a_doubt_only_until_it_is_set(
 
 
 def test_what_was_learned_from_a_wrong_clock_is_forgotten_when_it_is_set() -> None:
-    house = House(error=-10 * HOUR - 10 * MINUTE, now=MIDNIGHT - 13 * HOUR)
+    house = House(error=12 * HOUR, now=MIDNIGHT - 13 * HOUR)
     house.started = house.now
-    house.every(10 * MINUTE, 12, 0.1)
+    assert house.every(10 * MINUTE, 24, 0.1)[-1] == house.shown, "awake past our midnight"
     house.error = timedelta()
     while house.now < MIDNIGHT:
         house.today(10 * MINUTE)
