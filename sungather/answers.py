@@ -29,17 +29,22 @@ class RefusalAnswer(BlockAnswer):
     reason: str
 
 
-class ReadingAnswer(TypedDict):
-    """One reading, an element of "inverters" or "devices"; see `Reading`."""
+class DeviceAnswer(TypedDict):
+    """Which device an answer is about, as far as that is known, and how it is read."""
 
     name: str
-    state: str
     model: str
-    family: str
     serial: str
-    firmware: Mapping[str, str]
     transport: str
     path: str
+
+
+class ReadingAnswer(DeviceAnswer):
+    """One reading, an element of "inverters" or "devices"; see `Reading`."""
+
+    state: str
+    family: str
+    firmware: Mapping[str, str]
     time: str
     values: Mapping[str, Value]
     units: Mapping[str, str]
@@ -90,16 +95,11 @@ class AdviceAnswer(TypedDict):
     why: str
 
 
-class ConnectionAnswer(TypedDict):
+class ConnectionAnswer(DeviceAnswer):
     """What came of the connection to one inverter."""
 
-    name: str
     success: bool
     latency_ms: LatencyAnswer | None
-    transport: str
-    path: str
-    model: str
-    serial: str
     best: AdviceAnswer | None
     error: ErrorAnswer | None
 
@@ -110,21 +110,16 @@ class ConnectionsAnswer(TypedDict):
     inverters: Sequence[ConnectionAnswer]
 
 
-class InverterAnswer(TypedDict):
+class InverterAnswer(DeviceAnswer):
     """What one inverter says of itself; None is not known."""
 
-    name: str
     state: str
-    model: str
     family: str
     nominal_power_kw: float | None
     phases: int | None
     mppt_count: int | None
-    serial: str
     firmware: Mapping[str, str]
     battery: bool | None
-    transport: str
-    path: str
     error: NotRequired[ErrorAnswer]
 
 
