@@ -5,8 +5,9 @@ command that runs without a daemon.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sungather import errors
 from sungather.reading import Problem, Reading, State, Value, rfc3339
@@ -253,10 +254,7 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
         "values": reading.values,
         "units": {name: one.unit for name, one in reading.measurements.items() if one.unit},
         "absent": list(reading.absent),
-        "refused": [
-            {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}
-            for r in reading.refused
-        ],
+        "refused": [RefusalAnswer(**asdict(one)) for one in reading.refused],
         "requests": reading.requests,
         "duration_ms": round(reading.duration_ms, 1),
     }
@@ -279,13 +277,6 @@ def of_problem(problem: Problem) -> ErrorAnswer:
 def of_health(health: Health) -> HealthAnswer:
     """How one service is doing."""
     success = health.last_success
-    return {
-        "name": health.name,
-        "state": health.state,
-        "message": health.message,
-        "queue": health.queue,
-        "delivered": health.delivered,
-        "rejected": health.rejected,
-        "dropped": health.dropped,
-        "last_success": rfc3339(success) if success else None,
-    }
+    said: dict[str, Any] = asdict(health)
+    said["last_success"] = rfc3339(success) if success else None
+    return HealthAnswer(**said)
