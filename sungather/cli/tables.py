@@ -11,7 +11,7 @@ from rich.text import Text
 from sungather import answers, household
 from sungather.options.file import parse
 from sungather.options.values import text_of
-from sungather.privileges import in_snap
+from sungather.privileges import in_snap, instance
 from sungather.reading import Reading, Value
 
 STATE_COLOURS = {
@@ -158,7 +158,7 @@ def _discovered(answer: answers.DiscoveryAnswer) -> list[RenderableType]:
     if in_snap():
         settings = parse(answer["options"].encode()).texts
         typed = " ".join(f"{key}={text}" for key, text in settings.items())
-        command = Text(f"sudo snap set sungather {typed}")
+        command = Text(f"sudo snap set {instance()} {typed}")
         return [table, Text("\nTake them over with:\n", style="bold"), command]
     return [table, Text("\nOptions to paste:\n", style="bold"), Text(answer["options"])]
 
