@@ -48,17 +48,10 @@ class OptionKind(StrEnum):
         return self in _TEXTS
 
 
-_TEXTS = frozenset(
-    {
-        OptionKind.TEXT,
-        OptionKind.LINES,
-        OptionKind.HOST,
-        OptionKind.URL,
-        OptionKind.TIME_ZONE,
-        OptionKind.DIRECTORY,
-        OptionKind.MODEL,
-    }
-)
+_TEXTS = frozenset({
+    OptionKind.TEXT, OptionKind.LINES, OptionKind.HOST, OptionKind.URL, OptionKind.TIME_ZONE,
+    OptionKind.DIRECTORY, OptionKind.MODEL,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
