@@ -11,13 +11,14 @@ that is absent is not exposed.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import sungather
 from sungather.reading import Reading, State
 from sungather.service import Health
+from sungather.web.http import weights
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -121,7 +122,9 @@ class Metrics:
             _values(families, reading)
         for service in services:
             _service(families, service)
-        wants_open = _prefers_open_metrics(accept)
+        accepted = weights(accept)
+        open_weight = accepted.get("application/openmetrics-text", 0.0)
+        wants_open = open_weight > accepted.get("text/plain", 0.0)
         return families.text(wants_open).encode(), OPEN_METRICS if wants_open else TEXT
 
     def _inverter(self, families: "_Families", reading: Reading) -> None:
@@ -233,26 +236,6 @@ def _service(families: _Families, health: Health) -> None:
     if health.last_success is not None:
         moment = health.last_success.timestamp()
         families.own("service_last_success_timestamp_seconds", labels, moment)
-
-
-def _prefers_open_metrics(accept: str) -> bool:
-    best = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
-    for part in accept.lower().split(","):
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        if kind in best:
-            best[kind] = max(best[kind], _weight(parameters))
-    return best["application/openmetrics-text"] > best["text/plain"]
-
-
-def _weight(parameters: Iterable[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
 
 
 def _written(labels: Labels) -> str:
