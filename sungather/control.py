@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from sungather import errors
+from sungather.strangers import parsed_json
 
 SOCKET = "control.sock"
 _LONGEST_LINE = 16 * 1024 * 1024
@@ -44,7 +45,12 @@ async def ask_daemon(path: Path, command: str, targets: Targets) -> Answer | Non
         line = b""
     finally:
         writer.close()
-    reply: dict[str, object] = json.loads(line) if line else {"error": "it stopped meanwhile"}
+    reply: dict[str, object] = {"error": "it stopped meanwhile"}
+    if line:
+        try:
+            reply = cast(Answer, parsed_json(line))
+        except ValueError:
+            reply = {"error": "what it said is no answer"}
     if "other" in reply:
         return None
     if "answer" not in reply:

@@ -141,7 +141,7 @@ async def test_an_influxdb_that_sends_our_secrets_back_does_not_have_them_shown(
                 token="" if password else TOKEN,
                 username=name,
                 password=password,
-            )  # fmt: skip
+            )
         )
         with pytest.raises(Unavailable) as caught:
             await destination.deliver([record()])
