@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import households
+import pytest
 from households import BERLIN, NOW, Watch, reading, ready, running, silent
 
 from sungather.history.service import History
