@@ -58,13 +58,17 @@ def _show(chosen: argparse.Namespace, answer: Answer) -> None:
 
 def _daemon(chosen: argparse.Namespace) -> int:
     from sungather.daemon import assembly
+    from sungather.daemon.reload import WatchedFile
 
+    watched: WatchedFile | None = None
+    if privileges.in_snap() and chosen.config is not None:
+        watched = WatchedFile(chosen.config, lambda: load(chosen.config, chosen.settings))
     configuration = _configuration(chosen)
     if (directory := privileges.logs_directory()) is not None:
         from sungather.daemon.log_files import log_to_files
 
-        log_to_files(directory, configuration.log.level)
-    asyncio.run(assembly.run(configuration))
+        log_to_files(directory)
+    asyncio.run(assembly.run(configuration, watched))
     return 0
 
 

@@ -14,7 +14,7 @@ from sungather.daemon.answers import Answer
 from sungather.options.file import parse
 from sungather.options.option import OptionValue
 from sungather.options.values import text_of
-from sungather.privileges import in_snap
+from sungather.privileges import in_snap, instance
 from sungather.reading import Reading
 
 Row = Mapping[str, object]
@@ -187,7 +187,7 @@ def _discovered(answer: Answer) -> list[RenderableType]:
     if in_snap():
         settings = parse(str(answer["options"]).encode()).texts
         typed = " ".join(f"{key}={text}" for key, text in settings.items())
-        command = Text(f"sudo snap set sungather {typed}")
+        command = Text(f"sudo snap set {instance()} {typed}")
         return [table, Text("\nTake them over with:\n", style="bold"), command]
     return [table, Text("\nOptions to paste:\n", style="bold"), Text(str(answer["options"]))]
 

@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 from sungather.clock import Clock
 from sungather.control import SOCKET
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control import Control
+from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
@@ -24,6 +26,8 @@ from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 STOP_WITHIN = 2.0
 """Seconds that a stop takes at most, whatever hangs."""
@@ -88,15 +92,37 @@ def page(
     return [history, server]
 
 
-async def run(configuration: Configuration) -> None:
-    """The daemon: collect until SIGTERM or SIGINT. Raises `OptionsError` if one runs already."""
+async def run(configuration: Configuration, options: WatchedFile | None = None) -> None:
+    """The daemon: collect until SIGTERM or SIGINT, anew whenever `options` have changed.
+
+    Raises:
+        OptionsError: One runs already.
+    """
     leave_threads_behind()
-    with claimed(configuration.state_directory) as claim:
-        opened: list[Exporters] = []
-        end = await until_stopped(_collect(configuration, claim, opened))
+    wanted: Configuration | None = configuration
+    while wanted is not None:
+        with claimed(wanted.state_directory) as claim:
+            wanted = await _collect_until_stopped(wanted, options, claim)
+
+
+async def _collect_until_stopped(
+    configuration: Configuration, options: WatchedFile | None, claim: Claim
+) -> Configuration | None:
+    """Collect until a signal asks to stop, or until there are other options, which it returns."""
+    opened: list[Exporters] = []
+
+    async def close(within: float) -> None:
         for exporters in opened:
-            await exporters.close(max(0.1, end - asyncio.get_running_loop().time()))
-    log.info("stopped")
+            await exporters.close(within)
+
+    others = options.other_than(configuration) if options else None
+    changed = await until_stopped(_collect(configuration, claim, opened), others, close)
+    if changed is None:
+        log.info("stopped")
+    else:
+        logging.getLogger().setLevel(changed.log.level)
+        log.info("the options have changed")
+    return changed
 
 
 async def _collect(configuration: Configuration, claim: Claim, opened: list[Exporters]) -> None:
@@ -118,11 +144,18 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     await control.collector.run()
 
 
-async def until_stopped(work: Coroutine[object, object, object]) -> float:
-    """Run `work` until it ends, or a signal asks to stop; then it has `_SERVICES_WITHIN` to end.
+async def _nothing(_: float) -> None:
+    """Nothing to close."""
 
-    Returns:
-        When a stop must be over, by the clock of the event loop.
+
+async def until_stopped(
+    work: Coroutine[object, object, object],
+    until: Coroutine[object, object, _T] | None = None,
+    close: Callable[[float], Awaitable[None]] = _nothing,
+) -> _T | None:
+    """Run `work` until it ends, a signal asks to stop, or `until` is there, which it returns.
+
+    Then `work` has `_SERVICES_WITHIN` to end, and `close` the seconds left of `STOP_WITHIN`.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -131,15 +164,21 @@ async def until_stopped(work: Coroutine[object, object, object]) -> float:
     # A changed file takes effect at the next start; a terminal that closes ends nothing.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
+    waiting: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
+    over = asyncio.create_task(until) if until is not None else None
+    if over is not None:
+        waiting.append(over)
     try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, *waiting), return_when=asyncio.FIRST_COMPLETED)
     finally:
         end = loop.time() + STOP_WITHIN
-        stopping.cancel()
-        working.cancel()
+        for task in (working, *waiting):
+            task.cancel()
         done, _ = await asyncio.wait((working,), timeout=_SERVICES_WITHIN)
+        await close(max(0.1, end - loop.time()))
     for task in done:
         if not task.cancelled():
             task.result()
-    return end
+    if over is None or stop.is_set() or not over.done() or over.cancelled():
+        return None
+    return over.result()
