@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -102,15 +102,27 @@ async def run(configuration: Configuration, options: WatchedFile | None = None) 
     wanted: Configuration | None = configuration
     while wanted is not None:
         with claimed(wanted.state_directory) as claim:
-            opened: list[Exporters] = []
-            others = options.other_than(wanted) if options else None
-            wanted, end = await until_stopped(_collect(wanted, claim, opened), others)
-            for exporters in opened:
-                await exporters.close(max(0.1, end - asyncio.get_running_loop().time()))
-        if wanted is not None:
-            logging.getLogger().setLevel(wanted.log.level)
-            log.info("the options have changed")
-    log.info("stopped")
+            wanted = await _collect_until_stopped(wanted, options, claim)
+
+
+async def _collect_until_stopped(
+    configuration: Configuration, options: WatchedFile | None, claim: Claim
+) -> Configuration | None:
+    """Collect until a signal asks to stop, or until there are other options, which it returns."""
+    opened: list[Exporters] = []
+
+    async def close(within: float) -> None:
+        for exporters in opened:
+            await exporters.close(within)
+
+    others = options.other_than(configuration) if options else None
+    changed = await until_stopped(_collect(configuration, claim, opened), others, close)
+    if changed is None:
+        log.info("stopped")
+    else:
+        logging.getLogger().setLevel(changed.log.level)
+        log.info("the options have changed")
+    return changed
 
 
 async def _collect(configuration: Configuration, claim: Claim, opened: list[Exporters]) -> None:
@@ -132,15 +144,18 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     await control.collector.run()
 
 
+async def _nothing(_: float) -> None:
+    """Nothing to close."""
+
+
 async def until_stopped(
-    work: Coroutine[object, object, object], until: Coroutine[object, object, _T] | None = None
-) -> tuple[_T | None, float]:
-    """Run `work` until it ends, a signal asks to stop, or `until` has a result.
+    work: Coroutine[object, object, object],
+    until: Coroutine[object, object, _T] | None = None,
+    close: Callable[[float], Awaitable[None]] = _nothing,
+) -> _T | None:
+    """Run `work` until it ends, a signal asks to stop, or `until` is there, which it returns.
 
-    Then `work` has `_SERVICES_WITHIN` to end.
-
-    Returns:
-        What `until` gave, if it was that; and when a stop must be over, by the loop's clock.
+    Then `work` has `_SERVICES_WITHIN` to end, and `close` the seconds left of `STOP_WITHIN`.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -160,9 +175,10 @@ async def until_stopped(
         for task in (working, *waiting):
             task.cancel()
         done, _ = await asyncio.wait((working,), timeout=_SERVICES_WITHIN)
+        await close(max(0.1, end - loop.time()))
     for task in done:
         if not task.cancelled():
             task.result()
     if over is None or stop.is_set() or not over.done() or over.cancelled():
-        return None, end
-    return over.result(), end
+        return None
+    return over.result()

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from sungather.control import Targets
 from sungather.own_file import is_same_file
-from sungather.strangers import parsed_json
+from sungather.strangers import fit_to_show, parsed_json
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,8 @@ class ControlServer:
             return {"other": True}
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
-            return {"error": "it has no such command; restart it after an update"}
+            which = fit_to_show(str(name), longest=40)
+            return {"error": f"it has no command {which!r}; restart it after an update"}
         try:
             return {"answer": await handler()}
         except Exception:
