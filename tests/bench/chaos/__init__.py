@@ -21,10 +21,20 @@ from tests.bench.chaos.faults import Fault, faults_of
 from tests.bench.chaos.household import WITHIN, Household
 from tests.bench.figures import Figure
 
-_WELL = (2.0, 12.0)
-"""Seconds between two faults of a part …"""
-_ILL = (0.2, 8.0)
-"""… and how long one lasts."""
+PACE = {
+    "broker": ((1, 6), (4, 20)),
+    "cable": ((6, 20), (0.2, 4)),
+    "clock": ((2, 10), (0.2, 8)),
+    "daemon": ((4, 9), (0, 0)),
+    "database": ((1, 6), (4, 20)),
+    "disk": ((4, 12), (0.2, 6)),
+    "dongle": ((6, 20), (0.2, 4)),
+}
+"""Part -> for how many seconds it is well, and for how many a fault lasts.
+
+Destinations are down for so long that the daemon is killed meanwhile; inverters are well for so
+long that there is something to lose.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +140,13 @@ async def _trouble(
 ) -> None:
     """One fault of a part after the other, until it is over."""
     loop = asyncio.get_running_loop()
+    well, ill = PACE[part]
     while loop.time() < over:
-        await asyncio.sleep(chance.uniform(*_WELL))
+        await asyncio.sleep(chance.uniform(*well))
         name = chance.choice(sorted(faults))
         happened[f"{part}: {name}"] += 1
         async with faults[name]():
-            await asyncio.sleep(chance.uniform(*_ILL))
+            await asyncio.sleep(chance.uniform(*ill))
 
 
 def _all(found: Mapping[str, Collection[object]]) -> int:

@@ -21,7 +21,6 @@ Fault = Callable[[], AbstractAsyncContextManager[None]]
 Faults = Mapping[str, Mapping[str, Fault]]
 """Part -> what can happen to it."""
 
-PARTS = ("broker", "cable", "clock", "daemon", "database", "disk", "dongle")
 _ALWAYS = 1_000_000
 _HOUR = 3600.0
 

@@ -186,9 +186,11 @@ class Household:
     def _settings(self) -> list[str]:
         options = {
             "inverters.cable.host": "127.0.0.1",
+            "inverters.cable.timeout": 5,
             "inverters.cable.port": self.cable.port,
             "inverters.cable.scan-interval": 1,
             "inverters.dongle.host": "127.0.0.1",
+            "inverters.dongle.timeout": 5,
             "inverters.dongle.port": self.dongle_port.port,
             "inverters.dongle.connection": "http",
             "inverters.dongle.scan-interval": 1,
