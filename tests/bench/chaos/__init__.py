@@ -25,15 +25,15 @@ PACE = {
     "broker": ((1, 6), (4, 20)),
     "cable": ((6, 20), (0.2, 4)),
     "clock": ((2, 10), (0.2, 8)),
-    "daemon": ((4, 9), (0, 0)),
+    "daemon": ((0, 0), (0, 0)),
     "database": ((1, 6), (4, 20)),
     "disk": ((4, 12), (0.2, 6)),
     "dongle": ((6, 20), (0.2, 4)),
 }
 """Part -> for how many seconds it is well, and for how many a fault lasts.
 
-Destinations are down for so long that the daemon is killed meanwhile; inverters are well for so
-long that there is something to lose.
+The daemon's life is counted in scans. Destinations are down for so long that it is killed
+meanwhile; inverters are well for so long that there is something to lose.
 """
 
 

@@ -19,7 +19,7 @@ from sungather import control
 from sungather.simulator import Server, device_named, serve
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.winet import Dongle, WinetPort
-from tests.bench.chaos import shifted
+from tests.bench import shifted_clock
 from tests.bench.chaos.gate import Gate
 from tests.bench.chaos.scans import COUNTER, Scans
 from tests.real_parts import Server as RealServer
@@ -90,12 +90,12 @@ class Daemon:
         self._words = [*settings, f"--set=storage.directory={self._state}"]
         self._process: Process | None = None
         self._reading: asyncio.Task[None] | None = None
-        shifted.set_clock(self.clock, 0.0)
+        shifted_clock.set_clock(self.clock, 0.0)
 
     async def start(self) -> None:
         """Start it."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", shifted.__name__, str(self.clock), "run", *self._words),
+            *(sys.executable, "-m", shifted_clock.__name__, str(self.clock), "run", *self._words),
             stderr=PIPE,
         )
         self._reading = asyncio.create_task(self._read(self._process))
@@ -148,9 +148,11 @@ class Household:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._progress = asyncio.Event()
+        behind = device_named("SH8.0RT", path="dongle", serial="A2310715999")
         self.scans = {
-            "cable": Scans(device_named("SH10RT"), 1000),
-            "dongle": Scans(device_named("SH8.0RT", path="dongle", serial="A2310715999"), 50_000),
+            "cable": Scans(device_named("SH10RT"), 1000, self._progress),
+            "dongle": Scans(behind, 50_000, self._progress),
         }
         self.broker: RealServer = mosquitto(directory, _UNLIMITED_QUEUES)
         self.database: RealServer = influxd(directory)
@@ -212,6 +214,14 @@ class Household:
             for scans in self.scans.values():
                 stack.enter_context(scans.disturbed())
             yield
+
+    async def serve(self, more: int) -> None:
+        """Wait until the inverters have served so many more scans."""
+        served = [one.served for one in self.scans.values()]
+        wanted = sum(map(len, served)) + more
+        while sum(map(len, served)) < wanted:
+            self._progress.clear()
+            await self._progress.wait()
 
     async def restart_daemon(self, number: signal.Signals) -> None:
         """End the daemon by a signal, and start it again."""

@@ -1,5 +1,6 @@
 """A device that counts the scans that it has served, in a value, and which of them were read."""
 
+import asyncio
 import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -25,8 +26,9 @@ class _Era:
 class Scans:
     """Serves a device's words, and counts how often `COUNTER` was among them."""
 
-    def __init__(self, device: Readable, first: int) -> None:
+    def __init__(self, device: Readable, first: int, progress: asyncio.Event) -> None:
         self._device = device
+        self._progress = progress
         self._next = first
         self._wrong = 0
         self._eras = [_Era(good=True)]
@@ -43,6 +45,7 @@ class Scans:
         self.served.add(self._next)
         self._eras[-1].counts.append(self._next)
         self._next += 1
+        self._progress.set()
         return words
 
     @contextlib.contextmanager

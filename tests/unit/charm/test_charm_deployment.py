@@ -69,9 +69,9 @@ def test_what_is_uploaded_is_attested_with_what_it_is_made_of() -> None:
 def test_what_is_packed_is_what_the_release_script_makes() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
     steps = workflow["jobs"]["pack"]["steps"]
-    assert [one["run"] for one in steps if "pack" in one.get("run", "")] == []
     (upload,) = (one["with"] for one in steps if "upload-artifact" in one.get("uses", ""))
-    assert {"run": ".ci/release --dry-run built"} in steps
+    assert any(".ci/release --dry-run built" in one.get("run", "") for one in steps)
+    assert all(name.startswith("built/") for name in upload["path"].split())
     assert not {name for name in upload["path"].split() if "SHA256SUMS" in name}
 
 

@@ -130,6 +130,7 @@ def test_whoever_runs_tox_is_told_to_install_the_locked_one() -> None:
         "-r tests/tox.txt",
         "--require-hashes -r requirements.txt",
         "--no-deps .",
+        ".",
     }
 
 
