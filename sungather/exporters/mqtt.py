@@ -28,6 +28,7 @@ from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_guard import QUEUED, PacketGuard
 from sungather.exporters.tls import client_context
 from sungather.http_client import in_words
@@ -111,7 +112,7 @@ class Mqtt(DeliveryLoop):
                 client_context,
                 options.tls_ca, options.tls_cert, options.tls_key, options.tls_insecure,
             )  # fmt: skip
-        client = aiomqtt.Client(
+        client = MqttClient(
             options.host,
             port,
             username=options.username or None,
