@@ -45,6 +45,8 @@ def reading(one: Row) -> RenderableType:
     error = cast(Row | None, one.get("error"))
     if error:
         parts.append(Text(str(error["message"]), style="yellow"))
+    if "faults" in one:
+        parts.append(_faults(one))
     values = cast(Mapping[str, object], one["values"])
     if values:
         parts.append(_values(values, cast(Mapping[str, str], one["units"])))
@@ -76,7 +78,7 @@ def _headline(one: Row) -> Text:
     text = Text.assemble(
         (str(one["name"]), "bold"), "  ", (state, STATE_COLOURS.get(state, "")), "  "
     )
-    facts = [str(one.get(key) or "") for key in ("model", "serial")]
+    facts = [str(one.get(key) or "") for key in ("display_model", "serial")]
     path = str(one["path"])
     facts.append(str(one["transport"]) + (f", {path}" if path != "unknown" else ""))
     if "time" in one:
@@ -87,6 +89,12 @@ def _headline(one: Row) -> Text:
     if "requests" in one:
         facts.append(f"{one['requests']} requests, {one['duration_ms']} ms")
     return text.append("  ".join(fact for fact in facts if fact), style="dim")
+
+
+def _faults(one: Row) -> Text:
+    faults = cast(Row, one["faults"])
+    style = "red" if faults["active"] else "" if faults["active"] == [] else "dim"
+    return Text(f"faults: {faults['text']}", style=style)
 
 
 def _values(values: Mapping[str, object], units: Mapping[str, str]) -> Table:
@@ -138,12 +146,15 @@ def _test(answer: Answer) -> list[RenderableType]:
                     (str(one["name"]), "bold"),
                     "  ",
                     ("success", "green"),
-                    f"  {one['model']}  {one['serial']}  {one['transport']}, path {one['path']}  "
+                    f"  {one['display_model']}  {one['serial']}  "
+                    f"{one['transport']}, path {one['path']}  "
                     f"{latency['min']} / {latency['median']} / {latency['max']} ms "
                     "(min / median / max)",
                 )
             )
             parts.append(Text(cast(Mapping[str, str], one["best"])["why"], style="dim"))
+            if one["faults"]:
+                parts.append(_faults(one))
             continue
         error = cast(Mapping[str, str], one["error"])
         parts.append(
@@ -158,7 +169,11 @@ def _info(answer: Answer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answers.inverters(answer):
         table = Table(box=None, show_header=False, pad_edge=False)
-        for key, value in one.items():
+        said = {key: value for key, value in one.items() if key != "display_model"}
+        said["model"] = one["display_model"]
+        if faults := cast(Row | None, one["faults"]):
+            said["faults"] = faults["text"]
+        for key, value in said.items():
             if isinstance(value, Mapping):
                 for name, text in cast(Mapping[str, object], value).items():
                     table.add_row(f"{key}: {name}".replace("_", " "), str(text))
@@ -181,9 +196,9 @@ def _discovered(answer: Answer) -> list[RenderableType]:
         ]
     table = Table("address", "what", "model", "serial", "connection", box=None, pad_edge=False)
     for one in found:
-        table.add_row(
-            *(str(one[key]) for key in ("host", "what", "model", "serial", "connection"))
-        )
+        model = one.get("display_model") or one["model"]
+        facts = (one["host"], one["what"], model, one["serial"], one["connection"])
+        table.add_row(*map(str, facts))
     if in_snap():
         settings = parse(str(answer["options"]).encode()).texts
         typed = " ".join(f"{key}={text}" for key, text in settings.items())

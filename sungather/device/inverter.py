@@ -73,8 +73,10 @@ class Inverter(DeviceReader):
             "transport": self._transport.name,
             "path": str(Path.UNKNOWN),
             "model": "",
+            "display_model": "",
             "serial": "",
             "best": None,
+            "faults": None,
             "error": None,
         }
         try:
@@ -93,9 +95,12 @@ class Inverter(DeviceReader):
         }
         answer["path"] = str(identity.device.path)
         answer["model"] = identity.device.model
+        answer["display_model"] = identity.device.display_model
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
+        faults = (await self.scan()).faults
+        answer["faults"] = faults.as_json() if faults else None
         return answer
 
     def info(self) -> dict[str, object]:
@@ -106,6 +111,7 @@ class Inverter(DeviceReader):
             "name": reading.name,
             "state": str(reading.state),
             "model": reading.model,
+            "display_model": reading.display_model,
             "family": reading.family,
             "nominal_power_kw": device.nominal_kw if device else None,
             "phases": device.phases if device else None,
@@ -115,6 +121,7 @@ class Inverter(DeviceReader):
             "battery": "battery_level" in reading.measurements if reading.measurements else None,
             "transport": reading.transport,
             "path": str(reading.path),
+            "faults": reading.faults.as_json() if reading.faults else None,
         }
         if reading.problem is not None:
             answer["error"] = {"class": reading.problem.kind, "message": reading.problem.message}
