@@ -3,10 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from plain_values import measurements
-
 from sungather.clock import Clock
 from sungather.reading import Reading, State, Value
+from tests.plain_values import measurements
 
 NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 

@@ -16,8 +16,6 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from plain_values import measurements
-
 from sungather import control
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.outbox.record import Row, body_of, milliseconds
@@ -26,6 +24,7 @@ from sungather.reading import Reading
 from sungather.simulator import device_named, serve
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.outbox_parts import Time, reading
+from tests.plain_values import measurements
 from tests.real_parts import Server, free_port, influxd, mosquitto, running
 
 CYCLES = 60

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from plain_values import measurements as measured
-
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
 from sungather.reading import Reading, State, Value
@@ -19,6 +17,7 @@ from sungather.registers.tables import DATA, Register, Row, read_rows
 from sungather.service import Health
 from sungather.web.metrics import Metrics
 from tests.docs.markdown import code, table
+from tests.plain_values import measurements as measured
 
 _FILES = {
     "common": "Every inverter",

@@ -10,13 +10,13 @@ from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import pytest
-from plain_values import measurements
 
 from sungather.exporters.pvoutput import Pvoutput
 from sungather.options.table import PvoutputOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Value
 from tests.outbox_parts import NOON, Time, behind, reading
+from tests.plain_values import measurements
 from tests.stand_ins import Reply, Request, site
 
 KEY = "k3y-that-nobody-may-see"

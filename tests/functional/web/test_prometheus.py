@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from households import SERVICES, Watch, household, reading, silent
-from plain_values import measurements
 
 from sungather.reading import Reading, State, Value
 from sungather.registers.catalogue import (
@@ -25,6 +24,7 @@ from sungather.registers.catalogue import (
 )
 from sungather.registers.tables import read_rows
 from sungather.web.metrics import Metrics
+from tests.plain_values import measurements
 
 PROMETHEUS = shutil.which("prometheus")
 PROMTOOL = shutil.which("promtool")

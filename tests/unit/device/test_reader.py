@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import support
-from plain_values import fresh
 from support import ManualClock
 
 from sungather import errors
@@ -24,6 +23,7 @@ from sungather.simulator import LivingDevice, device_named
 from sungather.simulator.behind import battery
 from sungather.simulator.device import SimulatedDevice
 from sungather.storage import Storage
+from tests.plain_values import fresh
 
 
 class Wire:

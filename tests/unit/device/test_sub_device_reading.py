@@ -3,7 +3,6 @@
 from pathlib import Path as FilePath
 
 import pytest
-from plain_values import fresh
 from scripted_transport import (
     ScriptedTransport,
     Trouble,
@@ -20,6 +19,7 @@ from sungather.reading import Reading, State
 from sungather.registers import Block
 from sungather.simulator import LivingDevice, device_named
 from sungather.simulator.behind import battery
+from tests.plain_values import fresh
 
 
 class House:
