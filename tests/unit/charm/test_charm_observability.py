@@ -16,7 +16,6 @@ from households import SERVICES, reading, silent
 import observability
 from sungather.reading import ActiveFault, Faults, State
 from sungather.web.metrics import Metrics
-from tests.plain_values import measurements
 
 US = {
     "model": "home",
