@@ -150,7 +150,8 @@ def fault_values(reading: Reading) -> dict[str, object]:
     return {FAULT: bool(faults.active) if faults.known else None, _FAULTS: faults.text}
 
 
-def _fault_entity(state_topic: str) -> dict[str, object]:
+def fault_entity(state_topic: str) -> dict[str, object]:
+    """Whether something is wrong: on, off, or unknown; the faults in words as an attribute."""
     return {
         "platform": "binary_sensor",
         "name": "Fault",
@@ -218,9 +219,7 @@ def discovery(
     identity = device_id(newest, inverter)
     both = [{"topic": topics.collector}, {"topic": topics.availability}]
     components: dict[str, object] = {
-        key: (
-            _fault_entity(topics.state) if key == FAULT else entity(key, newest.unit(key), value)
-        )
+        key: (fault_entity(topics.state) if key == FAULT else entity(key, newest.unit(key), value))
         | {"unique_id": f"{identity}_{key}", "state_topic": topics.state, "availability": both}
         for key, value in values.items()
         if not isinstance(value, list)
