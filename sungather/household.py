@@ -3,10 +3,7 @@
 All are positive; what flows the other way has a name of its own.
 """
 
-from collections.abc import Mapping
 from typing import Final
-
-from sungather.reading import Reading, Value, number_of
 
 FLOWS: Final = (
     "pv",
@@ -27,16 +24,3 @@ FIGURES: Final = (*POWERS, BATTERY_LEVEL)
 
 A day's curve is drawn from it, and the history stores it in this order.
 """
-
-NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
-"""Families of devices that stand behind or beside an inverter and have readings of their own."""
-
-
-def is_inverter(reading: Reading) -> bool:
-    """Whether a reading is an inverter's; those of devices behind it are no part of any sum."""
-    return reading.family not in NOT_INVERTERS
-
-
-def number(values: Mapping[str, Value], name: str) -> float | None:
-    """The value as a number; None where it is absent or no number."""
-    return number_of(values.get(name))

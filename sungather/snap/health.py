@@ -46,7 +46,7 @@ class SnapHealth:
 
 
 def snap_health(readings: Iterable[Reading], services: Iterable[Health]) -> SnapHealth:
-    """The worst of all inverters and exporters. Of devices behind one only faults count."""
+    """The worst of all inverters and exporters. Of sub-devices only faults count."""
     known = list(readings)
     found = [_of(reading) for reading in known if not reading.via]
     # An exporter whose other side is down waits with nothing lost: that is its normal work.
@@ -95,14 +95,14 @@ class SnapHealthService:
         self._services = services
         self._tell = tell
         self._newest: dict[str, Reading] = {}
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._told: SnapHealth | None = None
         self._trouble = ""
 
     def on_reading(self, reading: Reading) -> None:
         """Remember it."""
         self._newest[reading.name] = reading
-        self._news.set()
+        self._changed.set()
 
     async def tell(self, *readings: Reading) -> None:
         """Tell snapd if the health is another one with these readings."""
@@ -115,8 +115,8 @@ class SnapHealthService:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._changed.wait()
+            self._changed.clear()
             await self.tell()
 
     async def _say(self, health: SnapHealth) -> None:

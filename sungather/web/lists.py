@@ -5,7 +5,6 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from sungather import household
 from sungather.history.store import Fault
 from sungather.reading import ActiveFault, Reading, State, rfc3339
 from sungather.service import Health
@@ -133,7 +132,7 @@ def inverters(model: PageModel) -> str:
 
 
 def _watts(reading: Reading) -> str:
-    if not household.is_inverter(reading):
+    if not reading.is_inverter:
         return ""
     return f'<span class="watts">{formats.power(reading.number("pv_power"))}</span>'
 

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,6 +19,7 @@ import daemon_status
 import observability
 import snapd_state
 from sungather import errors
+from sungather.answers import of_faults, of_reading
 from sungather.cli import tables
 from sungather.device.inverter import Inverter
 from sungather.exporters import homeassistant
@@ -178,16 +178,16 @@ async def test_all_outputs_tell_the_same(case: str, tmp_path: Path) -> None:
     assert str(message["faults"]).startswith(text)
 
     # Commands
-    for answer in (inverter.info(), reading.as_json()):
-        told = cast(Mapping[str, object], answer["faults"])
-        found = cast(list[Mapping[str, str]] | None, told["active"])
+    for told in (inverter.info()["faults"], of_reading(reading).get("faults")):
+        assert told is not None
+        found = told["active"]
         assert (None if found is None else [one["text"] for one in found]) == active
-        assert str(told["text"]).startswith(text)
+        assert told["text"].startswith(text)
     if reading.problem is None:
         assert f"faults: {text}" in table(reading)
     tested = await inverter.test()
     if tested["success"]:
-        assert tested["faults"] == reading.faults.as_json()
+        assert tested["faults"] == of_faults(reading.faults)
     else:
         assert tested["faults"] is None
 
@@ -272,7 +272,7 @@ async def test_a_device_that_tells_no_faults_has_no_word_about_them() -> None:
     time = ManualClock()
     one = Reading("roof-battery-1", State.OK, time.clock.now(), family="battery", via="roof")
     assert "faults" not in shown(one)
-    assert "faults" not in one.as_json()
+    assert "faults" not in of_reading(one)
     assert not [line for line in exposed(one) if "fault" in line]
     assert homeassistant.fault_values(one) == {}
     assert "fault" not in table(one)
@@ -316,7 +316,7 @@ def test_a_fault_is_shown_by_the_commands_for_people(capsys: pytest.CaptureFixtu
         other_models=("SG10RT-20",),
         faults=faults,
     )
-    tables.show("run-once", {"inverters": [one.as_json()]})
+    tables.show("run-once", {"inverters": [of_reading(one)]})
     said = capsys.readouterr().out
     assert "faults: 10 Grid power outage" in said
     assert "SG10RT / SG10RT-20" in said

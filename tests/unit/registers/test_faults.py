@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 
-from sungather.household import NOT_INVERTERS
-from sungather.reading import ActiveFault, Faults, Path, Refusal
+from sungather.cli.reports import plan_for
+from sungather.reading import NOT_INVERTERS, ActiveFault, Faults, Path, Refusal
 from sungather.registers import Space
 from sungather.registers.catalogue import Register, Tier, registers_for
 from sungather.registers.decode import Decoder
@@ -14,7 +14,6 @@ from sungather.registers.device import Device
 from sungather.registers.faults import judge
 from sungather.registers.kinds import kind
 from sungather.registers.models import device_for, model_named, model_names
-from sungather.registers.report import plan_for
 
 ALARM_RUN = 0x9100
 Words = dict[int, int]
