@@ -8,19 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from sungather import household
-from sungather.answers import (
-    BlockAnswer,
-    ConfigurationAnswer,
-    ConnectionsAnswer,
-    DiscoveryAnswer,
-    FaultsAnswer,
-    InvertersAnswer,
-    OptionsAnswer,
-    ReadingAnswer,
-    ReadingsAnswer,
-    RegistersAnswer,
-)
+from sungather import answers, household
 from sungather.options.file import parse
 from sungather.options.values import text_of
 from sungather.privileges import in_snap, instance
@@ -46,7 +34,7 @@ def show(command: str, answer: Mapping[str, object]) -> None:
         console.print(part)
 
 
-def reading(one: ReadingAnswer) -> RenderableType:
+def reading(one: answers.ReadingAnswer) -> RenderableType:
     """One inverter's reading: a headline, the values, and what is missing."""
     parts: list[RenderableType] = [_headline(one)]
     if "error" in one:
@@ -74,7 +62,7 @@ def summary(one: Reading) -> Text:
     return Text(f"{moment}  {one.name} {one.state}  {', '.join(figures)}")
 
 
-def _headline(one: ReadingAnswer) -> Text:
+def _headline(one: answers.ReadingAnswer) -> Text:
     state, path = one["state"], one["path"]
     text = Text.assemble((one["name"], "bold"), "  ", (state, STATE_COLOURS.get(state, "")), "  ")
     facts = [
@@ -88,7 +76,7 @@ def _headline(one: ReadingAnswer) -> Text:
     return text.append("  ".join(fact for fact in facts if fact), style="dim")
 
 
-def _faults(faults: FaultsAnswer) -> Text:
+def _faults(faults: answers.FaultsAnswer) -> Text:
     style = "red" if faults["active"] else "" if faults["active"] == [] else "dim"
     return Text(f"faults: {faults['text']}", style=style)
 
@@ -111,12 +99,12 @@ def _value(value: Value) -> str:
     return f"{value:,}".replace(",", " ") if isinstance(value, int | float) else str(value)
 
 
-def _span(block: BlockAnswer) -> str:
+def _span(block: answers.BlockAnswer) -> str:
     start, count = block["start"], block["count"]
     return f"{start}" if count == 1 else f"{start}–{start + count - 1}"
 
 
-def _readings(answer: ReadingsAnswer) -> list[RenderableType]:
+def _readings(answer: answers.ReadingsAnswer) -> list[RenderableType]:
     devices = answer.get("devices", ())
     parts: list[RenderableType] = [reading(one) for one in (*answer["inverters"], *devices)]
     if exporters := answer.get("exporters"):
@@ -128,7 +116,7 @@ def _readings(answer: ReadingsAnswer) -> list[RenderableType]:
     return parts
 
 
-def _test(answer: ConnectionsAnswer) -> list[RenderableType]:
+def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
         name = (one["name"], "bold")
@@ -151,7 +139,7 @@ def _test(answer: ConnectionsAnswer) -> list[RenderableType]:
     return parts
 
 
-def _info(answer: InvertersAnswer) -> list[RenderableType]:
+def _info(answer: answers.InvertersAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -171,7 +159,7 @@ def _info(answer: InvertersAnswer) -> list[RenderableType]:
     return parts
 
 
-def _discovered(answer: DiscoveryAnswer) -> list[RenderableType]:
+def _discovered(answer: answers.DiscoveryAnswer) -> list[RenderableType]:
     if not answer["found"]:
         where = ", ".join(answer["networks"]) or "no private network"
         return [
@@ -193,14 +181,14 @@ def _discovered(answer: DiscoveryAnswer) -> list[RenderableType]:
     return [table, Text("\nOptions to paste:\n", style="bold"), Text(answer["options"])]
 
 
-def _configuration(answer: ConfigurationAnswer) -> list[RenderableType]:
+def _configuration(answer: answers.ConfigurationAnswer) -> list[RenderableType]:
     table = Table("option", "value", box=None, pad_edge=False)
     for key, value in answer["options"].items():
         table.add_row(key, text_of(value))
     return [table, Text("The options are right.", style="green")]
 
 
-def _map(answer: RegistersAnswer) -> list[RenderableType]:
+def _map(answer: answers.RegistersAnswer) -> list[RenderableType]:
     table = Table(
         "space",
         Column("register", no_wrap=True),
@@ -227,7 +215,7 @@ def _map(answer: RegistersAnswer) -> list[RenderableType]:
     ]
 
 
-def _options(answer: OptionsAnswer) -> list[RenderableType]:
+def _options(answer: answers.OptionsAnswer) -> list[RenderableType]:
     table = Table("option", "takes", "default", "meaning", box=None, pad_edge=False)
     for row in answer["options"]:
         table.add_row(row["key"], row["takes"], row["default"], row["help"])
