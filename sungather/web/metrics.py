@@ -123,6 +123,7 @@ class Metrics:
         for reading in readings:
             self._inverter(families, reading)
             _values(families, reading)
+            _faults(families, reading)
         for service in services:
             _service(families, service)
         accepted = weights(accept)
@@ -212,6 +213,24 @@ def _values(families: _Families, reading: Reading) -> None:
         told = f"Published as {known_as}{f' in {unit}' if unit else ''}."
         # Rounded, so that a change of unit leaves no trace of binary fractions.
         families.add(name, kind, told, identity + part, round(value * factor, 6))
+
+
+def _faults(families: _Families, reading: Reading) -> None:
+    """How many faults there are, and each of them; nothing while nobody knows."""
+    faults = reading.faults
+    if faults is None or not faults.known:
+        return
+    identity = _identity(reading)
+    families.add(
+        "faults",
+        "gauge",
+        "Faults and alarms that the device tells now. Absent while that is not known.",
+        identity,
+        len(faults.active),
+    )
+    for fault in faults.active:
+        labels = (*identity, ("register", fault.register), ("value", fault.text))
+        families.add("fault", "info", "A fault or alarm that the device tells now.", labels, 1)
 
 
 def _apart(name: str) -> tuple[str, Labels]:

@@ -251,7 +251,9 @@ class WebServer:
     def _exposition(self, request: Request) -> Response:
         stale = self._stale()
         readings = [
-            replace(r, measurements={}) if r.name in stale and r.state is State.OK else r
+            replace(r, measurements={}, faults=None)
+            if r.name in stale and r.state is State.OK
+            else r
             for r in self._newest()
         ]
         body, content_type = self._metrics.exposition(
