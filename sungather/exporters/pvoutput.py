@@ -31,6 +31,7 @@ from sungather.options.table import PvoutputOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.service import Health
+from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
 
@@ -233,7 +234,7 @@ class Pvoutput(DeliveryLoop):
             log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
             self._extended = {}
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION) and len(starts) == 1:
-            await self._give_up(starts, answer.text)
+            await self._give_up(starts, self._said(answer))
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION):
             # One record can spoil a batch: find it.
             half = len(starts) // 2
@@ -260,7 +261,7 @@ class Pvoutput(DeliveryLoop):
     async def _give_up(self, starts: Sequence[int], why: str) -> None:
         for start in starts:
             when = local(start, self._zone)
-            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why[:200])
+            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why)
         self._set_aside += len(starts)
         await self._forget(starts)
 
@@ -308,11 +309,14 @@ class Pvoutput(DeliveryLoop):
         return answer
 
     def _raise(self, what: UploadRefusal, answer: HttpAnswer) -> None:
-        said = f"PVOutput answered {answer.status}: {answer.text[:200].rstrip('.')}"
+        said = f"PVOutput answered {answer.status}: {self._said(answer)}"
         if what is UploadRefusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
         wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
         raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)
+
+    def _said(self, answer: HttpAnswer) -> str:
+        return fit_to_show(answer.text, (self._options.api_key,), 200).rstrip(".")
 
     def _now_ms(self) -> int:
         return milliseconds(self._clock.now())

@@ -103,6 +103,7 @@ class HistoryFile(SqliteFile):
         prune_before: int | None,
     ) -> None:
         """One transaction: everything or nothing."""
+        self.make_sure()
         if not samples and not accounts and not faults and prune_before is None:
             return
         known = dict(self._ids)

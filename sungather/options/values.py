@@ -63,6 +63,8 @@ def convert(row: Option, text: str) -> OptionValue:
             return _choice(row, text)
         case OptionKind.HOST:
             return _host(text)
+        case OptionKind.HOSTS:
+            return ", ".join(_host(part.strip()) for part in text.split(","))
         case OptionKind.URL:
             return _url(text)
         case OptionKind.TIME_ZONE:
