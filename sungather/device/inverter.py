@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import statistics
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -57,6 +58,8 @@ class Inverter(DeviceReader):
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
+        self.others: Sequence[DeviceReader] = ()
+        """The other inverters of the site."""
 
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
@@ -144,7 +147,14 @@ class Inverter(DeviceReader):
         zeros = answers_zeros(device, said)
         if zeros and (self._night is None or self._night.resting):
             return Judgement(State.ASLEEP, _SLEEPS)
-        derived = self._derivation.step(said, device, self._clock.now(), self._clock.monotonic())
+        derived = self._derivation.step(
+            said,
+            device,
+            self._clock.now(),
+            self._clock.monotonic(),
+            fresh,
+            self._others_kw(),
+        )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
@@ -154,8 +164,18 @@ class Inverter(DeviceReader):
             self._night = night
             self._remember()
         units = session.units() | derived.units
+        impossible = tuple(sorted(derived.impossible & fresh))
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
-        return Judgement(State.OK, None, measured(values, units, fresh))
+        return Judgement(State.OK, None, measured(values, units, fresh), impossible)
+
+    def _others_kw(self) -> float | None:
+        """Nominal power of the other inverters of the site; None if one is not known yet."""
+        total = 0.0
+        for other in self.others:
+            if other.device is None or other.device.nominal_kw is None:
+                return None
+            total += other.device.nominal_kw
+        return total
 
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import cast
 from urllib.parse import urlencode
@@ -93,17 +94,12 @@ class Pvoutput(DeliveryLoop):
 
     def health(self) -> Health:
         """`queue` counts intervals that wait; readings of the present one are none."""
-        figures = self._feed.stats()
-        return Health(
-            self.name,
-            self._status.state,
-            self._status.message,
-            queue=len(self._ready),
-            delivered=self._uploaded,
-            rejected=self._set_aside,
-            dropped=figures.dropped,
-            last_success=self._status.last_success,
-        )
+        intervals = {
+            "queue": len(self._ready),
+            "delivered": self._uploaded,
+            "rejected": self._set_aside,
+        }
+        return replace(super().health(), **intervals)
 
     # -- readings to slots ----------------------------------------------------------------
 
@@ -227,7 +223,7 @@ class Pvoutput(DeliveryLoop):
             form["c1"] = "1"
         answer = await self._post("addbatchstatus", form)
         if answer.status == 200:
-            await self._settle(records, results(answer.text))
+            await self._note_results(records, results(answer.text))
             return
         what = refusal(answer.status, answer.text)
         if what is UploadRefusal.NO_DONATION and self._extended:
@@ -243,7 +239,7 @@ class Pvoutput(DeliveryLoop):
         else:
             self._raise(what, answer)
 
-    async def _settle(
+    async def _note_results(
         self, records: Mapping[int, str], answers: Mapping[tuple[str, str], str]
     ) -> None:
         refused: list[int] = []
