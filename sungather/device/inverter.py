@@ -9,7 +9,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
-from sungather.answers import ConnectionAnswer, InverterAnswer, of_problem
+from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
@@ -77,8 +77,10 @@ class Inverter(DeviceReader):
             "transport": self._transport.name,
             "path": str(Path.UNKNOWN),
             "model": "",
+            "display_model": "",
             "serial": "",
             "best": None,
+            "faults": None,
             "error": None,
         }
         try:
@@ -97,9 +99,12 @@ class Inverter(DeviceReader):
         }
         answer["path"] = str(identity.device.path)
         answer["model"] = identity.device.model
+        answer["display_model"] = identity.device.display_model
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
+        faults = (await self.scan()).faults
+        answer["faults"] = of_faults(faults) if faults else None
         return answer
 
     def info(self) -> InverterAnswer:
@@ -110,6 +115,7 @@ class Inverter(DeviceReader):
             "name": reading.name,
             "state": str(reading.state),
             "model": reading.model,
+            "display_model": reading.display_model,
             "family": reading.family,
             "nominal_power_kw": device.nominal_kw if device else None,
             "phases": device.phases if device else None,
@@ -119,6 +125,7 @@ class Inverter(DeviceReader):
             "battery": "battery_level" in reading.measurements if reading.measurements else None,
             "transport": reading.transport,
             "path": str(reading.path),
+            "faults": of_faults(reading.faults) if reading.faults else None,
         }
         if reading.problem is not None:
             answer["error"] = of_problem(reading.problem)

@@ -25,13 +25,9 @@ _COUNTERS: Final = (
 )
 
 
+_TEMPLATE: Final = resources.files("sungather.web").joinpath("page.html").read_text("utf-8")
 _PAGE: Final = "".join(
-    line.strip()
-    for line in resources.files("sungather.web")
-    .joinpath("page.html")
-    .read_text("utf-8")
-    .splitlines()
-    if not line.startswith("<!-- ")
+    line.strip() for line in _TEMPLATE.splitlines() if not line.startswith("<!-- ")
 )
 """The document, with a place in braces for whatever depends on the readings."""
 
@@ -50,9 +46,10 @@ def parts(model: PageModel) -> dict[str, Part]:
     flowing, battery = _flowing(model)
     found = {
         "status": _made(_status(model)),
-        "faults": _made(lists.faults(model)),
         "services": Part((model.services, model.today), lambda: lists.services(model)),
     }
+    if faults := lists.faults(model):
+        found["faults"] = _made(faults)
     if not model.about_a_device:
         found["flow"] = Part((flowing, battery), lambda: _flow(flowing, battery))
         found["totals"] = Part(_energies(model), lambda: _totals(model))
@@ -135,10 +132,10 @@ def _choice(model: PageModel) -> str:
 def _status(model: PageModel) -> str:
     one = model.one
     if one is not None:
-        about = " · ".join(filter(None, (one.model, one.serial)))
+        about = " · ".join(filter(None, (one.display_model, one.serial)))
         return (
             f'<p class="pill">{lists.pill(one, model)}</p>'
-            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}'
+            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}{lists.alarm(model)}'
         )
     if not model.inverters:
         return '<p class="pill"><span class="dot connecting"></span>Waiting for the inverter</p>'
@@ -155,7 +152,7 @@ def _status(model: PageModel) -> str:
     without = f'<p class="quiet model">Without {", ".join(others)}</p>' if others else ""
     return (
         f'<p class="pill"><span class="dot {kind}"></span>'
-        f"{len(good)} of {count} live{fresh}</p>{without}"
+        f"{len(good)} of {count} live{fresh}</p>{without}{lists.alarm(model)}"
     )
 
 
