@@ -3,10 +3,7 @@
 All are positive; what flows the other way has a name of its own.
 """
 
-from collections.abc import Mapping
 from typing import Final
-
-from sungather.reading import Reading, Value, number_of
 
 FLOWS: Final = (
     "pv",
@@ -27,58 +24,3 @@ FIGURES: Final = (*POWERS, BATTERY_LEVEL)
 
 A day's curve is drawn from it, and the history stores it in this order.
 """
-
-FAULT_REGISTERS: Final = frozenset(
-    {
-        "alarm_code_1",
-        "pid_alarm_code",
-        "inverter_alarm",
-        "grid-side_fault",
-        "system_fault1",
-        "system_fault2",
-        "dc-side_fault",
-        "permanent_fault",
-        "bdc-side_fault",
-        "bdc-side_permanent_fault",
-        "battery_fault",
-        "battery_alarm",
-        "bms_alarm",
-        "bms_alarm2",
-        "bms_protection",
-        "bms_fault1",
-        "bms_fault2",
-        "warning",
-        "protection",
-        "fault1",
-        "fault2",
-    }
-)
-"""Published names whose value tells faults: texts such as "083 Fan 2 Stall Alarm; …"."""
-
-NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
-"""Families of devices that stand behind or beside an inverter and have readings of their own."""
-_NO_FAULT = frozenset({"", "0", "none", "no fault", "normal"})
-
-
-def is_inverter(reading: Reading) -> bool:
-    """Whether a reading is an inverter's; those of devices behind it are no part of any sum."""
-    return reading.family not in NOT_INVERTERS
-
-
-def number(values: Mapping[str, Value], name: str) -> float | None:
-    """The value as a number; None where it is absent or no number."""
-    return number_of(values.get(name))
-
-
-def faults(values: Mapping[str, Value]) -> dict[tuple[str, str], None]:
-    """The faults that are active now: (published name, text of the fault), in a stable order."""
-    found: dict[tuple[str, str], None] = {}
-    for name in sorted(FAULT_REGISTERS & values.keys()):
-        value = values[name]
-        if isinstance(value, list):
-            continue
-        for part in str(int(value) if isinstance(value, float) else value).split(";"):
-            text = part.strip()
-            if text.lower() not in _NO_FAULT:
-                found[name, text if isinstance(value, str) else f"code {text}"] = None
-    return found

@@ -1,4 +1,4 @@
-"""What the collector hands to everybody behind it: one `Reading` an inverter and scan.
+"""What the collector hands on: one `Reading` an inverter and scan.
 
 Exporters, page and commands see readings only; registers and words end before this line.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class State(StrEnum):
@@ -30,6 +30,9 @@ class Path(StrEnum):
     DONGLE = "dongle"
     UNKNOWN = "unknown"
 
+
+NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
+"""Families of devices that an inverter has beside it, and that have readings of their own."""
 
 Value = float | int | str | bool | list[float | None]
 
@@ -83,6 +86,37 @@ class Problem:
     """One sentence with the likely cause and the remedy."""
 
 
+class ActiveFault(NamedTuple):
+    """A fault or alarm that the device tells now."""
+
+    register: str
+    """Published name of the register that tells it."""
+    text: str
+    """Code and text, such as "083 Fan 2 Stall Alarm"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What can be said of a device's faults now."""
+
+    active: tuple[ActiveFault, ...] = ()
+    unknown: str = ""
+    """Why nobody can say that there are no (further) faults; "" where that can be said."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be said that there is a fault, or that there is none."""
+        return bool(self.active) or not self.unknown
+
+    @property
+    def text(self) -> str:
+        """The judgement in words: "none", the faults, or "unknown: …" with the reason."""
+        told = "; ".join(fault.text for fault in self.active)
+        if not self.unknown:
+            return told or "none"
+        return f"{told} (perhaps more: {self.unknown})" if told else f"unknown: {self.unknown}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The newest that is known of one inverter, after one scan.
@@ -96,7 +130,8 @@ class Reading:
     time: datetime
     """When the scan ended, UTC."""
     model: str = ""
-    """"SH10RT", "unknown (0x1234)", or "" before the device said it."""
+    """"SH10RT", "unknown (0x1234)", or "" before the device said it: one name, fit for
+    identities."""
     family: str = ""
     """"SH-RT", "SG-RS", …; "" if not known."""
     serial: str = ""
@@ -105,9 +140,13 @@ class Reading:
     path: Path = Path.UNKNOWN
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """By published name. A name that is absent is not in here."""
+    impossible: tuple[str, ...] = ()
+    """Names whose value this scan read and left out, since it cannot be."""
     absent: tuple[str, ...] = ()
     """Names that the model has, but the device marks as not available."""
     refused: tuple[Refusal, ...] = ()
+    faults: Faults | None = None
+    """None for a device that has no registers to tell faults: nothing is said of them."""
     requests: int = 0
     """Requests that this scan sent."""
     duration_ms: float = 0.0
@@ -115,9 +154,21 @@ class Reading:
     since: datetime | None = None
     """When `state` began, UTC."""
     kind: str = "inverter"
-    """"inverter", or what stands behind one: "battery", "charger"."""
+    """"inverter", or what kind of sub-device: "battery", "charger"."""
     via: str = ""
-    """Name of the inverter behind which this device is read; "" for an inverter itself."""
+    """Name of the inverter whose sub-device this is; "" for an inverter itself."""
+    other_models: tuple[str, ...] = ()
+    """Models with the same type code; the device cannot say which of them it is."""
+
+    @property
+    def display_model(self) -> str:
+        """The model for people: "SG10RT / SG10RT-20" where the device cannot say which."""
+        return " / ".join((self.model, *self.other_models))
+
+    @property
+    def is_inverter(self) -> bool:
+        """Whether this is an inverter's: only those are part of a sum."""
+        return self.family not in NOT_INVERTERS
 
     @property
     def values(self) -> dict[str, Value]:
@@ -137,36 +188,6 @@ class Reading:
     def number(self, name: str) -> float | None:
         """The value as a number; None where it is absent, no number or not finite."""
         return number_of(self.value(name))
-
-    def as_json(self) -> dict[str, object]:
-        """The shape of `run-once --format json` (one element of "inverters")."""
-        answer: dict[str, object] = {
-            "name": self.name,
-            "state": str(self.state),
-            "model": self.model,
-            "family": self.family,
-            "serial": self.serial,
-            "firmware": dict(self.firmware),
-            "transport": self.transport,
-            "path": str(self.path),
-            "time": rfc3339(self.time),
-            "values": self.values,
-            "units": {name: one.unit for name, one in self.measurements.items() if one.unit},
-            "absent": list(self.absent),
-            "refused": [
-                {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}
-                for r in self.refused
-            ],
-            "requests": self.requests,
-            "duration_ms": round(self.duration_ms, 1),
-        }
-        if self.via:
-            answer |= {"kind": self.kind, "via": self.via}
-        if self.since is not None:
-            answer["since"] = rfc3339(self.since)
-        if self.problem is not None:
-            answer["error"] = {"class": self.problem.kind, "message": self.problem.message}
-        return answer
 
 
 def rfc3339(moment: datetime) -> str:

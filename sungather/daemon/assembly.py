@@ -54,6 +54,9 @@ def pollers(
         inverter = Inverter(options, transport, storage, configuration.timezone, clock)
         sub_devices = SubDevices(options, transport, storage, clock)
         found.append(Poller(inverter, sub_devices, services, clock))
+    inverters = [poller.inverter for poller in found]
+    for inverter in inverters:
+        inverter.others = [other for other in inverters if other is not inverter]
     return found
 
 

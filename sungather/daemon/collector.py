@@ -1,12 +1,13 @@
 """The loop: one task an inverter, one task a service, nobody waits for anybody.
 
-The only place that knows both ends: inverters in front, exporters and page behind.
+The only place that knows both ends: inverters on one side, exporters and page on the other.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 
+from sungather.answers import ConnectionAnswer
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
@@ -94,7 +95,7 @@ class Poller:
             except Exception:
                 log.exception("%s could not take a reading of %s", service.name, reading.name)
 
-    async def test(self) -> dict[str, object]:
+    async def test(self) -> ConnectionAnswer:
         """`test-connection` over this poller's own connection."""
         async with self._line:
             return await self.inverter.test()
@@ -149,4 +150,4 @@ def _log_change(before: Reading, now: Reading) -> None:
         what = "was read only in part" if now.state is State.OK else f"is {now.state}"
         log.warning("%s %s: %s", now.name, what, now.problem.message)
     elif before.state is not now.state:
-        log.info("%s is %s%s", now.name, now.state, f" ({now.model})" if now.model else "")
+        log.info("%s is %s%s", now.name, now.state, f" ({now.display_model})" if now.model else "")

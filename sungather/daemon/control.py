@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from sungather import answers
 from sungather.back_off import Sleep
 from sungather.clock import Clock
 from sungather.control import Targets
-from sungather.daemon import answers
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control_server import ControlServer, Handler
 from sungather.exporters import Exporters
@@ -42,7 +42,7 @@ class Control:
         self._sleep = sleep
         self._server = ControlServer(socket, targets, self._handlers())
         self._health = Health(self.name, "starting")
-        self._under_way: dict[str, asyncio.Task[answers.Answer]] = {}
+        self._under_way: dict[str, asyncio.Task[Mapping[str, object]]] = {}
 
     def on_reading(self, reading: Reading) -> None:
         """Nothing to keep: the pollers hold the newest readings."""
@@ -85,11 +85,11 @@ class Control:
         }
 
     async def _shared(
-        self, name: str, work: Callable[[], Awaitable[answers.Answer]]
-    ) -> answers.Answer:
+        self, name: str, work: Callable[[], Awaitable[Mapping[str, object]]]
+    ) -> Mapping[str, object]:
         """One piece of work for all who ask for it while it is under way."""
 
-        async def carry_out() -> answers.Answer:
+        async def carry_out() -> Mapping[str, object]:
             return await work()
 
         task = self._under_way.get(name)
@@ -100,22 +100,22 @@ class Control:
     def _pollers(self) -> Sequence[Poller]:
         return self.collector.pollers if self.collector else ()
 
-    async def _run_once(self) -> answers.Answer:
+    async def _run_once(self) -> answers.ReadingsAnswer:
         found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
-        return answers.readings(chain.from_iterable(found))
+        return answers.of_readings(chain.from_iterable(found))
 
-    async def _readings(self) -> answers.Answer:
+    async def _readings(self) -> answers.ReadingsAnswer:
         services = self.collector.services if self.collector else ()
         health = [one.health() for one in services if one is not self]
         newest = chain.from_iterable(poller.newest for poller in self._pollers())
-        return answers.readings(newest, self._clock.now(), health)
+        return answers.of_readings(newest, self._clock.now(), health)
 
-    async def _test(self) -> answers.Answer:
+    async def _test(self) -> answers.ConnectionsAnswer:
         return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
 
-    async def _info(self) -> answers.Answer:
+    async def _info(self) -> answers.InvertersAnswer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
 
-    async def _write_down(self) -> answers.Answer:
+    async def _write_down(self) -> Mapping[str, object]:
         await self._exporters.write_down()
         return {}

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from sungather.control import Answer, Targets
+from sungather.control import Targets
 from sungather.own_file import is_same_file
 from sungather.strangers import fit_to_show, parsed_json
 
@@ -22,7 +22,8 @@ _LONGEST_PATH: Final = 107  # bytes of a Unix socket's path on Linux, less the f
 _REQUEST_SECONDS: Final = 15.0
 _MOST_CLIENTS: Final = 100
 
-Handler = Callable[[], Awaitable[Answer]]
+Handler = Callable[[], Awaitable[Mapping[str, object]]]
+"""Gives the answer of a command, in the shape that `answers.py` has for it."""
 
 
 class ControlServer:
@@ -96,7 +97,7 @@ class ControlServer:
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> Answer:
+    async def _answer(self, line: bytes) -> dict[str, object]:
         try:
             request = cast(dict[str, object], parsed_json(line))
             name, targets = request["command"], request["inverters"]

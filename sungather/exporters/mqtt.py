@@ -1,10 +1,10 @@
 """MQTT: the present as retained state, what was missed on a history topic, Home Assistant.
 
-Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a device behind one:
+Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a sub-device:
     status                "online" or "offline": the collector itself, also as its last will
     NAME/availability     "online" while the inverter gives readings, else "offline"
     NAME/connection       the inverter's state in a word
-    NAME/state            the newest values, one flat JSON object with "time"
+    NAME/state            the newest values, one flat JSON object with "time", "fault", "faults"
     NAME/history          not retained: values that could not be delivered when they were new
 
 The library is aiomqtt: its `publish` returns with the broker's acknowledgement. Next to an HTTP
@@ -28,6 +28,7 @@ from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_guard import QUEUED, PacketGuard
 from sungather.exporters.tls import client_context
 from sungather.http_client import in_words
@@ -45,8 +46,8 @@ _quiet.setLevel(logging.CRITICAL)
 TIMEOUT = 10.0
 """Seconds that the broker has for an acknowledgement."""
 KEEP_ALIVE = 30
-_BEHIND = "behind "
-"""Notes of the names of devices behind inverters begin so."""
+_NOTE = "behind "
+"""Notes of the names of sub-devices begin so."""
 _AT_ONCE = 50
 """Messages of the history topic under way at a time."""
 
@@ -77,7 +78,7 @@ class Mqtt(DeliveryLoop):
         self._shown: dict[str, dict[str, Value]] = {}
         """Scalars that each inverter has shown so far: its entities."""
         self._noted: set[str] = set()
-        """Devices behind inverters, those of earlier runs as well."""
+        """Sub-devices, those of earlier runs as well."""
         self._described: dict[str, Reading] = {}
         """The newest reading with values of each: what the entities are made from."""
         self._announced: dict[str, tuple[str, frozenset[str]]] = {}
@@ -96,6 +97,8 @@ class Mqtt(DeliveryLoop):
         shown = self._shown.setdefault(reading.name, {})
         known = reading.measurements
         shown.update((name, known[name].value) for name in homeassistant.scalars(reading))
+        if reading.faults is not None:
+            shown[homeassistant.FAULT] = bool(reading.faults.active)
         self._feed.notify()
 
     # -- connection -----------------------------------------------------------------------
@@ -111,7 +114,7 @@ class Mqtt(DeliveryLoop):
                 client_context,
                 options.tls_ca, options.tls_cert, options.tls_key, options.tls_insecure,
             )  # fmt: skip
-        client = aiomqtt.Client(
+        client = MqttClient(
             options.host,
             port,
             username=options.username or None,
@@ -147,7 +150,7 @@ class Mqtt(DeliveryLoop):
         if self._options.homeassistant:
             await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
         notes = await self._feed.notes()
-        self._noted |= {note.removeprefix(_BEHIND) for note in notes if note.startswith(_BEHIND)}
+        self._noted |= {note.removeprefix(_NOTE) for note in notes if note.startswith(_NOTE)}
         for name in (self._settings.keys() | self._noted) - self._latest.keys():
             # What the broker still holds of an earlier run is not the present.
             await self._publish(client, self._topic(name, "availability"), "offline", retain=True)
@@ -205,7 +208,7 @@ class Mqtt(DeliveryLoop):
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
         while self._unpublished:
-            # Inverters first: Home Assistant has to know them before what is behind them.
+            # Inverters first: Home Assistant has to know them before their sub-devices.
             name = min(self._unpublished, key=lambda one: (self._latest[one].via, one))
             self._unpublished.remove(name)
             reading = self._latest[name]
@@ -220,7 +223,7 @@ class Mqtt(DeliveryLoop):
         if self._options.homeassistant and reading.name in self._described:
             await self._announce(client, self._described[reading.name])
         if up:
-            await self._note_behind(reading)
+            await self._note_sub_device(reading)
             await self._publish(
                 client, self._state_topic(reading), _json(self._message(reading)), retain=True
             )
@@ -275,17 +278,18 @@ class Mqtt(DeliveryLoop):
         if sorted(shown) != before:
             await self._feed.ack([], notes={note: " ".join(sorted(shown))})
 
-    async def _note_behind(self, reading: Reading) -> None:
-        """Remember a device behind an inverter, so that a later run can say that it is gone."""
+    async def _note_sub_device(self, reading: Reading) -> None:
+        """Remember a sub-device, so that a later run can say that it is gone."""
         if reading.via and reading.name not in self._noted:
-            await self._feed.ack([], notes={f"{_BEHIND}{reading.name}": reading.via})
+            await self._feed.ack([], notes={f"{_NOTE}{reading.name}": reading.via})
             self._noted.add(reading.name)
 
     def _message(self, reading: Reading) -> dict[str, object]:
+        faults = homeassistant.fault_values(reading)
         if self._is_as_before(reading):
             settings = self._settings.get(reading.name, {})
-            return compatibility.payload(reading, settings, self._timezone)
-        return {"time": rfc3339(reading.time), **reading.values}
+            return compatibility.payload(reading, settings, self._timezone) | faults
+        return {"time": rfc3339(reading.time), **reading.values, **faults}
 
     def _state_topic(self, reading: Reading) -> str:
         if self._is_as_before(reading) and reading.serial:
@@ -293,7 +297,7 @@ class Mqtt(DeliveryLoop):
         return self._topic(reading.name, "state")
 
     def _is_as_before(self, reading: Reading) -> bool:
-        """Whether the message is SunGather 0.5's, which knew nothing behind an inverter."""
+        """Whether the message is SunGather 0.5's, which knew no sub-devices."""
         return bool(self._options.compatibility) and not reading.via
 
     def _topic(self, *parts: str) -> str:

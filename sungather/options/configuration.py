@@ -53,10 +53,6 @@ class Configuration(OptionGroups):
             if value not in (None, "") and (key.endswith(".enabled") or not key.startswith(off))
         }
 
-    def as_json(self) -> dict[str, object]:
-        """Options in force by dotted key, without the values of secrets, and the warnings."""
-        return {"options": masked(self.values), "warnings": list(self.warnings)}
-
 
 def masked(values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """The same values, fit to be shown: "(secret)" in the place of a secret that is set."""

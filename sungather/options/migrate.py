@@ -3,7 +3,7 @@
 Pure: text in, text out. Everything that 0.5 knew is in the tables below.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import cast
@@ -46,42 +46,23 @@ class Imported:
     notes: tuple[Note, ...] = ()
 
 
-_INVERTER: Mapping[str, str] = {
-    "host": "inverter.host",
-    "port": "inverter.port",
-    "timeout": "inverter.timeout",
-    "retries": "inverter.retries",
-    "slave": "inverter.unit",
-    "scan_interval": "inverter.scan-interval",
-    "connection": "inverter.connection",
-    "model": "inverter.model",
-    "level": "inverter.level",
-    "log_console": "log.level",
-}
-_MQTT: Mapping[str, str] = {
-    "host": "mqtt.host",
-    "port": "mqtt.port",
-    "client_id": "mqtt.client-id",
-    "topic": "mqtt.topic",
-    "username": "mqtt.username",
-    "password": "mqtt.password",
-    "homeassistant": "mqtt.homeassistant",
-}
-_INFLUXDB: Mapping[str, str] = {
-    "url": "influxdb.url",
-    "token": "influxdb.token",
-    "username": "influxdb.username",
-    "password": "influxdb.password",
-    "org": "influxdb.org",
-    "bucket": "influxdb.bucket",
-}
-_PVOUTPUT: Mapping[str, str] = {"api": "pvoutput.api-key", "sid": "pvoutput.system-id"}
+def _names(group: str, same: str, **others: str) -> Mapping[str, str]:
+    """Keys of 0.5 -> our options: `same` but for dashes, and those with another name."""
+    return {key: f"{group}.{key.replace('_', '-')}" for key in same.split()} | others
+
+
+_INVERTER = _names(
+    "inverter",
+    "host port timeout retries scan_interval connection model level",
+    slave="inverter.unit",
+    log_console="log.level",
+)
 _EXPORTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "console": ("console", {}),
-    "webserver": ("web", {"port": "web.port"}),
-    "mqtt": ("mqtt", _MQTT),
-    "influxdb": ("influxdb", _INFLUXDB),
-    "pvoutput": ("pvoutput", _PVOUTPUT),
+    "webserver": ("web", _names("web", "port")),
+    "mqtt": ("mqtt", _names("mqtt", "host port client_id topic username password homeassistant")),
+    "influxdb": ("influxdb", _names("influxdb", "url token username password org bucket")),
+    "pvoutput": ("pvoutput", {"api": "pvoutput.api-key", "sid": "pvoutput.system-id"}),
 }
 """Name of an export -> our group and the keys that only have another name."""
 _GONE: Mapping[str, str] = {
@@ -131,63 +112,34 @@ class _Import:
         else:
             self.note(Fate.KEPT, old, f"now {new}: {shown}")
 
-    def take(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
-        """Keys that only have another name, and those that are gone."""
+    def carry_over(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
+        """Keys whose meaning is another one now, those with another name, those that are gone."""
         for key, value in fields.items():
             old = f"{prefix}.{key}"
-            if old in self._changes():
-                self._changes()[old](value)
-            elif key in names:
-                self.set(old, names[key], value)
-            else:
-                self.note(
-                    Fate.DROPPED, old, _GONE.get(old, "SunGather 0.5 had no such key either")
-                )
-
-    def _changes(self) -> Mapping[str, Callable[[object], None]]:
-        """Keys whose meaning is another one now."""
-        return {
-            "inverter.smart_meter": self._smart_meter,
-            "inverter.level": self._level,
-            "mqtt.port": self._mqtt_port,
-            "mqtt.topic": self._topic,
-            "pvoutput.cumulative_flag": self._cumulative,
-            "pvoutput.parameters": self._parameters,
-        }
-
-    def _smart_meter(self, value: object) -> None:
-        if value is True:
-            self.set("inverter.smart_meter", "inverter.smart-meter", "true")
-        else:
-            self.note(
-                Fate.CHANGED,
-                "inverter.smart_meter",
-                "inverter.smart-meter: auto (the inverter is asked)",
-            )
-
-    def _level(self, value: object) -> None:
-        if value == 0:
-            self.set("inverter.level", "inverter.level", 1, "1 is the lowest level")
-        else:
-            self.set("inverter.level", "inverter.level", value)
-
-    def _mqtt_port(self, value: object) -> None:
-        self.set("mqtt.port", "mqtt.port", value)
-        if value == 8883:
-            self.set("mqtt.port", "mqtt.tls.enabled", True, "port 8883 meant TLS")
-
-    def _topic(self, value: object) -> None:
-        if not str(value).startswith(_DEFAULT_TOPIC):
-            self.set(
-                "mqtt.topic", "mqtt.topic", value, "states are on TOPIC/NAME/state below it now"
-            )
-
-    def _cumulative(self, value: object) -> None:
-        lifetime = value in (1, 2, 3)
-        self.set(
-            "pvoutput.cumulative_flag", "pvoutput.cumulative", lifetime,
-            "the values that belong to it are chosen by themselves",
-        )  # fmt: skip
+            match old, value:
+                case "inverter.smart_meter", True:
+                    self.set(old, "inverter.smart-meter", "true")
+                case "inverter.smart_meter", _:
+                    text = "inverter.smart-meter: auto (the inverter is asked)"
+                    self.note(Fate.CHANGED, old, text)
+                case "inverter.level", 0:
+                    self.set(old, old, 1, "1 is the lowest level")
+                case "mqtt.port", 8883:
+                    self.set(old, old, value)
+                    self.set(old, "mqtt.tls.enabled", True, "port 8883 meant TLS")
+                case "mqtt.topic", _:
+                    if not str(value).startswith(_DEFAULT_TOPIC):
+                        self.set(old, old, value, "states are on TOPIC/NAME/state below it now")
+                case "pvoutput.cumulative_flag", _:
+                    why = "the values that belong to it are chosen by themselves"
+                    self.set(old, "pvoutput.cumulative", value in (1, 2, 3), why)
+                case "pvoutput.parameters", _:
+                    self._parameters(value)
+                case _ if key in names:
+                    self.set(old, names[key], value)
+                case _:
+                    gone = _GONE.get(old, "SunGather 0.5 had no such key either")
+                    self.note(Fate.DROPPED, old, gone)
 
     def _parameters(self, value: object) -> None:
         for entry in _dicts(value):
@@ -215,7 +167,7 @@ def import_config(content: bytes) -> Imported:
         fields = _named(cast(dict[object, object], inverter))
         if fields.get("connection") == "http" and fields.pop("port", None) is not None:
             work.note(Fate.DROPPED, "inverter.port", "with connection http the port is found out")
-        work.take("inverter", fields, _INVERTER)
+        work.carry_over("inverter", fields, _INVERTER)
     for entry in _dicts(old.get("exports")):
         name = str(entry.pop("name", ""))
         if name not in _EXPORTS:
@@ -224,7 +176,7 @@ def import_config(content: bytes) -> Imported:
         group, names = _EXPORTS[name]
         enabled = bool(entry.pop("enabled", False))
         work.set(f"{name}.enabled", f"{group}.enabled", enabled)
-        work.take(name, entry, names)
+        work.carry_over(name, entry, names)
         if name == "mqtt" and str(entry.get("topic", _DEFAULT_TOPIC)).startswith(_DEFAULT_TOPIC):
             work.values["mqtt.compatibility"] = "sungather-0.5"
             work.note(

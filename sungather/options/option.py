@@ -50,18 +50,10 @@ class OptionKind(StrEnum):
         return self in _TEXTS
 
 
-_TEXTS = frozenset(
-    {
-        OptionKind.TEXT,
-        OptionKind.LINES,
-        OptionKind.HOST,
-        OptionKind.HOSTS,
-        OptionKind.URL,
-        OptionKind.TIME_ZONE,
-        OptionKind.DIRECTORY,
-        OptionKind.MODEL,
-    }
-)
+_TEXTS = frozenset({
+    OptionKind.TEXT, OptionKind.LINES, OptionKind.HOST, OptionKind.HOSTS, OptionKind.URL,
+    OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

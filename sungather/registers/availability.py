@@ -16,7 +16,7 @@ Absent is absent, never 0; and −1 is −1. The marks of a register (`Register.
 from collections.abc import Iterable, Mapping
 
 from sungather.reading import Path
-from sungather.registers import Space
+from sungather.registers import Space, codes
 from sungather.registers.device import Device
 from sungather.registers.kinds import kind, raw_number
 from sungather.registers.tables import Register
@@ -46,7 +46,7 @@ _MISLEADING_DONGLES = ("SH-RT", "SH-RS")
 """Families old enough for a WiNet-S firmware that answers capacities in 0.01 kWh."""
 
 
-class Truth:
+class Availability:
     """Judges the registers of one reading by everything that was read with them."""
 
     def __init__(
@@ -87,7 +87,8 @@ class Truth:
     @property
     def quiet(self) -> bool:
         """Whether the inverter is known to be in no fault and no alarm."""
-        return _WORK_STATE in self._input and not self.alarm
+        state = self._input.get(_WORK_STATE, ALL_ONES)
+        return codes.known("work_state_1", state) and not self.alarm
 
     def battery_sign(self) -> int:
         """1 discharging, −1 charging, 0 neither or not known."""

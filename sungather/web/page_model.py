@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-from sungather import household
 from sungather.history.store import Fault
 from sungather.history.totals import Totals
-from sungather.reading import Reading
+from sungather.reading import Faults, Reading
 from sungather.service import Health
 
 
@@ -33,12 +32,12 @@ class PageModel:
     @property
     def inverters(self) -> list[Reading]:
         """The readings of inverters."""
-        return [r for r in self.readings if household.is_inverter(r)]
+        return [r for r in self.readings if r.is_inverter]
 
     @property
     def devices(self) -> list[Reading]:
-        """The readings of devices behind the inverters."""
-        return [r for r in self.readings if not household.is_inverter(r)]
+        """The readings of sub-devices."""
+        return [r for r in self.readings if not r.is_inverter]
 
     @property
     def shown(self) -> list[Reading]:
@@ -52,6 +51,12 @@ class PageModel:
         """The readings whose faults the page tells: those shown, and on the first page all."""
         return self.shown if self.chosen else list(self.readings)
 
+    def faults_of(self, reading: Reading) -> Faults | None:
+        """What can be said of its faults now: of an overdue reading nothing any more."""
+        if reading.faults is not None and reading.name in self.stale:
+            return Faults(unknown="the newest reading is old")
+        return reading.faults
+
     @property
     def listed(self) -> list[Reading]:
         """What the page has links to in a card of its own."""
@@ -61,7 +66,7 @@ class PageModel:
 
     @property
     def about_a_device(self) -> bool:
-        """Whether the page is about a device behind an inverter: it has no flow, day or sums."""
+        """Whether the page is about a sub-device: it has no flow, day or sums."""
         return any(r.name == self.chosen for r in self.devices)
 
     @property

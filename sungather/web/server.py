@@ -11,7 +11,6 @@ from importlib import resources
 from typing import Final
 
 import sungather
-from sungather import household
 from sungather.clock import Clock
 from sungather.history.service import History
 from sungather.options.table import WebOptions
@@ -237,7 +236,7 @@ class WebServer:
         """The inverters that a page or an answer is about."""
         if chosen:
             return [chosen]
-        return [r.name for r in self._readings.values() if household.is_inverter(r)]
+        return [r.name for r in self._readings.values() if r.is_inverter]
 
     def _asked_day(self, request: Request) -> date:
         """The day of the query; today where that is missing, no date, or still to come."""
@@ -251,7 +250,9 @@ class WebServer:
     def _exposition(self, request: Request) -> Response:
         stale = self._stale()
         readings = [
-            replace(r, measurements={}) if r.name in stale and r.state is State.OK else r
+            replace(r, measurements={}, faults=None)
+            if r.name in stale and r.state is State.OK
+            else r
             for r in self._newest()
         ]
         body, content_type = self._metrics.exposition(

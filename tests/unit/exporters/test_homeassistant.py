@@ -2,20 +2,27 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC
 from typing import cast
 
 import pytest
 
+from sungather.exporters import compatibility
 from sungather.exporters.homeassistant import (
+    FAULT,
     HOUSEHOLD,
     Topics,
     device_id,
     discovery,
     entity,
+    fault_values,
     title,
 )
-from sungather.reading import Value
-from tests.outbox_parts import behind, reading
+from sungather.outbox.record import body_of
+from sungather.reading import Faults, Value
+from sungather.registers.derive import UNITS
+from sungather.registers.tables import read_rows
+from tests.outbox_parts import reading, sub_device
 
 TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
 
@@ -100,6 +107,44 @@ def test_arrays_are_no_entities_and_every_scalar_is_one_with_an_identity_of_its_
     assert '"unit_of_measurement": "W"' in text
 
 
+def test_a_fault_is_a_problem_in_the_foreground_with_its_text() -> None:
+    one = reading(pv_power=1)
+    message = discovery(one, {**one.values, FAULT: False}, TOPICS)
+    components = cast(dict[str, dict[str, object]], message["components"])
+    assert components[FAULT] == {
+        "platform": "binary_sensor",
+        "name": "Fault",
+        "device_class": "problem",
+        "value_template": (
+            "{{ {true: 'ON', false: 'OFF'}.get(value_json['fault'] | default(none)) }}"
+        ),
+        "json_attributes_topic": "s/roof/state",
+        "json_attributes_template": "{{ {'faults': value_json['faults']} | tojson }}",
+        "unique_id": "sungather_A223098765_fault",
+        "state_topic": "s/roof/state",
+        "availability": [{"topic": "s/status"}, {"topic": "s/roof/availability"}],
+    }
+
+
+def test_the_words_of_faults_are_no_names_of_values() -> None:
+    said = fault_values(replace(reading(), faults=Faults())).keys()
+    assert said == {"fault", "faults"}
+    files = ("common", "string", "hybrid", "settings", "history", "undocumented", "sub_devices")
+    named = {row.register.name for file in files for row in read_rows(file)}
+    assert not said & (named | UNITS.keys())
+
+
+def test_models_that_share_a_code_have_one_name() -> None:
+    one = replace(
+        reading(pv_power=1), name="inverter", model="SG10RT", other_models=("SG10RT-20",)
+    )
+    device = cast(dict[str, object], discovery(one, one.values, TOPICS)["device"])
+    assert (device["name"], device["model"]) == ("Sungrow SG10RT", "SG10RT")
+    before = compatibility.payload(one, {}, UTC)
+    assert (before["model"], before["device_type_code"]) == ("SG10RT", "SG10RT")
+    assert json.loads(body_of(one))["m"] == "SG10RT", "the tag of InfluxDB"
+
+
 def test_an_entity_of_an_earlier_run_that_is_no_more_is_removed() -> None:
     one = reading(pv_power=1)
     message = discovery(one, one.values, TOPICS, ["pv_power", "mppt_4_voltage"])
@@ -109,7 +154,7 @@ def test_an_entity_of_an_earlier_run_that_is_no_more_is_removed() -> None:
 
 
 def test_a_device_behind_an_inverter_is_a_device_of_its_own_that_says_so() -> None:
-    one = behind()
+    one = sub_device()
     message = discovery(one, one.values, TOPICS, inverter=reading())
     assert message["device"] == {
         "identifiers": ["sungather_S2310160987"],
@@ -127,14 +172,14 @@ def test_a_device_behind_an_inverter_is_a_device_of_its_own_that_says_so() -> No
 def test_a_device_without_a_serial_number_of_its_own_is_known_by_its_inverter(
     serial: str,
 ) -> None:
-    one = replace(behind(), serial=serial)
+    one = replace(sub_device(), serial=serial)
     assert device_id(one, reading()) == "sungather_A223098765_battery-1"
     assert device_id(replace(one, serial="")) == "", "nobody knows it"
 
 
 def test_the_short_form_gives_names_for_people() -> None:
     inverter = replace(reading(), name="inverter")
-    one = behind(via="inverter")
+    one = sub_device(via="inverter")
     names = [
         cast(dict[str, object], discovery(each, each.values, TOPICS)["device"])["name"]
         for each in (inverter, one)
