@@ -143,9 +143,8 @@ class WebServer:
     async def _answer(self, request: Request) -> Response:
         if self._hosts and _host_of(request) not in self._hosts:
             # 421: the request was meant for somebody else.
-            return Response(
-                b"The page is not served under this name; see web.hosts.\n", status=421
-            )
+            refusal = "The page is not served under this name; see web.hosts."
+            return Response(f"{refusal}\n".encode(), status=421)
         path = request.path
         if path.startswith("/static/"):
             return self._files.answer(request)
