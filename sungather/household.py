@@ -3,7 +3,7 @@
 All are positive; what flows the other way has a name of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sungather.reading import Reading, Value, number_of
@@ -17,6 +17,15 @@ FLOWS: Final = (
     "battery_discharge",
 )
 """Where energy comes from and goes to. `<flow>_power` is in W, the energies are in kWh."""
+
+INTO_HOUSE: Final = {
+    "pv": 1,
+    "grid_import": 1,
+    "grid_export": -1,
+    "battery_charge": -1,
+    "battery_discharge": 1,
+}
+"""The sign with which a flow adds to what the house uses."""
 
 BATTERY_LEVEL: Final = "battery_level"
 """%"""
@@ -63,6 +72,35 @@ _NO_FAULT = frozenset({"", "0", "none", "no fault", "normal"})
 def is_inverter(reading: Reading) -> bool:
     """Whether a reading is an inverter's; those of devices behind it are no part of any sum."""
     return reading.family not in NOT_INVERTERS
+
+
+def house_of(
+    flows: Mapping[str, float | None], needed: Iterable[str] = INTO_HOUSE
+) -> float | None:
+    """What the house uses by the balance of all `needed` flows; None while one is unknown.
+
+    In the unit of the flows; below 0 where they cannot all be right.
+    """
+    house = 0.0
+    for flow in needed:
+        part = flows.get(flow)
+        if part is None:
+            return None
+        house += INTO_HOUSE[flow] * part
+    return house
+
+
+_SKEW: Final = 50.0
+_METER_ERROR: Final = 0.03
+
+
+def within_error(watts: float, flows: Iterable[float | None], share: float = _METER_ERROR) -> bool:
+    """Whether so little power may as well be none beside these `flows`, all in W.
+
+    They are not measured at the very same moment, and each with an error of its own: `share`.
+    """
+    largest = max((abs(flow) for flow in flows if flow is not None), default=0.0)
+    return abs(watts) <= _SKEW + share * largest
 
 
 def number(values: Mapping[str, Value], name: str) -> float | None:

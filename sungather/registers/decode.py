@@ -111,7 +111,8 @@ def _number(register: Register, kind: Kind, raw: int, truth: Truth) -> Value | N
         return codes.meaning(register.codes, raw, bits=16 * kind.words)
     match register.kind:
         case "battery" | "battery5631":
-            return _scaled(truth.signed(register, raw), register.scale)
+            signed = truth.signed(register, raw)
+            return None if signed is None else _scaled(signed, register.scale)
         case "capacity":
             return _scaled(raw, truth.capacity_scale(raw))
         case "frequency":

@@ -20,11 +20,12 @@ from math import isfinite
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
-from sungather.household import FLOWS
+from sungather.household import FLOWS, house_of
 from sungather.reading import Value
 from sungather.registers.counter_state import Memory
 from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
 from sungather.registers.device import Device
+from sungather.registers.powers import Powers, off_grid, powers
 from sungather.registers.stuck_meter import MeterWatch
 
 UNITS: Mapping[str, str] = {
@@ -63,15 +64,6 @@ _HYBRID_COUNTERS = {
     "battery_charge": "daily_charge_energy",
     "battery_discharge": "daily_battery_discharge_energy",
 }
-_INTO_HOUSE = {
-    "pv": 1,
-    "grid_import": 1,
-    "grid_export": -1,
-    "battery_charge": -1,
-    "battery_discharge": 1,
-}
-"""The sign with which a flow adds to what the house uses."""
-
 _OPERATING = frozenset(
     {"microgrid operation", "open loop", "emergency charging", "off-grid charge"}
 )
@@ -90,6 +82,17 @@ class Derived:
     """The inverter's own names whose value is not to be believed this time: absent."""
     notes: list[str] = field(default_factory=list[str])
     """For the log: one sentence at the beginning of each oddity, none while it lasts."""
+    meter_problem: str = ""
+    """One sentence while the smart meter says what cannot be."""
+
+
+_METER_PROBLEM = (
+    "By the smart meter the house would give out {:.0f} W, so what it uses is left out. Check "
+    "that the meter is at the grid connection and its current transformers point the right way. "
+    "If another inverter feeds in behind the same meter, read that one as well."
+)
+_STEP = 0.1
+"""kWh; a counter's step."""
 
 
 class Derivation:
@@ -102,6 +105,8 @@ class Derivation:
         self._stopwatch = Stopwatch()
         self._before: dict[str, float] = {}
         self._meter = MeterWatch()
+        self._complained = ""
+        """The local day on which the log was told of the meter."""
         self._day_of = Day("", 0.0)
         self._day_ends = 0.0
 
@@ -134,7 +139,11 @@ class Derivation:
         self._correct_todays(said, at, day, derived)
         for name in derived.rejected:
             del said[name]
-        power = powers(said, device)
+        found = powers(
+            said, device, without_grid=off_grid(values), doubted=frozenset(derived.rejected)
+        )
+        self._judge_house(found, day, derived)
+        power = {f"{flow}_power": watts for flow, watts in found.flows.items()}
         energies = self._energies(said, device, day)
         grid = self._to_and_from_grid(said, power, at, day, monotonic)
         derived.values |= power | energies | grid
@@ -194,6 +203,16 @@ class Derivation:
             elif energy != said[name]:
                 said[name] = derived.values[name] = energy
 
+    def _judge_house(self, found: Powers, day: Day, derived: Derived) -> None:
+        if found.false_load:
+            derived.rejected.add(found.false_load)
+        if (house := found.negative_house) is None:
+            return
+        derived.meter_problem = _METER_PROBLEM.format(-house)
+        if self._complained != day.date:
+            self._complained = day.date
+            derived.notes.append(derived.meter_problem)
+
     def _energies(self, said: Mapping[str, float], device: Device, day: Day) -> dict[str, float]:
         counters = _HYBRID_COUNTERS if device.hybrid else _STRING_COUNTERS
         flows = [flow for flow in counters if device.meter or not flow.startswith("grid")]
@@ -204,9 +223,10 @@ class Derivation:
             if (total := said.get(TOTAL_OF[counters[flow]])) is not None:
                 energies[f"{flow}_energy_total"] = total
         for period, date in (("today", day.date), ("total", "")):
-            parts = [(flow, energies.get(f"{flow}_energy_{period}")) for flow in counters]
-            if all(part is not None for _, part in parts):
-                used = sum(_INTO_HOUSE[flow] * (part or 0) for flow, part in parts)
+            parts = {flow: energies.get(f"{flow}_energy_{period}") for flow in counters}
+            used = house_of(parts, counters)
+            # Counters tick at different moments, each by a step.
+            if used is not None and used > -_STEP * len(parts):
                 rising = self._memory.rising.setdefault(period, Rising())
                 house = rising.enter(round(max(0.0, used), 3), date)
                 energies[f"house_energy_{period}"] = house
@@ -277,44 +297,6 @@ _TO_AND_FROM_GRID = (
     ("import_from_grid", "grid_import", "daily_import_energy"),
 )
 """SunGather's name, household flow, the inverter's counter of today."""
-
-
-def powers(said: Mapping[str, float], device: Device) -> dict[str, float]:
-    """The household's powers in W, as far as their sources are there.
-
-    PV is what comes from the panels on hybrids (5017), and what the inverter gives on string
-    inverters. Grid and house need a meter. Where the inverter does not tell the load, it is what
-    the inverter and the grid give.
-    """
-    found: dict[str, float] = {}
-    pv = said.get("total_dc_power" if device.hybrid else "total_active_power")
-    if pv is not None:
-        found["pv_power"] = max(0, pv)
-    if (battery := said.get("battery_power")) is not None and device.hybrid:
-        found["battery_charge_power"] = max(0, -battery)
-        found["battery_discharge_power"] = max(0, battery)
-    grid = _from_grid(said, device)
-    if grid is None:
-        return found
-    found["grid_import_power"] = max(0, grid)
-    found["grid_export_power"] = max(0, -grid)
-    house = said.get("load_power_hybrid" if device.hybrid else "load_power")
-    inverter = said.get("total_active_power")
-    if house is None and inverter is not None:
-        house = inverter + grid
-    if house is not None:
-        found["house_power"] = max(0, house)
-    return found
-
-
-def _from_grid(said: Mapping[str, float], device: Device) -> float | None:
-    """Power from the grid in W, < 0 into the grid; the signs of the registers differ."""
-    if not device.meter:
-        return None
-    if not device.hybrid:
-        return said.get("meter_power")
-    exported = said.get("export_power_hybrid")
-    return -exported if exported is not None else said.get("meter_total_power")
 
 
 def run_state(values: Mapping[str, Value]) -> str | None:
