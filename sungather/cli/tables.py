@@ -144,6 +144,9 @@ def _test(answer: Answer) -> list[RenderableType]:
                 )
             )
             parts.append(Text(cast(Mapping[str, str], one["best"])["why"], style="dim"))
+            if one["warning"]:
+                warning = cast(Mapping[str, str], one["warning"])
+                parts.append(Text(warning["message"], style="yellow"))
             continue
         error = cast(Mapping[str, str], one["error"])
         parts.append(

@@ -38,13 +38,14 @@ def pollers(
     clock = clock or Clock()
     storage = Storage(configuration.state_directory)
     found: list[Poller] = []
+    alone = len(configuration.inverters) == 1
 
     def today() -> date:
         return clock.now().astimezone(configuration.timezone).date()
 
     for options in configuration.inverters:
         transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"), today)
-        inverter = Inverter(options, transport, storage, configuration.timezone, clock)
+        inverter = Inverter(options, transport, storage, configuration.timezone, clock, alone)
         sub_devices = SubDevices(options, transport, storage, clock)
         found.append(Poller(inverter, sub_devices, services, clock))
     return found

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from sungather import errors
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
@@ -145,6 +146,8 @@ def _log_change(before: Reading, now: Reading) -> None:
     kind = now.problem.kind if now.problem else ""
     if before.state is now.state and kind == (before.problem.kind if before.problem else ""):
         return
+    if kind == errors.MeterWrong.kind:
+        return  # the derivation has told it
     if now.problem is not None and now.state is not State.ASLEEP:
         what = "was read only in part" if now.state is State.OK else f"is {now.state}"
         log.warning("%s %s: %s", now.name, what, now.problem.message)

@@ -41,7 +41,9 @@ class Inverter(DeviceReader):
         storage: Storage,
         timezone: ZoneInfo,
         clock: Clock,
+        alone: bool = True,
     ) -> None:
+        """`alone`: no other inverter of the site may feed in behind this one's meter."""
         identify = partial(
             identify_inverter,
             transport=transport.name,
@@ -56,6 +58,7 @@ class Inverter(DeviceReader):
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
+        self._alone = alone
 
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
@@ -75,6 +78,7 @@ class Inverter(DeviceReader):
             "model": "",
             "serial": "",
             "best": None,
+            "warning": None,
             "error": None,
         }
         try:
@@ -96,6 +100,7 @@ class Inverter(DeviceReader):
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
+        answer["warning"] = await self._warning()
         return answer
 
     def info(self) -> dict[str, object]:
@@ -120,6 +125,16 @@ class Inverter(DeviceReader):
             answer["error"] = {"class": reading.problem.kind, "message": reading.problem.message}
         return answer
 
+    async def _warning(self) -> dict[str, str] | None:
+        """What is wrong though values are read, by the newest reading or one made for this."""
+        before = self.newest
+        reading = before if before.state is State.OK else await self.scan()
+        self.newest = before
+        problem = reading.problem
+        if reading.state is not State.OK or problem is None:
+            return None
+        return {"class": problem.kind, "message": problem.message}
+
     async def _latency(self) -> float:
         started = self._clock.monotonic()
         with contextlib.suppress(errors.Refused):  # a refusal is an answer, and as quick
@@ -143,7 +158,9 @@ class Inverter(DeviceReader):
         zeros = answers_zeros(device, said)
         if zeros and (self._night is None or self._night.resting):
             return Judgement(State.ASLEEP, _SLEEPS)
-        derived = self._derivation.step(said, device, self._clock.now(), self._clock.monotonic())
+        derived = self._derivation.step(
+            said, device, self._clock.now(), self._clock.monotonic(), alone=self._alone
+        )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
@@ -154,7 +171,10 @@ class Inverter(DeviceReader):
             self._remember()
         units = session.units() | derived.units
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
-        return Judgement(State.OK, None, measured(values, units, fresh))
+        problem = None
+        if derived.meter_problem:
+            problem = Problem(errors.MeterWrong.kind, derived.meter_problem)
+        return Judgement(State.OK, problem, measured(values, units, fresh))
 
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()

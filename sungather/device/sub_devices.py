@@ -40,8 +40,8 @@ class _Search:
     """One entry of the option, as far as it is not settled yet."""
 
     kind: SubDeviceKind
-    units: list[int]
-    """Where there may be devices."""
+    rows: list[list[int]]
+    """Units on which there may be devices, see `usual_units`."""
     listed: bool
     """The options say that there is one: nothing to find out."""
     tries: int = 0
@@ -117,8 +117,8 @@ class SubDevices:
         if remembered is None:
             for kind, unit in ((one.kind, one.unit) for one in self._wanted):
                 usual = usual_units(kind, self._inverter, self._transport.name)
-                units = list(usual) if unit is None else [unit]
-                self._searches.append(_Search(kind, units, listed=unit is not None))
+                rows = [list(row) for row in usual] if unit is None else [[unit]]
+                self._searches.append(_Search(kind, rows, listed=unit is not None))
 
     async def _search(self, serial: str) -> None:
         """Find out once what there is; go on next time where contention leaves it open.
@@ -127,11 +127,13 @@ class SubDevices:
         """
         while self._searches:
             search = self._searches[0]
-            while search.units:
-                if not await self._look(search, search.units[0]):
-                    return
-                del search.units[:1]
-                search.tries = 0
+            while search.rows:
+                while row := search.rows[0]:
+                    if not await self._look(search, row[0]):
+                        return
+                    del row[:1]
+                    search.tries = 0
+                del search.rows[: len(search.rows) if search.serials else 1]
             del self._searches[0]
             if not self._searches:
                 self._remember(serial)
@@ -154,7 +156,7 @@ class SubDevices:
         except (errors.Refused, errors.WrongUnit):
             pass
         except errors.InverterError:
-            search.units.clear()  # silence costs a whole timeout: further units are not there
+            search.rows[0].clear()  # silence costs a whole timeout: further ones are not there
         else:
             if identity.serial not in search.serials:
                 search.serials.add(identity.serial)
@@ -163,7 +165,7 @@ class SubDevices:
                 log.info("Behind %s: %s %s", self._options.name, model, identity.serial)
             return True
         if unit >= FIRST_BATTERY:
-            search.units.clear()  # they are numbered without gaps
+            search.rows[0].clear()  # they are numbered without gaps
         return True
 
     def _reader(self, kind: SubDeviceKind, unit: int) -> DeviceReader:

@@ -71,13 +71,12 @@ def table(reading: Reading) -> str:
         )
         if part
     )
-    if reading.problem is not None:
-        return f"{heading}\n{reading.problem.message}\n"
+    heads = [heading, *((reading.problem.message,) if reading.problem else ())]
     rows = [(name, _shown(one.value), one.unit) for name, one in reading.measurements.items()]
     names = max((len(row[0]) for row in rows), default=0)
     figures = max((len(row[1]) for row in rows), default=0)
     lines = [f"{name:<{names}}  {value:>{figures}} {unit}".rstrip() for name, value, unit in rows]
-    return "\n".join([heading, *lines, ""])
+    return "\n".join([*heads, *lines, ""])
 
 
 def _shown(value: Value) -> str:

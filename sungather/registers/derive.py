@@ -124,12 +124,19 @@ class Derivation:
         self._memory, self._stopwatch, self._before = Memory(), Stopwatch(), {}
 
     def step(
-        self, values: Mapping[str, Value], device: Device, now: datetime, monotonic: float
+        self,
+        values: Mapping[str, Value],
+        device: Device,
+        now: datetime,
+        monotonic: float,
+        *,
+        alone: bool = True,
     ) -> Derived:
         """Derive from the values of one reading.
 
         `now` is the UTC time of the reading, `monotonic` are seconds on a clock that is never
-        set; only its differences count.
+        set; only its differences count. `alone`: no other inverter of the site may feed in
+        behind this one's meter.
         """
         at, day = now.timestamp(), self._day(now)
         derived = Derived()
@@ -142,7 +149,7 @@ class Derivation:
         found = powers(
             said, device, without_grid=off_grid(values), doubted=frozenset(derived.rejected)
         )
-        self._judge_house(found, day, derived)
+        self._judge_house(found, day, derived, alone)
         power = {f"{flow}_power": watts for flow, watts in found.flows.items()}
         energies = self._energies(said, device, day)
         grid = self._to_and_from_grid(said, power, at, day, monotonic)
@@ -203,10 +210,10 @@ class Derivation:
             elif energy != said[name]:
                 said[name] = derived.values[name] = energy
 
-    def _judge_house(self, found: Powers, day: Day, derived: Derived) -> None:
+    def _judge_house(self, found: Powers, day: Day, derived: Derived, alone: bool) -> None:
         if found.false_load:
             derived.rejected.add(found.false_load)
-        if (house := found.negative_house) is None:
+        if (house := found.negative_house) is None or not alone:
             return
         derived.meter_problem = _METER_PROBLEM.format(-house)
         if self._complained != day.date:

@@ -281,6 +281,27 @@ async def test_contention_that_lasts_ends_the_search_after_three_scans(
     assert units_asked(lan).count(201) == 3
 
 
+async def test_a_battery_is_found_where_the_inverter_does_not_tell_its_path(
+    home: Home, lan: Server, hybrid: LivingDevice
+) -> None:
+    """Behind a WiNet-S it is unit 2, and the units of the LAN port are silent."""
+    unknown = replace(model_named("SH10RS"), path=Path.UNKNOWN)
+    lan.devices = {1: hybrid, 2: battery(hybrid, path="dongle")}
+    (pack,) = await home.behind(retries=0).scan(home.inverter, unknown)
+    assert (pack.state, pack.name) == (State.OK, "inverter-battery-1")
+    assert pack.values["battery_pack_level"]
+    assert units_asked(lan)[:2] == [200, 2]
+
+
+async def test_unit_2_is_left_alone_where_the_batteries_of_the_lan_port_answer(
+    home: Home, lan: Server
+) -> None:
+    """There it is the second inverter of a cascade."""
+    unknown = replace(model_named("SH10RS"), path=Path.UNKNOWN)
+    assert len(await home.behind(retries=0).scan(home.inverter, unknown)) == 2
+    assert 2 not in units_asked(lan)
+
+
 async def test_a_device_has_its_kind_and_inverter_before_it_has_answered(home: Home) -> None:
     sub_devices = home.behind(devices="battery:200")
     silent = replace(home.inverter, state=State.UNREACHABLE)
