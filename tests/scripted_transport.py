@@ -131,12 +131,16 @@ def register(
 
 
 def inverter_on(
-    transport: ScriptedTransport, storage: Path, time: ManualClock, **options: Any
+    transport: ScriptedTransport,
+    storage: Path,
+    time: ManualClock,
+    alone: bool = True,
+    **options: Any,
 ) -> Inverter:
     """The reader of what answers on unit 1, as after a start."""
     chosen = replace(OPTIONS, **options)
     zone = ZoneInfo("Europe/Berlin")
-    return Inverter(chosen, transport, storage_in(storage), zone, time.clock)
+    return Inverter(chosen, transport, storage_in(storage), zone, time.clock, alone)
 
 
 def sub_devices_on(
