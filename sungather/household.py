@@ -3,7 +3,7 @@
 All are positive; what flows the other way has a name of its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from sungather.reading import Reading, Value, number_of
@@ -92,15 +92,18 @@ def house_of(
 
 _SKEW: Final = 50.0
 _METER_ERROR: Final = 0.03
+_STEP: Final = 0.1
 
 
-def within_error(watts: float, flows: Iterable[float | None], share: float = _METER_ERROR) -> bool:
-    """Whether so little power may as well be none beside these `flows`, all in W.
+def error_of(flows: Collection[float], unit: str = "W", share: float = _METER_ERROR) -> float:
+    """How far from 0 the balance of these flows may be though it is 0, in their unit (W or kWh).
 
-    They are not measured at the very same moment, and each with an error of its own: `share`.
+    Powers are not measured at the very same moment, and each with an error of its own: `share`.
+    Counters tick at different moments, each by a step.
     """
-    largest = max((abs(flow) for flow in flows if flow is not None), default=0.0)
-    return abs(watts) <= _SKEW + share * largest
+    if unit == "kWh":
+        return _STEP * len(flows)
+    return _SKEW + share * max(map(abs, flows), default=0.0)
 
 
 def number(values: Mapping[str, Value], name: str) -> float | None:

@@ -20,7 +20,7 @@ from math import isfinite
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
-from sungather.household import FLOWS, house_of
+from sungather.household import FLOWS, error_of, house_of
 from sungather.reading import Value
 from sungather.registers.counter_state import Memory
 from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
@@ -91,8 +91,6 @@ _METER_PROBLEM = (
     "that the meter is at the grid connection and its current transformers point the right way. "
     "If another inverter feeds in behind the same meter, read that one as well."
 )
-_STEP = 0.1
-"""kWh; a counter's step."""
 
 
 class Derivation:
@@ -232,8 +230,8 @@ class Derivation:
         for period, date in (("today", day.date), ("total", "")):
             parts = {flow: energies.get(f"{flow}_energy_{period}") for flow in counters}
             used = house_of(parts, counters)
-            # Counters tick at different moments, each by a step.
-            if used is not None and used > -_STEP * len(parts):
+            known = [part for part in parts.values() if part is not None]
+            if used is not None and used >= -error_of(known, "kWh"):
                 rising = self._memory.rising.setdefault(period, Rising())
                 house = rising.enter(round(max(0.0, used), 3), date)
                 energies[f"house_energy_{period}"] = house

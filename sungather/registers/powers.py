@@ -9,7 +9,7 @@ other inverters feed in.
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from sungather.household import house_of, within_error
+from sungather.household import error_of, house_of
 from sungather.reading import Value
 from sungather.registers.device import Device
 
@@ -69,8 +69,8 @@ def powers(
 
 
 def _add_house(found: Powers, said: Mapping[str, float], load: str, without_grid: bool) -> None:
-    told, flows = said.get(load), found.flows.values()
-    if told is not None and told < 0 and not within_error(told, flows):
+    told, error = said.get(load), error_of(found.flows.values())
+    if told is not None and told < -error:
         house = told
     else:
         backup = said.get("total_backup_power") if without_grid else None
@@ -78,9 +78,9 @@ def _add_house(found: Powers, said: Mapping[str, float], load: str, without_grid
         house = next(told_by, None) or _balance(found.flows, said, without_grid)
     if house is None:
         return
-    if told == 0 and not within_error(house, flows):
+    if told == 0 and abs(house) > error:
         found.false_load = load
-    if house < 0 and not within_error(house, flows):
+    if house < -error:
         found.negative_house = house
     else:
         found.flows["house"] = max(0, house)
@@ -96,8 +96,8 @@ def _balance(
     if inverter is None:
         return balance
     given = inverter + flows["grid_import"] - flows["grid_export"]
-    agree = balance is None or within_error(given - balance, flows.values(), _CONVERSION)
-    return given if agree else None
+    error = error_of(flows.values(), share=_CONVERSION)
+    return given if balance is None or abs(given - balance) <= error else None
 
 
 _CONVERSION = 0.1

@@ -1,20 +1,25 @@
 """The JSON API; pure. Described by `openapi.json`, which the program serves."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from datetime import datetime
 
 from sungather.history.service import Day
-from sungather.household import is_inverter
-from sungather.reading import Reading, State, rfc3339
+from sungather.household import BATTERY_LEVEL, is_inverter
+from sungather.reading import Reading, rfc3339
 from sungather.service import Health
-from sungather.web import flow
-from sungather.web.flow import Flow
+from sungather.site import Site
 
 
-def now(readings: Sequence[Reading], moment: datetime) -> bytes:
-    """`/api/v1/now`: the newest reading of every inverter with its age, and the sum."""
+def now(readings: Sequence[Reading], moment: datetime, site: Site, stale: Set[str]) -> bytes:
+    """`/api/v1/now`: the newest reading of every inverter with its age, and the sum.
+
+    `stale` are the names of those whose reading is overdue.
+    """
+    inverters = [reading for reading in readings if is_inverter(reading)]
+    of = site.sources(reading.name for reading in inverters)
+    powers = site.powers(inverters, stale)
     return _json(
         {
             "time": rfc3339(moment),
@@ -23,21 +28,14 @@ def now(readings: Sequence[Reading], moment: datetime) -> bytes:
                 | {"age_s": round(max(0.0, (moment - reading.time).total_seconds()), 1)}
                 for reading in readings
             ],
-            "sum": _sum(readings),
+            "sum": {_published(figure): amount for figure, amount in powers.items()},
+            "sum_of": {_published(figure): of[figure] for figure in powers},
         }
     )
 
 
-def _sum(readings: Sequence[Reading]) -> dict[str, float]:
-    """Powers of the inverters that have a reading, together; absent ones are left out."""
-    together = flow.total(
-        [Flow.of(r.values) for r in readings if r.state is State.OK and is_inverter(r)]
-    )
-    return {
-        name if name == "battery_level" else f"{name}_power": figure
-        for name, figure in asdict(together).items()
-        if figure is not None
-    }
+def _published(figure: str) -> str:
+    return figure if figure == BATTERY_LEVEL else f"{figure}_power"
 
 
 def history(day: Day, inverters: Sequence[str], timezone: str) -> bytes:
