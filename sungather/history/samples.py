@@ -41,8 +41,9 @@ def _sum(parts: Mapping[str, Sample], has: Mapping[str, set[str]], meter: str) -
         return next(iter(parts.values()))
     amounts: dict[str, Amounts] = {name: dict.fromkeys(flows) for name, flows in has.items()}
     for name, sample in parts.items():
-        slept = ASLEEP if sample.state is State.ASLEEP else {}
-        amounts[name] = {**amounts[name], **slept, **_means(sample)}
+        if sample.state is State.ASLEEP:
+            amounts[name] = {**amounts[name], **ASLEEP}
+        amounts[name] = {**amounts[name], **_means(sample)}
     found = together(amounts, meter)
     missing = [p.state for p in parts.values() if p.state not in (State.OK, State.ASLEEP)]
     states = {part.state for part in parts.values()}

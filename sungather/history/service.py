@@ -175,7 +175,8 @@ class History:
             log.warning("The history cannot be read: %s", error)
             stored, energies = {}, {}
         found = sums(stored, self._meter)
-        slept = {name: ASLEEP if asleep else {} for name, asleep in found.asleep.items()}
+        nothing = dict[str, float]()
+        slept = {name: ASLEEP if asleep else nothing for name, asleep in found.asleep.items()}
         counted = together(slept | energies, self._meter, "kWh")
         return Day(day, start, end, STEP, found.samples, counted)
 

@@ -86,13 +86,6 @@ class Derived:
     """One sentence while the smart meter says what cannot be."""
 
 
-_METER_PROBLEM = (
-    "By the smart meter the house would give out {:.0f} W, so what it uses is left out. Check "
-    "that the meter is at the grid connection and its current transformers point the right way. "
-    "If another inverter feeds in behind the same meter, read that one as well."
-)
-
-
 class Derivation:
     """Goes from reading to reading of one inverter and remembers its counters."""
 
@@ -213,7 +206,7 @@ class Derivation:
             derived.rejected.add(found.false_load)
         if (house := found.negative_house) is None or not alone:
             return
-        derived.meter_problem = _METER_PROBLEM.format(-house)
+        derived.meter_problem = _meter_problem(-house)
         if self._complained != day.date:
             self._complained = day.date
             derived.notes.append(derived.meter_problem)
@@ -302,6 +295,14 @@ _TO_AND_FROM_GRID = (
     ("import_from_grid", "grid_import", "daily_import_energy"),
 )
 """SunGather's name, household flow, the inverter's counter of today."""
+
+
+def _meter_problem(watts: float) -> str:
+    return (
+        f"By the smart meter the house would give out {watts:.0f} W, so what it uses is left out. "
+        "Check that the meter is at the grid connection and its current transformers point the "
+        "right way. If another inverter feeds in behind the same meter, read that one as well."
+    )
 
 
 def run_state(values: Mapping[str, Value]) -> str | None:

@@ -286,7 +286,8 @@ async def test_a_battery_is_found_where_the_inverter_does_not_tell_its_path(
 ) -> None:
     """Behind a WiNet-S it is unit 2, and the units of the LAN port are silent."""
     unknown = replace(model_named("SH10RS"), path=Path.UNKNOWN)
-    lan.devices = {1: hybrid, 2: battery(hybrid, path="dongle")}
+    lan.devices.clear()
+    lan.devices |= {1: hybrid, 2: battery(hybrid, path="dongle")}
     (pack,) = await home.behind(retries=0).scan(home.inverter, unknown)
     assert (pack.state, pack.name) == (State.OK, "inverter-battery-1")
     assert pack.values["battery_pack_level"]
