@@ -41,7 +41,7 @@ class Time:
         self._time = (now, self._time[1])
 
 
-def behind(time: datetime = NOON, via: str = "roof", **values: Value) -> Reading:
+def sub_device(time: datetime = NOON, via: str = "roof", **values: Value) -> Reading:
     """A reading of a battery behind an inverter; without values it has one figure."""
     known: dict[str, Value] = dict(values) or {"soc": 64.5}
     return replace(

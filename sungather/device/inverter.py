@@ -8,6 +8,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
+from sungather.answers import ConnectionAnswer, ErrorAnswer, InverterAnswer, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
@@ -67,9 +68,9 @@ class Inverter(DeviceReader):
             self._remember()
         await self._storage.close()
 
-    async def test(self) -> dict[str, object]:
+    async def test(self) -> ConnectionAnswer:
         """The answer of `test-connection` for this inverter."""
-        answer: dict[str, object] = {
+        answer: ConnectionAnswer = {
             "name": self.options.name,
             "success": False,
             "latency_ms": None,
@@ -87,7 +88,7 @@ class Inverter(DeviceReader):
             latencies = [await self._latency() for _ in range(_LATENCY_SAMPLES)]
         except errors.InverterError as error:
             _, problem = self._judge_silence(error)
-            answer["error"] = {"class": problem.kind, "message": problem.message}
+            answer["error"] = of_problem(problem)
             return answer
         answer["success"] = True
         answer["latency_ms"] = {
@@ -103,11 +104,11 @@ class Inverter(DeviceReader):
         answer["warning"] = await self._warning()
         return answer
 
-    def info(self) -> dict[str, object]:
+    def info(self) -> InverterAnswer:
         """The answer of `get-inverter-info` for this inverter, from the newest reading."""
         reading = self.newest
         device = self.device
-        answer: dict[str, object] = {
+        answer: InverterAnswer = {
             "name": reading.name,
             "state": str(reading.state),
             "model": reading.model,
@@ -122,10 +123,10 @@ class Inverter(DeviceReader):
             "path": str(reading.path),
         }
         if reading.problem is not None:
-            answer["error"] = {"class": reading.problem.kind, "message": reading.problem.message}
+            answer["error"] = of_problem(reading.problem)
         return answer
 
-    async def _warning(self) -> dict[str, str] | None:
+    async def _warning(self) -> ErrorAnswer | None:
         """What is wrong though values are read, by the newest reading or one made for this."""
         before = self.newest
         reading = before if before.state is State.OK else await self.scan()
@@ -133,7 +134,7 @@ class Inverter(DeviceReader):
         problem = reading.problem
         if reading.state is not State.OK or problem is None:
             return None
-        return {"class": problem.kind, "message": problem.message}
+        return of_problem(problem)
 
     async def _latency(self) -> float:
         started = self._clock.monotonic()

@@ -36,12 +36,12 @@ _Place = tuple[SubDeviceKind, int]
 
 
 @dataclass(slots=True)
-class _Search:
+class _UnitSearch:
     """One entry of the option, as far as it is not settled yet."""
 
     kind: SubDeviceKind
-    rows: list[list[int]]
-    """Units on which there may be devices, see `usual_units`."""
+    units: list[int]
+    """Where there may be devices."""
     listed: bool
     """The options say that there is one: nothing to find out."""
     tries: int = 0
@@ -71,7 +71,7 @@ class SubDevices:
         self._memory_name = f"behind-{options.name}"
         self._inverter = Device(0, "", "")  # until a scan tells
         self._serial: str | None = None
-        self._searches: list[_Search] = []
+        self._searches: list[_UnitSearch] = []
         self._readers: dict[_Place, DeviceReader] = {}
         self._quiet_until: dict[_Place, float] = {}
 
@@ -117,8 +117,8 @@ class SubDevices:
         if remembered is None:
             for kind, unit in ((one.kind, one.unit) for one in self._wanted):
                 usual = usual_units(kind, self._inverter, self._transport.name)
-                rows = [list(row) for row in usual] if unit is None else [[unit]]
-                self._searches.append(_Search(kind, rows, listed=unit is not None))
+                units = list(usual) if unit is None else [unit]
+                self._searches.append(_UnitSearch(kind, units, listed=unit is not None))
 
     async def _search(self, serial: str) -> None:
         """Find out once what there is; go on next time where contention leaves it open.
@@ -127,18 +127,16 @@ class SubDevices:
         """
         while self._searches:
             search = self._searches[0]
-            while search.rows:
-                while row := search.rows[0]:
-                    if not await self._look(search, row[0]):
-                        return
-                    del row[:1]
-                    search.tries = 0
-                del search.rows[: len(search.rows) if search.serials else 1]
+            while search.units:
+                if not await self._look(search, search.units[0]):
+                    return
+                del search.units[:1]
+                search.tries = 0
             del self._searches[0]
             if not self._searches:
                 self._remember(serial)
 
-    async def _look(self, search: _Search, unit: int) -> bool:
+    async def _look(self, search: _UnitSearch, unit: int) -> bool:
         """Look for a device on one unit; False if that has to be done again."""
         place = (search.kind, unit)
         if place in self._readers:
@@ -156,7 +154,7 @@ class SubDevices:
         except (errors.Refused, errors.WrongUnit):
             pass
         except errors.InverterError:
-            search.rows[0].clear()  # silence costs a whole timeout: further ones are not there
+            search.units.clear()  # silence costs a whole timeout: further units are not there
         else:
             if identity.serial not in search.serials:
                 search.serials.add(identity.serial)
@@ -165,7 +163,7 @@ class SubDevices:
                 log.info("Behind %s: %s %s", self._options.name, model, identity.serial)
             return True
         if unit >= FIRST_BATTERY:
-            search.rows[0].clear()  # they are numbered without gaps
+            search.units.clear()  # they are numbered without gaps
         return True
 
     def _reader(self, kind: SubDeviceKind, unit: int) -> DeviceReader:

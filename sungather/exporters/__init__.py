@@ -1,7 +1,7 @@
 """Where readings go.
 
 An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one group
-of options, its name in `_DELIVERING`, and a line each in `_enabled` and `_delivering` below.
+of options, its name in `_DELIVERING`, and a line in `_delivering` below.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from sungather.service import Service
 __all__ = ["Exporters", "open_exporters"]
 
 _DELIVERING = ("mqtt", "influxdb", "pvoutput")
-"""Exporters behind the outbox, by the names of their options."""
+"""Exporters that the outbox feeds, by the names of their options."""
 _FILE = "outbox.sqlite3"
 
 
@@ -149,12 +149,7 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
 
 def _enabled(configuration: Configuration) -> list[str]:
     """Names of the enabled exporters that deliver from the outbox."""
-    chosen = {
-        "mqtt": configuration.mqtt.enabled,
-        "influxdb": configuration.influxdb.enabled,
-        "pvoutput": configuration.pvoutput.enabled,
-    }
-    return [name for name in _DELIVERING if chosen[name]]
+    return [name for name in _DELIVERING if configuration.values[f"{name}.enabled"]]
 
 
 def problems(configuration: Configuration) -> list[str]:

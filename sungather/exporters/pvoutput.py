@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.delivery import DeliveryLoop, Sleep
-from sungather.exporters.pvoutput_answers import Refusal, refusal, results, whole_number
+from sungather.exporters.pvoutput_answers import UploadRefusal, refusal, results, whole_number
 from sungather.exporters.pvoutput_slots import (
     DAY_ENERGIES,
     LIFETIME_ENERGIES,
@@ -229,12 +229,12 @@ class Pvoutput(DeliveryLoop):
             await self._settle(records, results(answer.text))
             return
         what = refusal(answer.status, answer.text)
-        if what is Refusal.NO_DONATION and self._extended:
+        if what is UploadRefusal.NO_DONATION and self._extended:
             log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
             self._extended = {}
-        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION) and len(starts) == 1:
+        elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION) and len(starts) == 1:
             await self._give_up(starts, answer.text)
-        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION):
+        elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION):
             # One record can spoil a batch: find it.
             half = len(starts) // 2
             await self._upload_batch(starts[:half])
@@ -285,8 +285,8 @@ class Pvoutput(DeliveryLoop):
         answer = await self._post("getsystem", {})
         if answer.status != 200:
             what = refusal(answer.status, answer.text)
-            self._raise(Refusal.WAIT if what is Refusal.SET_ASIDE else what, answer)
-        # name, …, longitude, status interval; further sections behind semicolons
+            self._raise(UploadRefusal.WAIT if what is UploadRefusal.SET_ASIDE else what, answer)
+        # name, …, longitude, status interval; further sections after semicolons
         text = answer.text.partition(";")[0].rpartition(",")[2].strip()
         self._interval = int(text) if text in ("5", "10", "15") else 5
         await self._feed.ack([], notes={"interval": str(self._interval)})
@@ -307,9 +307,9 @@ class Pvoutput(DeliveryLoop):
         self._reset = float(whole_number(answer, "x-rate-limit-reset", round(self._reset)))
         return answer
 
-    def _raise(self, what: Refusal, answer: HttpAnswer) -> None:
+    def _raise(self, what: UploadRefusal, answer: HttpAnswer) -> None:
         said = f"PVOutput answered {answer.status}: {answer.text[:200].rstrip('.')}"
-        if what is Refusal.PERSON:
+        if what is UploadRefusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
         wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
         raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)

@@ -53,7 +53,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayHistory:
     """One local day of one inverter, or of several together."""
 
     day: date
@@ -163,7 +163,7 @@ class History:
                 last_success=self._clock.now(),
             )
 
-    async def day(self, inverters: Sequence[str], day: date) -> Day:
+    async def day(self, inverters: Sequence[str], day: date) -> DayHistory:
         """The samples of a local day; of several inverters what they did together."""
         start, end = self._bounds(day)
         try:
@@ -178,7 +178,7 @@ class History:
         nothing = dict[str, float]()
         slept = {name: ASLEEP if asleep else nothing for name, asleep in found.asleep.items()}
         counted = together(slept | energies, self._meter, "kWh")
-        return Day(day, start, end, STEP, found.samples, counted)
+        return DayHistory(day, start, end, STEP, found.samples, counted)
 
     def totals(self, inverter: str) -> dict[str, totals.Totals]:
         """Flow -> energies of one inverter, of the flows that it counts."""

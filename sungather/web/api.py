@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence, Set
-from dataclasses import asdict
 from datetime import datetime
 
-from sungather.history.service import Day
-from sungather.household import BATTERY_LEVEL, is_inverter
+from sungather import answers
+from sungather.history.service import DayHistory
+from sungather.household import BATTERY_LEVEL
 from sungather.reading import Reading, rfc3339
 from sungather.service import Health
 from sungather.site import Site
@@ -17,17 +17,13 @@ def now(readings: Sequence[Reading], moment: datetime, site: Site, stale: Set[st
 
     `stale` are the names of those whose reading is overdue.
     """
-    inverters = [reading for reading in readings if is_inverter(reading)]
+    inverters = [reading for reading in readings if reading.is_inverter]
     of = site.sources(reading.name for reading in inverters)
     powers = site.powers(inverters, stale)
     return _json(
         {
             "time": rfc3339(moment),
-            "inverters": [
-                reading.as_json()
-                | {"age_s": round(max(0.0, (moment - reading.time).total_seconds()), 1)}
-                for reading in readings
-            ],
+            "inverters": [answers.of_reading(reading, moment) for reading in readings],
             "sum": {_published(figure): amount for figure, amount in powers.items()},
             "sum_of": {_published(figure): of[figure] for figure in powers},
         }
@@ -38,7 +34,7 @@ def _published(figure: str) -> str:
     return figure if figure == BATTERY_LEVEL else f"{figure}_power"
 
 
-def history(day: Day, inverters: Sequence[str], timezone: str) -> bytes:
+def history(day: DayHistory, inverters: Sequence[str], timezone: str) -> bytes:
     """`/api/v1/history`: the means of a local day, null where nothing is known."""
     return _json(
         {
@@ -73,17 +69,11 @@ def health(readings: Sequence[Reading], services: Sequence[Health], moment: date
                     "state": str(reading.state),
                     "since": rfc3339(reading.since) if reading.since else None,
                     "time": rfc3339(reading.time),
-                    "error": {"class": reading.problem.kind, "message": reading.problem.message}
-                    if reading.problem
-                    else None,
+                    "error": answers.of_problem(reading.problem) if reading.problem else None,
                 }
                 for reading in readings
             ],
-            "services": [
-                asdict(service)
-                | {"last_success": rfc3339(service.last_success) if service.last_success else None}
-                for service in services
-            ],
+            "services": [answers.of_health(service) for service in services],
         }
     )
 

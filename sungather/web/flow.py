@@ -56,29 +56,17 @@ def sentence(flow: Flow) -> str:
     """What happens now, for everybody and for screen readers."""
     parts: list[str] = []
     if flow.pv is not None:
-        parts.append(
-            f"The sun gives {formats.power(flow.pv)}"
-            if flow.pv >= _IDLE
-            else "The sun gives nothing now"
-        )
+        given = formats.power(flow.pv) if flow.pv >= _IDLE else "nothing now"
+        parts.append(f"The sun gives {given}")
     if flow.house is not None:
         parts.append(f"the house uses {formats.power(flow.house)}")
-    battery = flow.battery
-    if battery is not None:
-        if battery > _IDLE:
-            parts.append(f"the battery gives {formats.power(battery)}")
-        elif battery < -_IDLE:
-            parts.append(f"the battery takes {formats.power(-battery)}")
-        else:
-            parts.append("the battery rests")
-    grid = flow.grid
-    if grid is not None:
-        if grid > _IDLE:
-            parts.append(f"{formats.power(grid)} come from the grid")
-        elif grid < -_IDLE:
-            parts.append(f"{formats.power(-grid)} go to the grid")
-        else:
-            parts.append("nothing comes from the grid")
+    for watts, forth, back, idle in (
+        (flow.battery, "the battery gives {}", "the battery takes {}", "the battery rests"),
+        (flow.grid, "{} come from the grid", "{} go to the grid", "nothing comes from the grid"),
+    ):
+        if watts is not None:
+            said = idle if abs(watts) <= _IDLE else forth if watts > 0 else back
+            parts.append(said.format(formats.power(abs(watts))))
     if not parts:
         return ""
     text = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 from sungather import control
 from sungather.outbox import Outbox, OutboxLimits
-from sungather.outbox.record import Row, body_of, milliseconds
+from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Reading
 from sungather.simulator import device_named, serve
@@ -230,7 +230,7 @@ def _store_queue(file: Path, owed_by: tuple[str, ...]) -> None:
     body = body_of(_full(datetime.now(UTC)))
     start = milliseconds(datetime.now(UTC) - timedelta(seconds=10 * QUEUE))
     rows = [
-        Row(n, "roof", "earlier", n * 10_000, start + n * 10_000, start + n * 10_000, body)
+        OutboxRow(n, "roof", "earlier", n * 10_000, start + n * 10_000, start + n * 10_000, body)
         for n in range(1, QUEUE + 1)
     ]
     store.write(Changes(rows, {name: Cursor(0) for name in owed_by}))

@@ -121,9 +121,9 @@ def measurements() -> str:
     return "\n".join(parts)
 
 
-def behind() -> str:
+def sub_devices() -> str:
     """Every row of the map of batteries and wall boxes."""
-    return table(_HEADER, (line.cells() for line in _lines(read_rows("behind"))))
+    return table(_HEADER, (line.cells() for line in _lines(read_rows("sub_devices"))))
 
 
 def models() -> str:

@@ -11,8 +11,6 @@ from sungather.options.devices import SubDeviceKind, WantedDevice, wanted_device
 from sungather.reading import Path
 from sungather.registers.models import model_named
 
-LAN = (200, 201, 202, 203)
-
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
@@ -55,19 +53,19 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("model", "path", "connection", "batteries", "chargers"),
     [
-        ("SH10RT", Path.CABLE, "modbus", (LAN,), ()),
-        ("SH10RT", Path.DONGLE, "modbus", ((2, *LAN),), ((3,),)),
-        ("SH10RT", Path.DONGLE, "http", ((2, *LAN),), ((3,),)),
-        ("SH5.0RS", Path.UNKNOWN, "modbus", (LAN, (2,)), ((3,),)),
-        ("SG10RT", Path.UNKNOWN, "modbus", (), ((3,),)),
+        ("SH10RT", Path.CABLE, "modbus", (200, 201, 202, 203), ()),
+        ("SH10RT", Path.DONGLE, "modbus", (2, 200, 201, 202, 203), (3,)),
+        ("SH10RT", Path.DONGLE, "http", (2, 200, 201, 202, 203), (3,)),
+        ("SH5.0RS", Path.UNKNOWN, "modbus", (200, 201, 202, 203), (3,)),
+        ("SG10RT", Path.UNKNOWN, "modbus", (), (3,)),
     ],
 )
 def test_devices_are_looked_for_only_where_they_can_be(
     model: str,
     path: Path,
     connection: str,
-    batteries: tuple[tuple[int, ...], ...],
-    chargers: tuple[tuple[int, ...], ...],
+    batteries: tuple[int, ...],
+    chargers: tuple[int, ...],
 ) -> None:
     inverter = replace(model_named(model), path=path)
     assert usual_units(SubDeviceKind.BATTERY, inverter, connection) == batteries

@@ -20,8 +20,8 @@ from sungather.registers import Block
 from sungather.registers.derive import Derivation
 from sungather.registers.models import model_named
 from sungather.simulator import LivingDevice, device_named
-from sungather.simulator.behind import battery
 from sungather.simulator.device import SimulatedDevice
+from sungather.simulator.sub_devices import battery
 from sungather.storage import Storage
 from tests.plain_values import fresh
 

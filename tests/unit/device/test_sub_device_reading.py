@@ -18,7 +18,7 @@ from sungather.device.sub_devices import PAUSE
 from sungather.reading import Reading, State
 from sungather.registers import Block
 from sungather.simulator import LivingDevice, device_named
-from sungather.simulator.behind import battery
+from sungather.simulator.sub_devices import battery
 from tests.plain_values import fresh
 
 
