@@ -108,6 +108,8 @@ class Reading:
     path: Path = Path.UNKNOWN
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """By published name. A name that is absent is not in here."""
+    impossible: tuple[str, ...] = ()
+    """Names whose value this scan read and left out, since it cannot be."""
     absent: tuple[str, ...] = ()
     """Names that the model has, but the device marks as not available."""
     refused: tuple[Refusal, ...] = ()

@@ -131,16 +131,12 @@ def register(
 
 
 def inverter_on(
-    transport: ScriptedTransport,
-    storage: Path,
-    time: ManualClock,
-    alone: bool = True,
-    **options: Any,
+    transport: ScriptedTransport, storage: Path, time: ManualClock, **options: Any
 ) -> Inverter:
     """The reader of what answers on unit 1, as after a start."""
     chosen = replace(OPTIONS, **options)
     zone = ZoneInfo("Europe/Berlin")
-    return Inverter(chosen, transport, storage_in(storage), zone, time.clock, alone)
+    return Inverter(chosen, transport, storage_in(storage), zone, time.clock)
 
 
 def sub_devices_on(

@@ -41,16 +41,18 @@ def pollers(
     clock = clock or Clock()
     storage = Storage(configuration.state_directory)
     found: list[Poller] = []
-    alone = len(configuration.inverters) == 1
 
     def today() -> date:
         return clock.now().astimezone(configuration.timezone).date()
 
     for options in configuration.inverters:
         transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"), today)
-        inverter = Inverter(options, transport, storage, configuration.timezone, clock, alone)
+        inverter = Inverter(options, transport, storage, configuration.timezone, clock)
         sub_devices = SubDevices(options, transport, storage, clock)
         found.append(Poller(inverter, sub_devices, services, clock))
+    inverters = [poller.inverter for poller in found]
+    for inverter in inverters:
+        inverter.others = [other for other in inverters if other is not inverter]
     return found
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import statistics
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -42,9 +43,7 @@ class Inverter(DeviceReader):
         storage: Storage,
         timezone: ZoneInfo,
         clock: Clock,
-        alone: bool = True,
     ) -> None:
-        """`alone`: no other inverter of the site may feed in behind this one's meter."""
         identify = partial(
             identify_inverter,
             transport=transport.name,
@@ -59,7 +58,8 @@ class Inverter(DeviceReader):
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
-        self._alone = alone
+        self.others: Sequence[DeviceReader] = ()
+        """The other inverters of the site."""
 
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
@@ -160,7 +160,12 @@ class Inverter(DeviceReader):
         if zeros and (self._night is None or self._night.resting):
             return Judgement(State.ASLEEP, _SLEEPS)
         derived = self._derivation.step(
-            said, device, self._clock.now(), self._clock.monotonic(), alone=self._alone
+            said,
+            device,
+            self._clock.now(),
+            self._clock.monotonic(),
+            fresh,
+            self._others_kw(),
         )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
@@ -171,11 +176,21 @@ class Inverter(DeviceReader):
             self._night = night
             self._remember()
         units = session.units() | derived.units
+        impossible = tuple(sorted(derived.impossible & fresh))
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
         problem = None
         if derived.meter_problem:
             problem = Problem(errors.MeterWrong.kind, derived.meter_problem)
-        return Judgement(State.OK, problem, measured(values, units, fresh))
+        return Judgement(State.OK, problem, measured(values, units, fresh), impossible)
+
+    def _others_kw(self) -> float | None:
+        """Nominal power of the other inverters of the site; None if one is not known yet."""
+        total = 0.0
+        for other in self.others:
+            if other.device is None or other.device.nominal_kw is None:
+                return None
+            total += other.device.nominal_kw
+        return total
 
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()

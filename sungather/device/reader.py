@@ -27,6 +27,8 @@ class Judgement:
     state: State
     problem: Problem | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
+    impossible: tuple[str, ...] = ()
+    """Names whose value this scan read and left out, since it cannot be."""
 
 
 class DeviceReader:
@@ -132,6 +134,7 @@ class DeviceReader:
             transport=self._transport.name,
             path=device.path if device else Path.UNKNOWN,
             measurements=judgement.measurements,
+            impossible=judgement.impossible,
             absent=known.absent() if known else (),
             refused=known.refusals() if known else (),
             requests=requests,

@@ -18,7 +18,7 @@ from sungather import household
 from sungather.clock import Clock
 from sungather.history import totals
 from sungather.history.samples import sums
-from sungather.history.store import STEP, Fault, HistoryFile, Sample
+from sungather.history.store import STEP, Fault, HistoryFile, Prune, Sample
 from sungather.reading import Reading, State
 from sungather.service import Health
 from sungather.site import ASLEEP, AUTO, together
@@ -143,7 +143,7 @@ class History:
         ended, self._ended = self._ended, []
         rows = {key: bucket.sample() for key, bucket in buckets.items()}
         accounts = [*ended, *((key, replace(self._accounts[key])) for key in changed)]
-        prune = self._prune_before()
+        prune = self._prune()
         try:
             await self._worker.call(
                 self._file.write, rows, accounts, [self._faults[key] for key in faults], prune
@@ -267,14 +267,15 @@ class History:
         self._health = replace(self._health, dropped=self._health.dropped + max(0, surplus))
         self._buckets = buckets
 
-    def _prune_before(self) -> int | None:
+    def _prune(self) -> Prune | None:
         today = self.today()
         if self._pruned == today:
             return None
-        self._pruned = today
-        return int((self._clock.now() - timedelta(days=self._keep_days)).timestamp())
+        self._pruned, now = today, int(self._clock.now().timestamp())
+        return Prune(now - self._keep_days * 86400, now)
 
     async def _open(self) -> bool:
+        self._file.today = self.today()
         try:
             await self._worker.call(self._file.open)
         except (sqlite3.Error, OSError) as error:

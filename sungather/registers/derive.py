@@ -10,10 +10,11 @@ SunGather's derived names are kept: `run_state` (ON or OFF), `export_to_grid`, `
 local time from which these two count: midnight, or when counting began in the middle of a day.
 Its `timestamp` is the time of the reading itself.
 
-Some values of the inverter are corrected or withheld on the way, see `counters.py`.
+Some values of the inverter are corrected or withheld on the way, see `plausibility.py`,
+`counters.py` and `device_day.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from math import isfinite
@@ -23,8 +24,18 @@ from zoneinfo import ZoneInfo
 from sungather.household import FLOWS, error_of, house_of
 from sungather.reading import Value
 from sungather.registers.counter_state import Memory
-from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
+from sungather.registers.counters import (
+    DAY,
+    Day,
+    Integral,
+    Rising,
+    Stopwatch,
+    Today,
+    Total,
+    Verdict,
+)
 from sungather.registers.device import Device
+from sungather.registers.plausibility import Bounds, bounds, impossible_powers
 from sungather.registers.powers import Powers, off_grid, powers
 from sungather.registers.stuck_meter import MeterWatch
 
@@ -64,6 +75,8 @@ _HYBRID_COUNTERS = {
     "battery_charge": "daily_charge_energy",
     "battery_discharge": "daily_battery_discharge_energy",
 }
+CLOCK = "device_clock"
+"""Published name of the device's own clock."""
 _OPERATING = frozenset(
     {"microgrid operation", "open loop", "emergency charging", "off-grid charge"}
 )
@@ -80,6 +93,8 @@ class Derived:
     """Units of the new names."""
     rejected: set[str] = field(default_factory=set[str])
     """The inverter's own names whose value is not to be believed this time: absent."""
+    impossible: set[str] = field(default_factory=set[str])
+    """Those of them that no such inverter can show, or that cannot follow what it showed."""
     notes: list[str] = field(default_factory=list[str])
     """For the log: one sentence at the beginning of each oddity, none while it lasts."""
     meter_problem: str = ""
@@ -98,6 +113,11 @@ class Derivation:
         self._meter = MeterWatch()
         self._complained = ""
         """The local day on which the log was told of the meter."""
+        self._monotonic: float | None = None
+        self._beyond: set[str] = set()
+        """Powers that were impossible in the reading before."""
+        self._silent: set[str] = set()
+        """Counters that did not count in the reading before."""
         self._day_of = Day("", 0.0)
         self._day_ends = 0.0
 
@@ -120,28 +140,34 @@ class Derivation:
         device: Device,
         now: datetime,
         monotonic: float,
-        *,
-        alone: bool = True,
+        fresh: Set[str] | None = None,
+        others_kw: float | None = 0.0,
     ) -> Derived:
         """Derive from the values of one reading.
 
         `now` is the UTC time of the reading, `monotonic` are seconds on a clock that is never
-        set; only its differences count. `alone`: no other inverter of the site may feed in
-        behind this one's meter.
+        set; only its differences count. `fresh` are the names that were read just now (None:
+        all), `others_kw` is the nominal power of the site's other inverters, None if not known.
         """
         at, day = now.timestamp(), self._day(now)
         derived = Derived()
         said = {name: value for name, value in values.items() if _is_number(value)}
+        fresh = values.keys() if fresh is None else fresh
+        self._go_on(values, at, monotonic, fresh)
+        limits = bounds(device, others_kw)
         derived.rejected |= self._meter.frozen(said, device, monotonic)
-        self._judge_totals(said, at, day, derived)
-        self._correct_todays(said, at, day, derived)
+        self._judge_powers(said, limits, derived)
+        self._judge_totals(said, at, day, derived, fresh, limits)
+        self._judge_todays(said, at, day, derived, fresh, limits)
+        derived.rejected |= derived.impossible
         for name in derived.rejected:
             del said[name]
         found = powers(
             said, device, without_grid=off_grid(values), doubted=frozenset(derived.rejected)
         )
-        self._judge_house(found, day, derived, alone)
+        self._judge_house(found, day, derived, alone=others_kw == 0)
         power = {f"{flow}_power": watts for flow, watts in found.flows.items()}
+        self._drop_silent(said, power, derived)
         energies = self._energies(said, device, day)
         grid = self._to_and_from_grid(said, power, at, day, monotonic)
         derived.values |= power | energies | grid
@@ -160,48 +186,134 @@ class Derivation:
             self._day_ends = end.timestamp()
         return self._day_of
 
-    def _judge_totals(
-        self, said: Mapping[str, float], at: float, day: Day, derived: Derived
+    def _go_on(
+        self, values: Mapping[str, Value], at: float, monotonic: float, fresh: Set[str]
     ) -> None:
+        """Advance the time line, and see what the clocks tell."""
+        memory, before = self._memory, self._monotonic
+        passed = None if before is None else monotonic - before
+        self._monotonic = monotonic
+        if memory.time_line.advance(at, passed):
+            memory.device_day.clock_was_set()
+        if CLOCK in values and CLOCK in fresh:
+            memory.device_day.read_clock(values[CLOCK], memory.time_line.moment)
+
+    def _judge_powers(self, said: Mapping[str, float], limits: Bounds, derived: Derived) -> None:
+        beyond = impossible_powers(said, limits)
+        derived.impossible |= beyond
+        derived.notes += [
+            f"{name} is {said[name]:.0f}, more than can be; the value is left out."
+            for name in sorted(beyond - self._beyond)
+        ]
+        self._beyond = beyond
+
+    def _judge_totals(
+        self,
+        said: Mapping[str, float],
+        at: float,
+        day: Day,
+        derived: Derived,
+        fresh: Set[str],
+        limits: Bounds,
+    ) -> None:
+        moment, totals = self._memory.time_line.moment, self._memory.totals
         for name in _TOTALS:
             if (value := said.get(name)) is None:
                 continue
-            totals = self._memory.totals
             total = totals.get(name) or totals.setdefault(name, Total())
-            last = total.last
-            verdict = total.enter(value, at, day)
-            if verdict in (Verdict.DOUBTED, Verdict.STILL_DOUBTED):
-                derived.rejected.add(name)
-            if verdict is Verdict.DOUBTED:
-                derived.notes.append(
-                    f"{name} fell from {last} to {value} kWh; the value is left out until it is "
-                    "back, or has stayed for ten minutes."
-                )
-            elif verdict is Verdict.RESET:
-                derived.notes.append(f"{name} has begun anew: it went from {last} to {value} kWh.")
-
-    def _correct_todays(
-        self, said: dict[str, float], at: float, day: Day, derived: Derived
-    ) -> None:
-        todays = self._memory.todays
-        for name, total_name in TOTAL_OF.items():
-            if name not in said:
+            if total.doubts and name not in fresh:
+                derived.impossible.add(name)
                 continue
-            today = todays.get(name) or todays.setdefault(name, Today())
-            total_read = total_name in said and total_name not in derived.rejected
-            total = self._memory.totals[total_name] if total_read else None
-            was_stuck = today.stuck
-            energy = today.enter(said[name], at, day, total)
+            last = total.last
+            verdict = total.enter(value, at, day, moment, limits.of_energy(name))
+            if verdict is Verdict.RESET:
+                derived.notes.append(f"{name} has begun anew: it went from {last} to {value} kWh.")
+            else:
+                _doubt(name, last, value, verdict, derived)
+
+    def _judge_todays(
+        self,
+        said: dict[str, float],
+        at: float,
+        day: Day,
+        derived: Derived,
+        fresh: Set[str],
+        limits: Bounds,
+    ) -> None:
+        """Judge the counters of today, then whether they are today's."""
+        memory, moment = self._memory, self._memory.time_line.moment
+        read = [name for name in TOTAL_OF if name in said]
+        for name in read:
+            today = memory.todays.get(name) or memory.todays.setdefault(name, Today())
+            if today.doubts and name not in fresh:
+                derived.impossible.add(name)
+                continue
+            last, was_stuck, total_name = today.last, today.stuck, TOTAL_OF[name]
+            doubted = total_name in derived.impossible
+            total = None if doubted else said.get(total_name)
+            verdict = today.enter(
+                said[name], at, day, total, moment, limits.of_energy(name), doubted
+            )
+            _doubt(name, last, said[name], verdict, derived)
+            if verdict is Verdict.RESET:
+                memory.device_day.was_reset(moment, at, day)
+                memory.rising.pop("today", None)
+            elif last is not None and today.last is not None and today.last > last:
+                memory.device_day.moved(moment)
             if today.stuck and not was_stuck:
                 derived.notes.append(
                     f"{name} stays 0 while {total_name} moves; today's energy is taken from that."
                 )
-            if energy is None:
-                derived.rejected.add(name)
-            elif energy != said[name]:
-                said[name] = derived.values[name] = energy
+        for name in read:
+            if name not in derived.impossible:
+                self._publish_today(name, said, at, day, derived)
 
-    def _judge_house(self, found: Powers, day: Day, derived: Derived, alone: bool) -> None:
+    def _publish_today(
+        self, name: str, said: dict[str, float], at: float, day: Day, derived: Derived
+    ) -> None:
+        memory, today = self._memory, self._memory.todays[name]
+        if today.stuck:
+            total = memory.totals.get(TOTAL_OF[name])
+            moved = total.today() if total is not None and total.whole else None
+            if moved is None or TOTAL_OF[name] in derived.impossible or TOTAL_OF[name] not in said:
+                derived.rejected.add(name)
+            else:
+                said[name] = derived.values[name] = moved
+            return
+        over = memory.device_day.is_yesterdays(today, memory.time_line.moment, at, day)
+        if over is None:
+            derived.rejected.add(name)
+        elif over:
+            today.stale = today.stale or today.previous
+            said[name] = derived.values[name] = round(said[name] - today.stale, 3)
+        else:
+            today.stale = 0.0
+
+    def _drop_silent(
+        self, said: dict[str, float], power: Mapping[str, float], derived: Derived
+    ) -> None:
+        """Leave out counters of the grid that stay 0 though its power should have moved them."""
+        silent: set[str] = set()
+        for _, flow, name in _TO_AND_FROM_GRID:
+            today = self._memory.todays.get(name)
+            if today is None or name not in said:
+                continue
+            total_name = TOTAL_OF[name]
+            never = said[name] == 0 and said.get(total_name) == 0
+            if never and power.get(f"{flow}_power") and _generated(said) >= _LONG_IN_USE:
+                today.missing(_LONG_IN_USE)
+            if today.silent and not today.stuck:
+                if name not in self._silent:
+                    derived.notes.append(
+                        f"{name} stays 0 though power flows; today's energy is counted from power."
+                    )
+                silent.add(name)
+                for each in (name, total_name):
+                    if said.pop(each, None) is not None:
+                        derived.rejected.add(each)
+        self._silent = silent
+
+    def _judge_house(self, found: Powers, day: Day, derived: Derived, *, alone: bool) -> None:
         if found.false_load:
             derived.rejected.add(found.false_load)
         if (house := found.negative_house) is None or not alone:
@@ -232,12 +344,19 @@ class Derivation:
 
     def _today(self, counter: str, said: Mapping[str, float]) -> float | None:
         """The inverter's counter of today, or the part of its lifetime counter that is today's."""
-        if counter in said:
-            return said[counter]
+        if counter in said or self._has_of_today(counter):
+            return said.get(counter)
         total = self._memory.totals.get(TOTAL_OF[counter])
         if total is None or TOTAL_OF[counter] not in said or not total.whole:
             return None
         return total.today()
+
+    def _has_of_today(self, counter: str) -> bool:
+        """Whether the inverter has this counter of today, and it counts."""
+        memory, today = self._memory, self._memory.todays.get(counter)
+        if today is None or today.stuck or today.silent:
+            return False
+        return memory.time_line.moment - today.moment < DAY
 
     def _to_and_from_grid(
         self,
@@ -257,9 +376,12 @@ class Derivation:
             if watts is not None:
                 derived[name] = self._before[name] = watts
                 integral = self._memory.integrals.setdefault(name, Integral())
+                counted = integral.kwh if integral.date == day.date else 0.0
                 integral.enter(watts, before, seconds, at, day)
-            if (counted := self._counted_today(name, counter, said, day)) is not None:
-                derived[f"daily_{name}"], since = counted
+                if (today := self._memory.todays.get(counter)) is not None:
+                    today.missing(integral.kwh - counted)
+            if (found := self._counted_today(name, counter, said, at, day)) is not None:
+                derived[f"daily_{name}"], since = found
                 counted_from.append(since)
         if counted_from:
             since = datetime.fromtimestamp(max(counted_from), self._timezone)
@@ -267,7 +389,7 @@ class Derivation:
         return derived
 
     def _counted_today(
-        self, name: str, counter: str, said: Mapping[str, float], day: Day
+        self, name: str, counter: str, said: Mapping[str, float], at: float, day: Day
     ) -> tuple[float, float] | None:
         """Energy of today, and since when (UTC seconds) it counts.
 
@@ -275,13 +397,19 @@ class Derivation:
         inverter that has counters is not integrated when they are missing once: the figure would
         jump.
         """
+        memory = self._memory
         if counter in said:
-            return said[counter], day.began
-        total = self._memory.totals.get(TOTAL_OF[counter])
-        if total is not None and TOTAL_OF[counter] in said:
-            return total.today() or 0.0, total.since
-        if total is not None or counter in self._memory.todays:
-            return None
+            own = memory.device_day
+            since = at - (memory.time_line.moment - own.reset) if own.own and own.reset else None
+            return said[counter], day.began if since is None else since
+        today, total = memory.todays.get(counter), memory.totals.get(TOTAL_OF[counter])
+        if today is None or not today.silent:
+            if self._has_of_today(counter):
+                return None
+            if total is not None and TOTAL_OF[counter] in said:
+                return total.today() or 0.0, total.since
+            if total is not None or today is not None:
+                return None
         integral = self._memory.integrals.get(name)
         if integral is None or integral.date != day.date:
             return None
@@ -289,6 +417,8 @@ class Derivation:
 
 
 _TOTALS = tuple(sorted(TOTAL_OF.values()))
+_LONG_IN_USE = 100.0
+"""kWh: an inverter that generated so much has had to do with the grid."""
 
 _TO_AND_FROM_GRID = (
     ("export_to_grid", "grid_export", "daily_export_energy"),
@@ -303,6 +433,27 @@ def _meter_problem(watts: float) -> str:
         "Check that the meter is at the grid connection and its current transformers point the "
         "right way. If another inverter feeds in behind the same meter, read that one as well."
     )
+
+
+def _doubt(
+    name: str, last: float | None, value: float, verdict: Verdict, derived: Derived
+) -> None:
+    """Leave out a counter's sample that cannot follow the last one; said once."""
+    if verdict not in (Verdict.DOUBTED, Verdict.STILL_DOUBTED):
+        return
+    derived.impossible.add(name)
+    fell = last is not None and value < last
+    if verdict is Verdict.DOUBTED and (name in _TOTALS or not fell):
+        went = "fell" if fell else "rose"
+        derived.notes.append(
+            f"{name} {went} from {last} to {value} kWh; the value is left out until it is "
+            "back, or has stayed."
+        )
+
+
+def _generated(said: Mapping[str, float]) -> float:
+    """What the inverter has generated in its life, kWh."""
+    return max(said.get("total_pv_generation", 0.0), said.get("total_power_yields", 0.0))
 
 
 def run_state(values: Mapping[str, Value]) -> str | None:

@@ -55,6 +55,7 @@ _OWN: Final = {
     "requests": ("counter", "Requests sent."),
     "scans": ("counter", "Scans by what came of them."),
     "errors": ("counter", "Failed scans by class."),
+    "impossible_values": ("counter", "Values that were left out, since they cannot be."),
     "last_success_timestamp_seconds": ("gauge", "When the last reading was taken."),
     "service_state": ("gauge", "1 for the state that an exporter, or another service, is in."),
     "service_queue_readings": ("gauge", "Readings that wait for delivery."),
@@ -88,6 +89,7 @@ class _Counts:
 
     scans: Counter[str] = field(default_factory=Counter[str])
     errors: Counter[str] = field(default_factory=Counter[str])
+    impossible: Counter[str] = field(default_factory=Counter[str])
     requests: int = 0
     last_success: float | None = None
 
@@ -105,6 +107,7 @@ class Metrics:
         counts = self._counts.setdefault(reading.name, _Counts())
         counts.scans[str(reading.state)] += 1
         counts.requests += reading.requests
+        counts.impossible.update(reading.impossible)
         if reading.problem is not None and reading.state is not State.ASLEEP:
             counts.errors[reading.problem.kind] += 1
         if reading.state is State.OK:
@@ -138,6 +141,8 @@ class Metrics:
             families.own("scans", (*name, ("state", state)), count)
         for kind, count in counts.errors.items():
             families.own("errors", (*name, ("class", kind)), count)
+        for published, count in counts.impossible.items():
+            families.own("impossible_values", (*name, ("value", published)), count)
         if counts.last_success is not None:
             families.own("last_success_timestamp_seconds", name, counts.last_success)
 

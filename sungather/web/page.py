@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from sungather import household
 from sungather.history.totals import Energy, Totals, add
-from sungather.reading import State, rfc3339
+from sungather.reading import Reading, State, rfc3339
 from sungather.site import BATTERY, GRID
 from sungather.web import details, energy, flow, formats, lists
 from sungather.web.flow import Flow
@@ -227,16 +227,20 @@ def _counted(model: PageModel) -> dict[str, Totals]:
 
 
 def _trust_the_inverter(rows: dict[str, Totals], model: PageModel) -> None:
-    """Where the history is younger than the month: the inverter's own figure for solar energy."""
+    """Where the history is younger than a period: the inverter's own figures for solar energy."""
     reading, pv = model.one, rows.get("pv")
-    if reading is None or pv is None or (pv.month is not None and pv.month.since is None):
-        return
+    if reading is not None and pv is not None:
+        rows["pv"] = energy.with_months(
+            pv, _own_months(reading, model.today), model.today, reading.time
+        )
+
+
+def _own_months(reading: Reading, today: date) -> list[float | None]:
+    """Solar energy of the months of this year, up to this one, as the inverter counts it."""
     months = reading.value("monthly_pv_energy_yields")
-    own = reading.number("monthly_power_yields")
     if isinstance(months, list) and len(months) == 12:
-        own = months[model.today.month - 1]
-    if own is not None:
-        rows["pv"] = replace(pv, month=Energy(own, None, reading.time))
+        return months[: today.month]
+    return [*[None] * (today.month - 1), reading.number("monthly_power_yields")]
 
 
 def _as_of(model: PageModel) -> str:

@@ -186,6 +186,10 @@ def metrics() -> str:
     found["sungather_errors_total"] = [
         code("sungather_errors_total"), "counter", "name, class", "Failed scans by class.",
     ]  # fmt: skip
+    found["sungather_impossible_values_total"] = [
+        code("sungather_impossible_values_total"), "counter", "name, value",
+        "Values that were left out, since they cannot be.",
+    ]  # fmt: skip
     own = {name for name in found if "Published as" not in found[name][3]}
     header = ["Metric", "Type", "Labels", "Meaning"]
     return (
