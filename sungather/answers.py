@@ -5,8 +5,9 @@ command that runs without a daemon.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sungather import errors
 from sungather.reading import Problem, Reading, State, Value, rfc3339
@@ -29,17 +30,22 @@ class RefusalAnswer(BlockAnswer):
     reason: str
 
 
-class ReadingAnswer(TypedDict):
-    """One reading, an element of "inverters" or "devices"; see `Reading`."""
+class DeviceAnswer(TypedDict):
+    """Which device an answer is about, as far as that is known, and how it is read."""
 
     name: str
-    state: str
     model: str
-    family: str
     serial: str
-    firmware: Mapping[str, str]
     transport: str
     path: str
+
+
+class ReadingAnswer(DeviceAnswer):
+    """One reading, an element of "inverters" or "devices"; see `Reading`."""
+
+    state: str
+    family: str
+    firmware: Mapping[str, str]
     time: str
     values: Mapping[str, Value]
     units: Mapping[str, str]
@@ -90,16 +96,11 @@ class AdviceAnswer(TypedDict):
     why: str
 
 
-class ConnectionAnswer(TypedDict):
+class ConnectionAnswer(DeviceAnswer):
     """What came of the connection to one inverter."""
 
-    name: str
     success: bool
     latency_ms: LatencyAnswer | None
-    transport: str
-    path: str
-    model: str
-    serial: str
     best: AdviceAnswer | None
     warning: ErrorAnswer | None
     error: ErrorAnswer | None
@@ -111,21 +112,16 @@ class ConnectionsAnswer(TypedDict):
     inverters: Sequence[ConnectionAnswer]
 
 
-class InverterAnswer(TypedDict):
+class InverterAnswer(DeviceAnswer):
     """What one inverter says of itself; None is not known."""
 
-    name: str
     state: str
-    model: str
     family: str
     nominal_power_kw: float | None
     phases: int | None
     mppt_count: int | None
-    serial: str
     firmware: Mapping[str, str]
     battery: bool | None
-    transport: str
-    path: str
     error: NotRequired[ErrorAnswer]
 
 
@@ -259,10 +255,7 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
         "values": reading.values,
         "units": {name: one.unit for name, one in reading.measurements.items() if one.unit},
         "absent": list(reading.absent),
-        "refused": [
-            {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}
-            for r in reading.refused
-        ],
+        "refused": [RefusalAnswer(**asdict(one)) for one in reading.refused],
         "requests": reading.requests,
         "duration_ms": round(reading.duration_ms, 1),
     }
@@ -285,13 +278,6 @@ def of_problem(problem: Problem) -> ErrorAnswer:
 def of_health(health: Health) -> HealthAnswer:
     """How one service is doing."""
     success = health.last_success
-    return {
-        "name": health.name,
-        "state": health.state,
-        "message": health.message,
-        "queue": health.queue,
-        "delivered": health.delivered,
-        "rejected": health.rejected,
-        "dropped": health.dropped,
-        "last_success": rfc3339(success) if success else None,
-    }
+    said: dict[str, Any] = asdict(health)
+    said["last_success"] = rfc3339(success) if success else None
+    return HealthAnswer(**said)

@@ -8,18 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from sungather import household
-from sungather.answers import (
-    BlockAnswer,
-    ConfigurationAnswer,
-    ConnectionsAnswer,
-    DiscoveryAnswer,
-    InvertersAnswer,
-    OptionsAnswer,
-    ReadingAnswer,
-    ReadingsAnswer,
-    RegistersAnswer,
-)
+from sungather import answers, household
 from sungather.options.file import parse
 from sungather.options.values import text_of
 from sungather.privileges import in_snap, instance
@@ -45,7 +34,7 @@ def show(command: str, answer: Mapping[str, object]) -> None:
         console.print(part)
 
 
-def reading(one: ReadingAnswer) -> RenderableType:
+def reading(one: answers.ReadingAnswer) -> RenderableType:
     """One inverter's reading: a headline, the values, and what is missing."""
     parts: list[RenderableType] = [_headline(one)]
     if "error" in one:
@@ -71,7 +60,7 @@ def summary(one: Reading) -> Text:
     return Text(f"{moment}  {one.name} {one.state}  {', '.join(figures)}")
 
 
-def _headline(one: ReadingAnswer) -> Text:
+def _headline(one: answers.ReadingAnswer) -> Text:
     state, path = one["state"], one["path"]
     text = Text.assemble((one["name"], "bold"), "  ", (state, STATE_COLOURS.get(state, "")), "  ")
     facts = [
@@ -103,12 +92,12 @@ def _value(value: Value) -> str:
     return f"{value:,}".replace(",", " ") if isinstance(value, int | float) else str(value)
 
 
-def _span(block: BlockAnswer) -> str:
+def _span(block: answers.BlockAnswer) -> str:
     start, count = block["start"], block["count"]
     return f"{start}" if count == 1 else f"{start}–{start + count - 1}"
 
 
-def _readings(answer: ReadingsAnswer) -> list[RenderableType]:
+def _readings(answer: answers.ReadingsAnswer) -> list[RenderableType]:
     devices = answer.get("devices", ())
     parts: list[RenderableType] = [reading(one) for one in (*answer["inverters"], *devices)]
     if exporters := answer.get("exporters"):
@@ -120,7 +109,7 @@ def _readings(answer: ReadingsAnswer) -> list[RenderableType]:
     return parts
 
 
-def _test(answer: ConnectionsAnswer) -> list[RenderableType]:
+def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
         name = (one["name"], "bold")
@@ -141,7 +130,7 @@ def _test(answer: ConnectionsAnswer) -> list[RenderableType]:
     return parts
 
 
-def _info(answer: InvertersAnswer) -> list[RenderableType]:
+def _info(answer: answers.InvertersAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -155,7 +144,7 @@ def _info(answer: InvertersAnswer) -> list[RenderableType]:
     return parts
 
 
-def _discovered(answer: DiscoveryAnswer) -> list[RenderableType]:
+def _discovered(answer: answers.DiscoveryAnswer) -> list[RenderableType]:
     if not answer["found"]:
         where = ", ".join(answer["networks"]) or "no private network"
         return [
@@ -176,14 +165,14 @@ def _discovered(answer: DiscoveryAnswer) -> list[RenderableType]:
     return [table, Text("\nOptions to paste:\n", style="bold"), Text(answer["options"])]
 
 
-def _configuration(answer: ConfigurationAnswer) -> list[RenderableType]:
+def _configuration(answer: answers.ConfigurationAnswer) -> list[RenderableType]:
     table = Table("option", "value", box=None, pad_edge=False)
     for key, value in answer["options"].items():
         table.add_row(key, text_of(value))
     return [table, Text("The options are right.", style="green")]
 
 
-def _map(answer: RegistersAnswer) -> list[RenderableType]:
+def _map(answer: answers.RegistersAnswer) -> list[RenderableType]:
     table = Table(
         "space",
         Column("register", no_wrap=True),
@@ -210,7 +199,7 @@ def _map(answer: RegistersAnswer) -> list[RenderableType]:
     ]
 
 
-def _options(answer: OptionsAnswer) -> list[RenderableType]:
+def _options(answer: answers.OptionsAnswer) -> list[RenderableType]:
     table = Table("option", "takes", "default", "meaning", box=None, pad_edge=False)
     for row in answer["options"]:
         table.add_row(row["key"], row["takes"], row["default"], row["help"])

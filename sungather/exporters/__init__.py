@@ -11,7 +11,7 @@ from sungather.clock import Clock
 from sungather.errors import OptionsError
 from sungather.options.configuration import Configuration
 from sungather.options.table import InfluxdbOptions, MqttOptions
-from sungather.outbox import Feed, Outbox, OutboxLimits
+from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits
 from sungather.reading import Reading
 from sungather.service import Service
 
@@ -62,10 +62,10 @@ class Exporters:
         if self._outbox is not None:
             await self._outbox.flush()
 
-    async def close(self) -> None:
-        """Write down what is still owed, within two seconds. Call it after the services ended."""
+    async def close(self, within: float = CLOSE_WITHIN) -> None:
+        """Write down what is still owed, within so many seconds, after the services ended."""
         if self._outbox is not None:
-            await self._outbox.close()
+            await self._outbox.close(within)
 
 
 async def open_exporters(

@@ -13,8 +13,6 @@ from sungather import __version__
 from sungather.household import BATTERY_LEVEL, FLOWS, POWERS
 from sungather.reading import Reading, Value
 
-MINIMUM_VERSION = "2024.12"
-
 HOUSEHOLD = frozenset(
     {
         BATTERY_LEVEL,
@@ -100,17 +98,14 @@ def entity(name: str, unit: str, value: Value) -> dict[str, object]:
     if isinstance(value, str):
         return found | {"entity_category": "diagnostic"}
     sort = _sort(name, unit)
-    if sort.device_class is not None:
-        found["device_class"] = sort.device_class
-    if unit:
-        found["unit_of_measurement"] = unit
-    if sort.state_class is not None:
-        found["state_class"] = sort.state_class
-    if sort.precision is not None:
-        found["suggested_display_precision"] = sort.precision
-    if not _in_the_foreground(name, sort):
-        found["entity_category"] = "diagnostic"
-    return found
+    found |= {
+        "device_class": sort.device_class,
+        "unit_of_measurement": unit or None,
+        "state_class": sort.state_class,
+        "suggested_display_precision": sort.precision,
+        "entity_category": None if _in_the_foreground(name, sort) else "diagnostic",
+    }
+    return {key: said for key, said in found.items() if said is not None}
 
 
 def _sort(name: str, unit: str) -> Sort:

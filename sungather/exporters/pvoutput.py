@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import cast
 from urllib.parse import urlencode
@@ -31,6 +32,7 @@ from sungather.options.table import PvoutputOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.service import Health
+from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
 
@@ -92,17 +94,12 @@ class Pvoutput(DeliveryLoop):
 
     def health(self) -> Health:
         """`queue` counts intervals that wait; readings of the present one are none."""
-        figures = self._feed.stats()
-        return Health(
-            self.name,
-            self._status.state,
-            self._status.message,
-            queue=len(self._ready),
-            delivered=self._uploaded,
-            rejected=self._set_aside,
-            dropped=figures.dropped,
-            last_success=self._status.last_success,
-        )
+        intervals = {
+            "queue": len(self._ready),
+            "delivered": self._uploaded,
+            "rejected": self._set_aside,
+        }
+        return replace(super().health(), **intervals)
 
     # -- readings to slots ----------------------------------------------------------------
 
@@ -226,14 +223,14 @@ class Pvoutput(DeliveryLoop):
             form["c1"] = "1"
         answer = await self._post("addbatchstatus", form)
         if answer.status == 200:
-            await self._settle(records, results(answer.text))
+            await self._note_results(records, results(answer.text))
             return
         what = refusal(answer.status, answer.text)
         if what is UploadRefusal.NO_DONATION and self._extended:
             log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
             self._extended = {}
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION) and len(starts) == 1:
-            await self._give_up(starts, answer.text)
+            await self._give_up(starts, self._said(answer))
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION):
             # One record can spoil a batch: find it.
             half = len(starts) // 2
@@ -242,7 +239,7 @@ class Pvoutput(DeliveryLoop):
         else:
             self._raise(what, answer)
 
-    async def _settle(
+    async def _note_results(
         self, records: Mapping[int, str], answers: Mapping[tuple[str, str], str]
     ) -> None:
         refused: list[int] = []
@@ -260,7 +257,7 @@ class Pvoutput(DeliveryLoop):
     async def _give_up(self, starts: Sequence[int], why: str) -> None:
         for start in starts:
             when = local(start, self._zone)
-            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why[:200])
+            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why)
         self._set_aside += len(starts)
         await self._forget(starts)
 
@@ -308,11 +305,14 @@ class Pvoutput(DeliveryLoop):
         return answer
 
     def _raise(self, what: UploadRefusal, answer: HttpAnswer) -> None:
-        said = f"PVOutput answered {answer.status}: {answer.text[:200].rstrip('.')}"
+        said = f"PVOutput answered {answer.status}: {self._said(answer)}"
         if what is UploadRefusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
         wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
         raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)
+
+    def _said(self, answer: HttpAnswer) -> str:
+        return fit_to_show(answer.text, (self._options.api_key,), 200).rstrip(".")
 
     def _now_ms(self) -> int:
         return milliseconds(self._clock.now())

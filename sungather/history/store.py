@@ -123,6 +123,7 @@ class HistoryFile(SqliteFile):
         prune: Prune | None,
     ) -> None:
         """One transaction: everything or nothing."""
+        self.make_sure()
         if not samples and not accounts and not faults and prune is None:
             return
         known = dict(self._ids)

@@ -15,7 +15,6 @@ Some values of the inverter are corrected or withheld on the way, see `plausibil
 """
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from math import isfinite
 from typing import TypeGuard
@@ -23,19 +22,11 @@ from zoneinfo import ZoneInfo
 
 from sungather.household import FLOWS, error_of, house_of
 from sungather.reading import Value
+from sungather.registers.counter_judge import TOTAL_OF, CounterJudge, Derived, Sample
 from sungather.registers.counter_state import Memory
-from sungather.registers.counters import (
-    DAY,
-    Day,
-    Integral,
-    Rising,
-    Stopwatch,
-    Today,
-    Total,
-    Verdict,
-)
+from sungather.registers.counters import DAY, Day, Integral, Rising, Stopwatch
 from sungather.registers.device import Device
-from sungather.registers.plausibility import Bounds, bounds, impossible_powers
+from sungather.registers.plausibility import bounds
 from sungather.registers.powers import Powers, off_grid, powers
 from sungather.registers.stuck_meter import MeterWatch
 
@@ -49,19 +40,6 @@ UNITS: Mapping[str, str] = {
     "daily_import_from_grid": "kWh",
 }
 """Units of the names that are derived; `run_state` and `last_reset` are texts."""
-
-TOTAL_OF = {
-    "daily_power_yields": "total_power_yields",
-    "daily_pv_generation": "total_pv_generation",
-    "daily_pv_export": "total_pv_export",
-    "daily_battery_charge_from_pv": "total_battery_charge_from_pv",
-    "daily_direct_energy_consumption": "total_direct_energy_consumption",
-    "daily_import_energy": "total_import_energy",
-    "daily_export_energy": "total_export_energy",
-    "daily_charge_energy": "total_charge_energy",
-    "daily_battery_discharge_energy": "total_battery_discharge_energy",
-}
-"""Counter of today -> lifetime counter of the same energy."""
 
 _STRING_COUNTERS = {
     "pv": "daily_power_yields",
@@ -83,24 +61,6 @@ _OPERATING = frozenset(
 """States in which the inverter works though they do not say "run"."""
 
 
-@dataclass(slots=True)
-class Derived:
-    """What one step adds to the values of a reading, and what it takes away."""
-
-    values: dict[str, Value] = field(default_factory=dict[str, Value])
-    """New names, and corrected values under the inverter's own names."""
-    units: dict[str, str] = field(default_factory=dict[str, str])
-    """Units of the new names."""
-    rejected: set[str] = field(default_factory=set[str])
-    """The inverter's own names whose value is not to be believed this time: absent."""
-    impossible: set[str] = field(default_factory=set[str])
-    """Those of them that no such inverter can show, or that cannot follow what it showed."""
-    notes: list[str] = field(default_factory=list[str])
-    """For the log: one sentence at the beginning of each oddity, none while it lasts."""
-    meter_problem: str = ""
-    """One sentence while the smart meter says what cannot be."""
-
-
 class Derivation:
     """Goes from reading to reading of one inverter and remembers its counters."""
 
@@ -113,11 +73,7 @@ class Derivation:
         self._meter = MeterWatch()
         self._complained = ""
         """The local day on which the log was told of the meter."""
-        self._monotonic: float | None = None
-        self._beyond: set[str] = set()
-        """Powers that were impossible in the reading before."""
-        self._silent: set[str] = set()
-        """Counters that did not count in the reading before."""
+        self._judge = CounterJudge(self._memory)
         self._day_of = Day("", 0.0)
         self._day_ends = 0.0
 
@@ -133,6 +89,7 @@ class Derivation:
     def forget(self) -> None:
         """Begin anew: another inverter answers from now on."""
         self._memory, self._stopwatch, self._before = Memory(), Stopwatch(), {}
+        self._judge = CounterJudge(self._memory)
 
     def step(
         self,
@@ -153,21 +110,18 @@ class Derivation:
         derived = Derived()
         said = {name: value for name, value in values.items() if _is_number(value)}
         fresh = values.keys() if fresh is None else fresh
-        self._go_on(values, at, monotonic, fresh)
-        limits = bounds(device, others_kw)
+        self._judge.go_on(at, monotonic, values.get(CLOCK) if CLOCK in fresh else None)
         derived.rejected |= self._meter.frozen(said, device, monotonic)
-        self._judge_powers(said, limits, derived)
-        self._judge_totals(said, at, day, derived, fresh, limits)
-        self._judge_todays(said, at, day, derived, fresh, limits)
-        derived.rejected |= derived.impossible
+        sample = Sample(said, fresh, at, day, bounds(device, others_kw))
+        self._judge.judge(sample, derived)
         for name in derived.rejected:
             del said[name]
-        found = powers(
-            said, device, without_grid=off_grid(values), doubted=frozenset(derived.rejected)
-        )
+        doubted = frozenset(derived.rejected)
+        found = powers(said, device, without_grid=off_grid(values), doubted=doubted)
         self._judge_house(found, day, derived, alone=others_kw == 0)
         power = {f"{flow}_power": watts for flow, watts in found.flows.items()}
-        self._drop_silent(said, power, derived)
+        flows = {counter: power.get(f"{flow}_power") for _, flow, counter in _TO_AND_FROM_GRID}
+        self._judge.drop_silent(said, flows, derived)
         energies = self._energies(said, device, day)
         grid = self._to_and_from_grid(said, power, at, day, monotonic)
         derived.values |= power | energies | grid
@@ -185,133 +139,6 @@ class Derivation:
             self._day_of = Day(today.isoformat(), begin.timestamp())
             self._day_ends = end.timestamp()
         return self._day_of
-
-    def _go_on(
-        self, values: Mapping[str, Value], at: float, monotonic: float, fresh: Set[str]
-    ) -> None:
-        """Advance the time line, and see what the clocks tell."""
-        memory, before = self._memory, self._monotonic
-        passed = None if before is None else monotonic - before
-        self._monotonic = monotonic
-        if memory.time_line.advance(at, passed):
-            memory.device_day.clock_was_set()
-        if CLOCK in values and CLOCK in fresh:
-            memory.device_day.read_clock(values[CLOCK], memory.time_line.moment)
-
-    def _judge_powers(self, said: Mapping[str, float], limits: Bounds, derived: Derived) -> None:
-        beyond = impossible_powers(said, limits)
-        derived.impossible |= beyond
-        derived.notes += [
-            f"{name} is {said[name]:.0f}, more than can be; the value is left out."
-            for name in sorted(beyond - self._beyond)
-        ]
-        self._beyond = beyond
-
-    def _judge_totals(
-        self,
-        said: Mapping[str, float],
-        at: float,
-        day: Day,
-        derived: Derived,
-        fresh: Set[str],
-        limits: Bounds,
-    ) -> None:
-        moment, totals = self._memory.time_line.moment, self._memory.totals
-        for name in _TOTALS:
-            if (value := said.get(name)) is None:
-                continue
-            total = totals.get(name) or totals.setdefault(name, Total())
-            if total.doubts and name not in fresh:
-                derived.impossible.add(name)
-                continue
-            last = total.last
-            verdict = total.enter(value, at, day, moment, limits.of_energy(name))
-            if verdict is Verdict.RESET:
-                derived.notes.append(f"{name} has begun anew: it went from {last} to {value} kWh.")
-            else:
-                _doubt(name, last, value, verdict, derived)
-
-    def _judge_todays(
-        self,
-        said: dict[str, float],
-        at: float,
-        day: Day,
-        derived: Derived,
-        fresh: Set[str],
-        limits: Bounds,
-    ) -> None:
-        """Judge the counters of today, then whether they are today's."""
-        memory, moment = self._memory, self._memory.time_line.moment
-        read = [name for name in TOTAL_OF if name in said]
-        for name in read:
-            today = memory.todays.get(name) or memory.todays.setdefault(name, Today())
-            if today.doubts and name not in fresh:
-                derived.impossible.add(name)
-                continue
-            last, was_stuck, total_name = today.last, today.stuck, TOTAL_OF[name]
-            doubted = total_name in derived.impossible
-            total = None if doubted else said.get(total_name)
-            verdict = today.enter(
-                said[name], at, day, total, moment, limits.of_energy(name), doubted
-            )
-            _doubt(name, last, said[name], verdict, derived)
-            if verdict is Verdict.RESET:
-                memory.device_day.was_reset(moment, at, day)
-                memory.rising.pop("today", None)
-            elif last is not None and today.last is not None and today.last > last:
-                memory.device_day.moved(moment)
-            if today.stuck and not was_stuck:
-                derived.notes.append(
-                    f"{name} stays 0 while {total_name} moves; today's energy is taken from that."
-                )
-        for name in read:
-            if name not in derived.impossible:
-                self._publish_today(name, said, at, day, derived)
-
-    def _publish_today(
-        self, name: str, said: dict[str, float], at: float, day: Day, derived: Derived
-    ) -> None:
-        memory, today = self._memory, self._memory.todays[name]
-        if today.stuck:
-            total = memory.totals.get(TOTAL_OF[name])
-            moved = total.today() if total is not None and total.whole else None
-            if moved is None or TOTAL_OF[name] in derived.impossible or TOTAL_OF[name] not in said:
-                derived.rejected.add(name)
-            else:
-                said[name] = derived.values[name] = moved
-            return
-        over = memory.device_day.is_yesterdays(today, memory.time_line.moment, at, day)
-        if over is None:
-            derived.rejected.add(name)
-        elif over:
-            today.stale = today.stale or today.previous
-            said[name] = derived.values[name] = round(said[name] - today.stale, 3)
-        else:
-            today.stale = 0.0
-
-    def _drop_silent(
-        self, said: dict[str, float], power: Mapping[str, float], derived: Derived
-    ) -> None:
-        """Leave out counters of the grid that stay 0 though its power should have moved them."""
-        silent: set[str] = set()
-        for _, flow, name in _TO_AND_FROM_GRID:
-            today = self._memory.todays.get(name)
-            if today is None or name not in said:
-                continue
-            total_name = TOTAL_OF[name]
-            never = said[name] == 0 and said.get(total_name) == 0
-            if never and power.get(f"{flow}_power") and _generated(said) >= _LONG_IN_USE:
-                today.missing(_LONG_IN_USE)
-            if today.silent and not today.stuck:
-                if name not in self._silent:
-                    derived.notes.append(
-                        f"{name} stays 0 though power flows; today's energy is counted from power."
-                    )
-                silent.add(name)
-                for each in (name, total_name):
-                    if said.pop(each, None) is not None:
-                        derived.rejected.add(each)
-        self._silent = silent
 
     def _judge_house(self, found: Powers, day: Day, derived: Derived, *, alone: bool) -> None:
         if found.false_load:
@@ -416,10 +243,6 @@ class Derivation:
         return round(integral.kwh, 6), integral.since
 
 
-_TOTALS = tuple(sorted(TOTAL_OF.values()))
-_LONG_IN_USE = 100.0
-"""kWh: an inverter that generated so much has had to do with the grid."""
-
 _TO_AND_FROM_GRID = (
     ("export_to_grid", "grid_export", "daily_export_energy"),
     ("import_from_grid", "grid_import", "daily_import_energy"),
@@ -433,27 +256,6 @@ def _meter_problem(watts: float) -> str:
         "Check that the meter is at the grid connection and its current transformers point the "
         "right way. If another inverter feeds in behind the same meter, read that one as well."
     )
-
-
-def _doubt(
-    name: str, last: float | None, value: float, verdict: Verdict, derived: Derived
-) -> None:
-    """Leave out a counter's sample that cannot follow the last one; said once."""
-    if verdict not in (Verdict.DOUBTED, Verdict.STILL_DOUBTED):
-        return
-    derived.impossible.add(name)
-    fell = last is not None and value < last
-    if verdict is Verdict.DOUBTED and (name in _TOTALS or not fell):
-        went = "fell" if fell else "rose"
-        derived.notes.append(
-            f"{name} {went} from {last} to {value} kWh; the value is left out until it is "
-            "back, or has stayed."
-        )
-
-
-def _generated(said: Mapping[str, float]) -> float:
-    """What the inverter has generated in its life, kWh."""
-    return max(said.get("total_pv_generation", 0.0), said.get("total_power_yields", 0.0))
 
 
 def run_state(values: Mapping[str, Value]) -> str | None:

@@ -37,19 +37,10 @@ from sungather.registers.kinds import kind
 
 DATA = FilePath(__file__).with_name("data")
 
-ABSENT = frozenset(
-    {
-        "battery",
-        "meter",
-        "meter-load",
-        "meter-total",
-        "meter2",
-        "no-alarm",
-        "ones",
-        "zero",
-        "zero-masked",
-    }
-)
+ABSENT = frozenset({
+    "battery", "meter", "meter-load", "meter-total", "meter2", "no-alarm", "ones", "zero",
+    "zero-masked",
+})  # fmt: skip
 """Marks for what makes a value absent, beside what the documents say (see `availability.py`)."""
 
 

@@ -15,6 +15,7 @@ _SERVICE_NAMES: Final = {
     "web": "Page and API",
     "history": "Local history",
     "control": "Commands",
+    "storage": "State directory",
     "mqtt": "MQTT",
     "influxdb": "InfluxDB",
     "pvoutput": "PVOutput",

@@ -27,13 +27,9 @@ _COUNTERS: Final = (
 )
 
 
+_TEMPLATE: Final = resources.files("sungather.web").joinpath("page.html").read_text("utf-8")
 _PAGE: Final = "".join(
-    line.strip()
-    for line in resources.files("sungather.web")
-    .joinpath("page.html")
-    .read_text("utf-8")
-    .splitlines()
-    if not line.startswith("<!-- ")
+    line.strip() for line in _TEMPLATE.splitlines() if not line.startswith("<!-- ")
 )
 """The document, with a place in braces for whatever depends on the readings."""
 

@@ -1,6 +1,7 @@
 """The local history: what it keeps, for how long, and what it survives."""
 
 import asyncio
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import households
+import pytest
 from households import BERLIN, NOW, Watch, reading, ready, running, silent
 from plain_values import measurements
 
@@ -273,6 +275,25 @@ async def test_a_disk_that_refuses_costs_nothing_but_memory(tmp_path: Path) -> N
         assert history.health().state == "ok"
         (sample,) = (await history.day(["house"], TODAY)).samples.values()
         assert sample.means[0] == 800
+
+
+async def test_a_directory_removed_while_running_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "state" / "history.db"
+    history = opened(file)
+    async with running(history):
+        await ready(history)
+        history.on_reading(reading(pv_power=700))
+        await history.commit()
+        shutil.rmtree(file.parent)
+        await history.commit()
+        assert "made anew" in caplog.text
+    again = opened(file)
+    async with running(again):
+        await ready(again)
+        (sample,) = (await again.day(["house"], TODAY)).samples.values()
+        assert sample.means[0] == 700
 
 
 async def test_old_samples_are_thrown_away() -> None:

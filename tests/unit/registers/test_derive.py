@@ -333,7 +333,7 @@ def importing(
     watts: float, counters: Mapping[str, Value], minutes: int, derivation: Derivation
 ) -> list[Derived]:
     """Readings of a house that buys, and whose counters stay as they are."""
-    said = counters | {"export_power_hybrid": -watts}
+    said = {**counters, "export_power_hybrid": -watts}
     return [
         step(said, derivation=derivation, now=NOON + timedelta(minutes=minute))
         for minute in range(minutes)

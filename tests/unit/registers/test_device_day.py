@@ -190,7 +190,7 @@ def test_a_clock_that_is_wrong_for_a_while_changes_nothing(days: int) -> None:
 
 
 def test_the_devices_clock_proves_what_is_yesterdays_and_what_was_counted_since() -> None:
-    house = House()
+    house, kept = House(), 0.0
     for minute in range(60 * 18):
         local = house.now.astimezone(BERLIN).replace(tzinfo=None, microsecond=0)
         house.tells["device_clock"] = local.isoformat(sep=" ")

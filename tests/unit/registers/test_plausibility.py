@@ -102,4 +102,4 @@ def test_a_cached_sample_of_garbage_does_not_become_believable_by_being_looked_a
         fresh = {"daily_pv_generation"} if seconds == 5 else set[str]()
         found = derivation.step({"daily_pv_generation": 0.0}, HYBRID, now, now.timestamp(), fresh)
         assert "pv_energy_today" not in found.values
-        assert "daily_pv_generation" in found.impossible
+        assert "daily_pv_generation" in found.rejected
