@@ -119,6 +119,7 @@ class ConnectionAnswer(DeviceAnswer):
     latency_ms: LatencyAnswer | None
     best: AdviceAnswer | None
     faults: FaultsAnswer | None
+    warning: ErrorAnswer | None
     error: ErrorAnswer | None
 
 

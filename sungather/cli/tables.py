@@ -136,6 +136,8 @@ def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
             parts.append(Text(best["why"], style="dim"))
         if faults := one["faults"]:
             parts.append(_faults(faults))
+        if warning := one["warning"]:
+            parts.append(Text(warning["message"], style="yellow"))
     return parts
 
 

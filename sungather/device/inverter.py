@@ -81,6 +81,7 @@ class Inverter(DeviceReader):
             "serial": "",
             "best": None,
             "faults": None,
+            "warning": None,
             "error": None,
         }
         try:
@@ -103,8 +104,12 @@ class Inverter(DeviceReader):
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
-        faults = (await self.scan()).faults
-        answer["faults"] = of_faults(faults) if faults else None
+        before = self.newest
+        reading = await self.scan()
+        self.newest = before
+        answer["faults"] = of_faults(reading.faults) if reading.faults else None
+        if reading.state is State.OK and reading.problem is not None:
+            answer["warning"] = of_problem(reading.problem)
         return answer
 
     def info(self) -> InverterAnswer:
@@ -173,7 +178,10 @@ class Inverter(DeviceReader):
         units = session.units() | derived.units
         impossible = tuple(sorted(derived.impossible & fresh))
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
-        return Judgement(State.OK, None, measured(values, units, fresh), impossible)
+        problem = None
+        if derived.meter_problem:
+            problem = Problem(errors.MeterWrong.kind, derived.meter_problem)
+        return Judgement(State.OK, problem, measured(values, units, fresh), impossible)
 
     def _others_kw(self) -> float | None:
         """Nominal power of the other inverters of the site; None if one is not known yet."""

@@ -74,13 +74,12 @@ def table(reading: Reading) -> str:
     )
     faults = reading.faults
     told = [f"faults: {faults.text}"] if faults and (faults.active or not reading.problem) else []
-    if reading.problem is not None:
-        return "\n".join([heading, reading.problem.message, *told, ""])
+    heads = [heading, *((reading.problem.message,) if reading.problem else ()), *told]
     rows = [(name, _shown(one.value), one.unit) for name, one in reading.measurements.items()]
     names = max((len(row[0]) for row in rows), default=0)
     figures = max((len(row[1]) for row in rows), default=0)
     lines = [f"{name:<{names}}  {value:>{figures}} {unit}".rstrip() for name, value, unit in rows]
-    return "\n".join([heading, *told, *lines, ""])
+    return "\n".join([*heads, *lines, ""])
 
 
 def _shown(value: Value) -> str:
