@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
 from sungather import errors
-from sungather.reading import Problem, Reading, State, Value, rfc3339
+from sungather.reading import Faults, Problem, Reading, State, Value, rfc3339
 from sungather.service import Health
 
 ErrorAnswer = TypedDict("ErrorAnswer", {"class": str, "message": str})
@@ -30,11 +30,26 @@ class RefusalAnswer(BlockAnswer):
     reason: str
 
 
+class FaultAnswer(TypedDict):
+    """A fault: the name of the register that tells it, and its code and text."""
+
+    register: str
+    text: str
+
+
+class FaultsAnswer(TypedDict):
+    """What can be said of faults, also in words; `active` is None while nothing is known."""
+
+    active: Sequence[FaultAnswer] | None
+    text: str
+
+
 class DeviceAnswer(TypedDict):
     """Which device an answer is about, as far as that is known, and how it is read."""
 
     name: str
     model: str
+    display_model: str
     serial: str
     transport: str
     path: str
@@ -50,6 +65,7 @@ class ReadingAnswer(DeviceAnswer):
     values: Mapping[str, Value]
     units: Mapping[str, str]
     absent: Sequence[str]
+    faults: NotRequired[FaultsAnswer]
     refused: Sequence[RefusalAnswer]
     requests: int
     duration_ms: float
@@ -103,6 +119,7 @@ class ConnectionAnswer(DeviceAnswer):
     latency_ms: LatencyAnswer | None
     best: AdviceAnswer | None
     warning: ErrorAnswer | None
+    faults: FaultsAnswer | None
     error: ErrorAnswer | None
 
 
@@ -122,6 +139,7 @@ class InverterAnswer(DeviceAnswer):
     mppt_count: int | None
     firmware: Mapping[str, str]
     battery: bool | None
+    faults: FaultsAnswer | None
     error: NotRequired[ErrorAnswer]
 
 
@@ -142,6 +160,7 @@ class FoundAnswer(TypedDict):
     path: str
     what: str
     why: str
+    display_model: str
 
 
 class DiscoveryAnswer(TypedDict):
@@ -246,6 +265,7 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
         "name": reading.name,
         "state": str(reading.state),
         "model": reading.model,
+        "display_model": reading.display_model,
         "family": reading.family,
         "serial": reading.serial,
         "firmware": dict(reading.firmware),
@@ -259,6 +279,8 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
         "requests": reading.requests,
         "duration_ms": round(reading.duration_ms, 1),
     }
+    if reading.faults is not None:
+        answer["faults"] = of_faults(reading.faults)
     if reading.via:
         answer["kind"], answer["via"] = reading.kind, reading.via
     if reading.since is not None:
@@ -268,6 +290,14 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
     if now is not None:
         answer["age_s"] = round(max(0.0, (now - reading.time).total_seconds()), 1)
     return answer
+
+
+def of_faults(faults: Faults) -> FaultsAnswer:
+    """What can be said of a device's faults."""
+    active: list[FaultAnswer] = [
+        {"register": one.register, "text": one.text} for one in faults.active
+    ]
+    return {"active": active if faults.known else None, "text": faults.text}
 
 
 def of_problem(problem: Problem) -> ErrorAnswer:

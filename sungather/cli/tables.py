@@ -39,6 +39,8 @@ def reading(one: answers.ReadingAnswer) -> RenderableType:
     parts: list[RenderableType] = [_headline(one)]
     if "error" in one:
         parts.append(Text(one["error"]["message"], style="yellow"))
+    if "faults" in one:
+        parts.append(_faults(one["faults"]))
     if one["values"]:
         parts.append(_values(one["values"], one["units"]))
     if one["absent"]:
@@ -64,7 +66,7 @@ def _headline(one: answers.ReadingAnswer) -> Text:
     state, path = one["state"], one["path"]
     text = Text.assemble((one["name"], "bold"), "  ", (state, STATE_COLOURS.get(state, "")), "  ")
     facts = [
-        one["model"],
+        one["display_model"],
         one["serial"],
         one["transport"] + (f", {path}" if path != "unknown" else ""),
         datetime.fromisoformat(one["time"]).astimezone().strftime("%H:%M:%S"),
@@ -72,6 +74,11 @@ def _headline(one: answers.ReadingAnswer) -> Text:
         f"{one['requests']} requests, {one['duration_ms']} ms",
     ]
     return text.append("  ".join(fact for fact in facts if fact), style="dim")
+
+
+def _faults(faults: answers.FaultsAnswer) -> Text:
+    style = "red" if faults["active"] else "" if faults["active"] == [] else "dim"
+    return Text(f"faults: {faults['text']}", style=style)
 
 
 def _values(values: Mapping[str, Value], units: Mapping[str, str]) -> Table:
@@ -116,7 +123,9 @@ def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
         if error := one["error"]:
             failed = (error["class"], "red")
             parts.append(Text.assemble(name, "  ", failed, f"  {error['message']}"))
-        facts = f"  {one['model']}  {one['serial']}  {one['transport']}, path {one['path']}  "
+        facts = (
+            f"  {one['display_model']}  {one['serial']}  {one['transport']}, path {one['path']}  "
+        )
         if latency := one["latency_ms"]:
             facts += (
                 f"{latency['min']} / {latency['median']} / {latency['max']} ms "
@@ -127,6 +136,8 @@ def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
             parts.append(Text(best["why"], style="dim"))
         if warning := one["warning"]:
             parts.append(Text(warning["message"], style="yellow"))
+        if faults := one["faults"]:
+            parts.append(_faults(faults))
     return parts
 
 
@@ -134,7 +145,13 @@ def _info(answer: answers.InvertersAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
         table = Table(box=None, show_header=False, pad_edge=False)
-        for key, value in one.items():
+        said: dict[str, object] = {
+            key: value for key, value in one.items() if key != "display_model"
+        }
+        said["model"] = one["display_model"]
+        if faults := one["faults"]:
+            said["faults"] = faults["text"]
+        for key, value in said.items():
             if isinstance(value, Mapping):
                 for name, text in cast(Mapping[str, object], value).items():
                     table.add_row(f"{key}: {name}".replace("_", " "), str(text))
@@ -156,7 +173,8 @@ def _discovered(answer: answers.DiscoveryAnswer) -> list[RenderableType]:
         ]
     table = Table("address", "what", "model", "serial", "connection", box=None, pad_edge=False)
     for one in answer["found"]:
-        table.add_row(one["host"], one["what"], one["model"], one["serial"], one["connection"])
+        model = one["display_model"] or one["model"]
+        table.add_row(one["host"], one["what"], model, one["serial"], one["connection"])
     if in_snap():
         settings = parse(answer["options"].encode()).texts
         typed = " ".join(f"{key}={text}" for key, text in settings.items())

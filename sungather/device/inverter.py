@@ -9,7 +9,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
-from sungather.answers import ConnectionAnswer, ErrorAnswer, InverterAnswer, of_problem
+from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
@@ -77,9 +77,11 @@ class Inverter(DeviceReader):
             "transport": self._transport.name,
             "path": str(Path.UNKNOWN),
             "model": "",
+            "display_model": "",
             "serial": "",
             "best": None,
             "warning": None,
+            "faults": None,
             "error": None,
         }
         try:
@@ -98,10 +100,14 @@ class Inverter(DeviceReader):
         }
         answer["path"] = str(identity.device.path)
         answer["model"] = identity.device.model
+        answer["display_model"] = identity.device.display_model
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
-        answer["warning"] = await self._warning()
+        reading = await self.scan()
+        answer["faults"] = of_faults(reading.faults) if reading.faults else None
+        if reading.state is State.OK and reading.problem is not None:
+            answer["warning"] = of_problem(reading.problem)
         return answer
 
     def info(self) -> InverterAnswer:
@@ -112,6 +118,7 @@ class Inverter(DeviceReader):
             "name": reading.name,
             "state": str(reading.state),
             "model": reading.model,
+            "display_model": reading.display_model,
             "family": reading.family,
             "nominal_power_kw": device.nominal_kw if device else None,
             "phases": device.phases if device else None,
@@ -121,20 +128,11 @@ class Inverter(DeviceReader):
             "battery": "battery_level" in reading.measurements if reading.measurements else None,
             "transport": reading.transport,
             "path": str(reading.path),
+            "faults": of_faults(reading.faults) if reading.faults else None,
         }
         if reading.problem is not None:
             answer["error"] = of_problem(reading.problem)
         return answer
-
-    async def _warning(self) -> ErrorAnswer | None:
-        """What is wrong though values are read, by the newest reading or one made for this."""
-        before = self.newest
-        reading = before if before.state is State.OK else await self.scan()
-        self.newest = before
-        problem = reading.problem
-        if reading.state is not State.OK or problem is None:
-            return None
-        return of_problem(problem)
 
     async def _latency(self) -> float:
         started = self._clock.monotonic()

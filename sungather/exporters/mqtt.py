@@ -4,7 +4,7 @@ Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a su
     status                "online" or "offline": the collector itself, also as its last will
     NAME/availability     "online" while the inverter gives readings, else "offline"
     NAME/connection       the inverter's state in a word
-    NAME/state            the newest values, one flat JSON object with "time"
+    NAME/state            the newest values, one flat JSON object with "time", "fault", "faults"
     NAME/history          not retained: values that could not be delivered when they were new
 
 The library is aiomqtt: its `publish` returns with the broker's acknowledgement. Next to an HTTP
@@ -97,6 +97,8 @@ class Mqtt(DeliveryLoop):
         shown = self._shown.setdefault(reading.name, {})
         known = reading.measurements
         shown.update((name, known[name].value) for name in homeassistant.scalars(reading))
+        if reading.faults is not None:
+            shown[homeassistant.FAULT] = bool(reading.faults.active)
         self._feed.notify()
 
     # -- connection -----------------------------------------------------------------------
@@ -283,10 +285,11 @@ class Mqtt(DeliveryLoop):
             self._noted.add(reading.name)
 
     def _message(self, reading: Reading) -> dict[str, object]:
+        faults = homeassistant.fault_values(reading)
         if self._is_as_before(reading):
             settings = self._settings.get(reading.name, {})
-            return compatibility.payload(reading, settings, self._timezone)
-        return {"time": rfc3339(reading.time), **reading.values}
+            return compatibility.payload(reading, settings, self._timezone) | faults
+        return {"time": rfc3339(reading.time), **reading.values, **faults}
 
     def _state_topic(self, reading: Reading) -> str:
         if self._is_as_before(reading) and reading.serial:

@@ -243,7 +243,7 @@ class History:
             self._changed.add(key)
 
     def _note_faults(self, reading: Reading) -> None:
-        for register, text in household.faults(reading.values):
+        for register, text in reading.faults.active if reading.faults else ():
             key = reading.name, register, text
             known = self._faults.get(key)
             first = reading.time if known is None else known.first

@@ -21,7 +21,7 @@ device (`Truth.battery_sign`) nor the balance of the inverter (`sign_by_balance`
 from collections.abc import Iterable, Mapping
 
 from sungather.reading import Path
-from sungather.registers import Space
+from sungather.registers import Space, codes
 from sungather.registers.device import Device
 from sungather.registers.kinds import kind, raw_number
 from sungather.registers.tables import Register
@@ -103,7 +103,8 @@ class Availability:
     @property
     def quiet(self) -> bool:
         """Whether the inverter is known to be in no fault and no alarm."""
-        return _WORK_STATE in self._input and not self.alarm
+        state = self._input.get(_WORK_STATE, ALL_ONES)
+        return codes.known("work_state_1", state) and not self.alarm
 
     def battery_sign(self) -> int:
         """1 discharging, −1 charging, 0 where the device does not tell."""

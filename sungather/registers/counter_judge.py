@@ -54,7 +54,7 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class CounterSample:
     """What one reading has to be judged by."""
 
     said: dict[str, float]
@@ -87,7 +87,7 @@ class CounterJudge:
         if clock is not None:
             memory.device_day.read_clock(clock, memory.time_line.moment)
 
-    def judge(self, sample: Sample, derived: Derived) -> None:
+    def judge(self, sample: CounterSample, derived: Derived) -> None:
         """Reject what is not to be believed of a reading, and correct what is known better."""
         self._judge_powers(sample, derived)
         for name in _TOTALS:
@@ -129,7 +129,7 @@ class CounterJudge:
                     derived.rejected.add(each)
         self._silent = silent
 
-    def _judge_powers(self, sample: Sample, derived: Derived) -> None:
+    def _judge_powers(self, sample: CounterSample, derived: Derived) -> None:
         beyond = impossible_powers(sample.said, sample.limits)
         derived.cannot_be(beyond)
         derived.notes += [
@@ -138,7 +138,7 @@ class CounterJudge:
         ]
         self._beyond = beyond
 
-    def _judge_total(self, name: str, sample: Sample, derived: Derived) -> None:
+    def _judge_total(self, name: str, sample: CounterSample, derived: Derived) -> None:
         memory, value = self._memory, sample.said[name]
         total = memory.totals.get(name) or memory.totals.setdefault(name, Total())
         if total.doubts and name not in sample.fresh:
@@ -155,7 +155,7 @@ class CounterJudge:
         if verdict is Verdict.DOUBTED:
             derived.notes.append(_odd(name, last, value))
 
-    def _judge_today(self, name: str, sample: Sample, derived: Derived) -> None:
+    def _judge_today(self, name: str, sample: CounterSample, derived: Derived) -> None:
         memory, value, moment = self._memory, sample.said[name], self._memory.time_line.moment
         today = memory.todays.get(name) or memory.todays.setdefault(name, Today())
         if today.doubts and name not in sample.fresh:
@@ -184,7 +184,7 @@ class CounterJudge:
                 f"{name} stays 0 while {total_name} moves; today's energy is taken from that."
             )
 
-    def _publish_today(self, name: str, sample: Sample, derived: Derived) -> None:
+    def _publish_today(self, name: str, sample: CounterSample, derived: Derived) -> None:
         memory, today, total_name = self._memory, self._memory.todays[name], TOTAL_OF[name]
         energy: float | None = sample.said[name]
         if today.stuck:

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from sungather.household import FLOWS, error_of, house_of
 from sungather.reading import Value
-from sungather.registers.counter_judge import TOTAL_OF, CounterJudge, Derived, Sample
+from sungather.registers.counter_judge import TOTAL_OF, CounterJudge, CounterSample, Derived
 from sungather.registers.counter_state import Memory
 from sungather.registers.counters import DAY, Day, Integral, Rising, Stopwatch
 from sungather.registers.device import Device
@@ -112,7 +112,7 @@ class Derivation:
         fresh = values.keys() if fresh is None else fresh
         self._judge.go_on(at, monotonic, values.get(CLOCK) if CLOCK in fresh else None)
         derived.rejected |= self._meter.frozen(said, device, monotonic)
-        sample = Sample(said, fresh, at, day, bounds(device, others_kw))
+        sample = CounterSample(said, fresh, at, day, bounds(device, others_kw))
         self._judge.judge(sample, derived)
         for name in derived.rejected:
             del said[name]

@@ -263,11 +263,24 @@ def _compressed(request: Request, body: bytes, headers: dict[str, str]) -> bytes
 
 def takes_gzip(request: Request) -> bool:
     """Whether the client accepts gzip."""
-    for part in request.headers.get("accept-encoding", "").lower().split(","):
-        coding, _, weight = part.strip().partition(";")
-        if coding.strip() in ("gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+    accepted = weights(request.headers.get("accept-encoding", ""))
+    return accepted.get("gzip", accepted.get("*", 0.0)) > 0
+
+
+def weights(header: str) -> dict[str, float]:
+    """What a header such as Accept names, in lower case, with the highest weight of each."""
+    found: dict[str, float] = {}
+    for part in header.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.replace(" ", "").startswith("q="):
+                try:
+                    weight = float(parameter.partition("=")[2])
+                except ValueError:
+                    weight = 0.0
+        found[name] = max(found.get(name, 0.0), weight)
+    return found
 
 
 def gzip(body: bytes, level: int = 6) -> bytes:

@@ -48,9 +48,10 @@ def parts(model: PageModel) -> dict[str, Part]:
     flowing = _flowing(model)
     found = {
         "status": _made(_status(model)),
-        "faults": _made(lists.faults(model)),
         "services": Part((model.services, model.today), lambda: lists.services(model)),
     }
+    if faults := lists.faults(model):
+        found["faults"] = _made(faults)
     if not model.about_a_device:
         found["flow"] = Part(flowing, lambda: _flow(*flowing))
         found["totals"] = Part(_energies(model), lambda: _totals(model))
@@ -133,10 +134,10 @@ def _choice(model: PageModel) -> str:
 def _status(model: PageModel) -> str:
     one = model.one
     if one is not None:
-        about = " · ".join(filter(None, (one.model, one.serial)))
+        about = " · ".join(filter(None, (one.display_model, one.serial)))
         return (
             f'<p class="pill">{lists.pill(one, model)}</p>'
-            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}'
+            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}{lists.alarm(model)}'
         )
     if not model.inverters:
         return '<p class="pill"><span class="dot connecting"></span>Waiting for the inverter</p>'
@@ -153,14 +154,14 @@ def _status(model: PageModel) -> str:
     without = f'<p class="quiet model">Without {", ".join(others)}</p>' if others else ""
     return (
         f'<p class="pill"><span class="dot {kind}"></span>'
-        f"{len(good)} of {count} live{fresh}</p>{without}"
+        f"{len(good)} of {count} live{fresh}</p>{without}{lists.alarm(model)}"
     )
 
 
 def _flowing(model: PageModel) -> tuple[Flow, bool, str]:
     """The powers together, whether there is a battery, and of which inverters they are."""
-    now = Flow(**model.site.powers(model.shown, model.stale))
-    battery = any(model.site.has_battery(reading.name) for reading in model.shown)
+    now = Flow(**model.plant.powers(model.shown, model.stale))
+    battery = any(model.plant.has_battery(reading.name) for reading in model.shown)
     return now, battery, _whose(model, now)
 
 
@@ -174,7 +175,7 @@ def _whose(model: PageModel, now: Flow) -> str:
     if len(model.shown) < 2:
         return ""
     names = [reading.name for reading in model.shown]
-    of = model.site.sources(names)
+    of = model.plant.sources(names)
     told = [
         f"{title} {', '.join(of[figure])}"
         for title, figure, amount in (
@@ -185,7 +186,7 @@ def _whose(model: PageModel, now: Flow) -> str:
         )
         if amount is not None
     ]
-    if model.site.several_meters(names):
+    if model.plant.several_meters(names):
         told.append(
             "Grid and house: several inverters have a meter; site.meter says which one counts"
         )
@@ -217,7 +218,7 @@ def _counted(model: PageModel) -> dict[str, Totals]:
         # An inverter that has slept since midnight has not told of today yet.
         if reading.state is State.ASLEEP and "pv" in totals and totals["pv"].today is None:
             totals["pv"] = replace(totals["pv"], today=Energy(0.0, None, reading.time))
-    rows = add(parts, model.site.meter)
+    rows = add(parts, model.plant.meter)
     _trust_the_inverter(rows, model)
     return rows
 

@@ -239,7 +239,7 @@ async def test_a_fault_keeps_when_it_was_first_and_last_seen() -> None:
         await ready(history)
         for minutes in (0, 7, 30):
             history.on_reading(
-                reading(at=NOW + timedelta(minutes=minutes), alarm_code_1="532 String")
+                reading(at=NOW + timedelta(minutes=minutes), inverter_alarm="532 String")
             )
         (fault,) = history.faults("house")
         assert (fault.first, fault.last) == (NOW, NOW + timedelta(minutes=30))
