@@ -118,8 +118,8 @@ class ConnectionAnswer(DeviceAnswer):
     success: bool
     latency_ms: LatencyAnswer | None
     best: AdviceAnswer | None
-    faults: FaultsAnswer | None
     warning: ErrorAnswer | None
+    faults: FaultsAnswer | None
     error: ErrorAnswer | None
 
 

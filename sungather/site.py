@@ -76,7 +76,7 @@ def together(parts: Mapping[str, Amounts], meter: str, unit: str = "W") -> dict[
     return found
 
 
-class Site:
+class Plant:
     """The inverters of a site, and what each of them has."""
 
     def __init__(self, meter: str = AUTO) -> None:

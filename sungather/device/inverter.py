@@ -80,8 +80,8 @@ class Inverter(DeviceReader):
             "display_model": "",
             "serial": "",
             "best": None,
-            "faults": None,
             "warning": None,
+            "faults": None,
             "error": None,
         }
         try:
@@ -104,9 +104,7 @@ class Inverter(DeviceReader):
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
-        before = self.newest
         reading = await self.scan()
-        self.newest = before
         answer["faults"] = of_faults(reading.faults) if reading.faults else None
         if reading.state is State.OK and reading.problem is not None:
             answer["warning"] = of_problem(reading.problem)

@@ -9,17 +9,17 @@ from sungather.history.service import DayHistory
 from sungather.household import BATTERY_LEVEL
 from sungather.reading import Reading, rfc3339
 from sungather.service import Health
-from sungather.site import Site
+from sungather.site import Plant
 
 
-def now(readings: Sequence[Reading], moment: datetime, site: Site, stale: Set[str]) -> bytes:
+def now(readings: Sequence[Reading], moment: datetime, plant: Plant, stale: Set[str]) -> bytes:
     """`/api/v1/now`: the newest reading of every inverter with its age, and the sum.
 
     `stale` are the names of those whose reading is overdue.
     """
     inverters = [reading for reading in readings if reading.is_inverter]
-    of = site.sources(reading.name for reading in inverters)
-    powers = site.powers(inverters, stale)
+    of = plant.sources(reading.name for reading in inverters)
+    powers = plant.powers(inverters, stale)
     return _json(
         {
             "time": rfc3339(moment),

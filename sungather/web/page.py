@@ -160,8 +160,8 @@ def _status(model: PageModel) -> str:
 
 def _flowing(model: PageModel) -> tuple[Flow, bool, str]:
     """The powers together, whether there is a battery, and of which inverters they are."""
-    now = Flow(**model.site.powers(model.shown, model.stale))
-    battery = any(model.site.has_battery(reading.name) for reading in model.shown)
+    now = Flow(**model.plant.powers(model.shown, model.stale))
+    battery = any(model.plant.has_battery(reading.name) for reading in model.shown)
     return now, battery, _whose(model, now)
 
 
@@ -175,7 +175,7 @@ def _whose(model: PageModel, now: Flow) -> str:
     if len(model.shown) < 2:
         return ""
     names = [reading.name for reading in model.shown]
-    of = model.site.sources(names)
+    of = model.plant.sources(names)
     told = [
         f"{title} {', '.join(of[figure])}"
         for title, figure, amount in (
@@ -186,7 +186,7 @@ def _whose(model: PageModel, now: Flow) -> str:
         )
         if amount is not None
     ]
-    if model.site.several_meters(names):
+    if model.plant.several_meters(names):
         told.append(
             "Grid and house: several inverters have a meter; site.meter says which one counts"
         )
@@ -218,7 +218,7 @@ def _counted(model: PageModel) -> dict[str, Totals]:
         # An inverter that has slept since midnight has not told of today yet.
         if reading.state is State.ASLEEP and "pv" in totals and totals["pv"].today is None:
             totals["pv"] = replace(totals["pv"], today=Energy(0.0, None, reading.time))
-    rows = add(parts, model.site.meter)
+    rows = add(parts, model.plant.meter)
     _trust_the_inverter(rows, model)
     return rows
 

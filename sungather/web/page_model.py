@@ -8,7 +8,7 @@ from sungather.history.store import Fault
 from sungather.history.totals import Totals
 from sungather.reading import Faults, Reading
 from sungather.service import Health
-from sungather.site import Site
+from sungather.site import Plant
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class PageModel:
     """Inverter -> flow -> energies."""
     faults: Sequence[Fault]
     services: Sequence[Health]
-    site: Site
+    plant: Plant
     stale: frozenset[str] = frozenset()
     """Inverters whose newest reading is overdue."""
 

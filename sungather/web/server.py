@@ -16,7 +16,7 @@ from sungather.history.service import History
 from sungather.options.table import WebOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
-from sungather.site import AUTO, Site
+from sungather.site import AUTO, Plant
 from sungather.web import api, curve, page
 from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
 from sungather.web.live import Live
@@ -79,7 +79,7 @@ class WebServer:
             several=lambda: len(self._readings) > 1,
         )
         self._readings: dict[str, Reading] = {}
-        self._site = Site(meter)
+        self._plant = Plant(meter)
         self._files = _Files()
         self._curves: dict[tuple[str, date], tuple[int, str]] = {}
         self._listening = asyncio.Event()
@@ -91,7 +91,7 @@ class WebServer:
         """Show a new reading."""
         self._readings[reading.name] = reading
         self._metrics.on_reading(reading)
-        self._site.on_reading(reading)
+        self._plant.on_reading(reading)
         self._live.changed()
 
     async def run(self) -> None:
@@ -166,7 +166,7 @@ class WebServer:
                 headers = {"X-Accel-Buffering": "no"}
                 return Response(content_type="text/event-stream", headers=headers, stream=stream)
             case "/api/v1/now":
-                return Response(api.now(self._newest(), moment, self._site, self._stale()), _JSON)
+                return Response(api.now(self._newest(), moment, self._plant, self._stale()), _JSON)
             case "/api/v1/health":
                 return Response(api.health(self._newest(), self._services(), moment), _JSON)
             case "/api/v1/openapi.json":
@@ -196,7 +196,7 @@ class WebServer:
             totals=self._history.totals,
             faults=[fault for name in names for fault in self._history.faults(name)],
             services=tuple(self._services()),
-            site=self._site,
+            plant=self._plant,
             stale=self._stale(),
         )
 

@@ -10,7 +10,7 @@ from plain_values import measurements
 
 from sungather.household import BATTERY_LEVEL, INTO_HOUSE
 from sungather.reading import Reading, State, Value
-from sungather.site import ALL, AUTO, BATTERY, GRID, Amounts, Site, metered, sources, together
+from sungather.site import ALL, AUTO, BATTERY, GRID, Amounts, Plant, metered, sources, together
 
 NOW = datetime(2026, 6, 18, 12, tzinfo=UTC)
 HYBRID: Amounts = {
@@ -119,41 +119,41 @@ def test_a_sum_is_of_its_sources_all_of_which_are_known(
 
 
 def test_a_string_inverter_that_sleeps_gives_nothing_and_one_that_is_lost_is_unknown() -> None:
-    site = Site()
+    plant = Plant()
     barn = said("barn", pv_power=1200)
     roof = said("roof", pv_power=0, grid_import_power=400, grid_export_power=0)
     for reading in (barn, roof):
-        site.on_reading(reading)
-    assert site.powers([roof, barn])["house"] == 1600
+        plant.on_reading(reading)
+    assert plant.powers([roof, barn])["house"] == 1600
     asleep = said("barn", State.ASLEEP)
-    assert site.powers([roof, asleep]) == {
+    assert plant.powers([roof, asleep]) == {
         "pv": 0,
         "house": 400,
         "grid_import": 400,
         "grid_export": 0,
     }
     for lost, stale in ((said("barn", State.UNREACHABLE), ()), (barn, ("barn",))):
-        assert site.powers([roof, lost], stale) == {"grid_import": 400, "grid_export": 0}
-    assert site.powers([asleep]) == {}
+        assert plant.powers([roof, lost], stale) == {"grid_import": 400, "grid_export": 0}
+    assert plant.powers([asleep]) == {}
 
 
 def test_what_an_inverter_has_is_remembered_while_it_does_not_tell() -> None:
-    site = Site()
+    plant = Plant()
     known = said("roof", battery_level=50.0, grid_import_power=1, grid_export_power=0)
-    site.on_reading(known)
-    site.on_reading(replace(known, state=State.UNREACHABLE, measurements={}))
-    site.on_reading(said("barn", pv_power=1))
-    assert site.has_battery("roof")
-    assert not site.has_battery("barn")
-    assert site.sources(["roof", "barn"])[GRID[0]] == ("roof",)
-    assert not site.several_meters(["roof", "barn"])
-    assert site.sources(["roof", "barn"])[BATTERY[0]] == ()
+    plant.on_reading(known)
+    plant.on_reading(replace(known, state=State.UNREACHABLE, measurements={}))
+    plant.on_reading(said("barn", pv_power=1))
+    assert plant.has_battery("roof")
+    assert not plant.has_battery("barn")
+    assert plant.sources(["roof", "barn"])[GRID[0]] == ("roof",)
+    assert not plant.several_meters(["roof", "barn"])
+    assert plant.sources(["roof", "barn"])[BATTERY[0]] == ()
 
 
 def test_several_meters_are_ambiguous_until_somebody_says_which_one_counts() -> None:
     for meter, ambiguous in ((AUTO, True), ("roof", False), (ALL, False)):
-        site = Site(meter)
+        plant = Plant(meter)
         for name in ("roof", "barn"):
-            site.on_reading(said(name, grid_import_power=1, grid_export_power=0))
-        assert site.several_meters(["roof", "barn"]) is ambiguous
-        assert not site.several_meters(["roof"])
+            plant.on_reading(said(name, grid_import_power=1, grid_export_power=0))
+        assert plant.several_meters(["roof", "barn"]) is ambiguous
+        assert not plant.several_meters(["roof"])
