@@ -56,8 +56,7 @@ class Poller:
     async def run(self) -> None:
         """Scan until cancelled; begin with saying whom one is connecting to."""
         self._publish(self.inverter.newest)
-        interval = self.inverter.options.scan_interval
-        due = self._clock.monotonic()
+        planned = self._clock.monotonic()
         while True:
             try:
                 await self.scan()
@@ -66,14 +65,25 @@ class Poller:
                 log.exception(
                     "a scan of %s failed; the next one is tried", self.inverter.newest.name
                 )
-            reading = self.inverter.newest
-            quiet = self._quiet_for(reading)
             now = self._clock.monotonic()
-            # Slots that a slow device has missed are left out, not made up for.
-            due += interval * max(1, -(-(now - due) // interval))
-            if reading.state is State.OK:
-                quiet = max(quiet, due - now)
-            await self._sleep(quiet or due - now)
+            planned = self._next_scan(planned, now)
+            await self._sleep(planned - now)
+
+    def _next_scan(self, planned: float, now: float) -> float:
+        """When the next scan begins, after the one that was planned for `planned`.
+
+        Scans keep the distance of the interval to the planned begin, not to the end, of the one
+        before. An early or late one, after quiet, is what the next ones are counted from: so the
+        tries of an outage never put off the scan after it.
+        """
+        interval = self.inverter.options.scan_interval
+        reading = self.inverter.newest
+        # Slots that a slow device has missed are left out, not made up for.
+        slot = planned + interval * max(1, -(-(now - planned) // interval))
+        quiet = self._quiet_for(reading)
+        if not quiet:
+            return slot
+        return max(now + quiet, slot) if reading.state is State.OK else now + quiet
 
     async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
         """Scan now, or after the scan that is under way, and hand the readings to everybody."""
