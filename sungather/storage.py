@@ -61,15 +61,15 @@ class Storage:
         self._warned = False
         self._worker = Worker("storage")
         self._lock = threading.Lock()
-        self._waiting: dict[str, str] = {}
-        """Name -> what is not on the disk yet; guarded by the lock."""
+        self._waiting: dict[str, str | None] = {}
+        """Name -> what is not on the disk yet, None for what is to go; guarded by the lock."""
 
     def load(self, name: str) -> dict[str, object]:
         """The object saved as `name` last; empty when there is none that can be read."""
         with self._lock:
-            waiting = self._waiting.get(name)
-        if waiting is not None:
-            return cast(dict[str, object], json.loads(waiting))
+            waiting = self._waiting.get(name, "")
+        if waiting != "":
+            return {} if waiting is None else cast(dict[str, object], json.loads(waiting))
         file = self.directory / f"{name}.json"
         try:
             content: object = json.loads(file.read_bytes())
@@ -94,7 +94,24 @@ class Storage:
 
         Returns at once: `close` waits for the disk.
         """
-        text = json.dumps(content, separators=(",", ":"))
+        self._put(name, json.dumps(content, separators=(",", ":")))
+
+    def remove(self, name: str) -> None:
+        """Have what was saved as `name` removed soon, as `save`; harmless where there is none."""
+        self._put(name, None)
+
+    def names(self, start: str) -> list[str]:
+        """Names that begin with `start`, of what is stored."""
+        found = {file.stem for file in self.directory.glob(f"{start}*.json")}
+        with self._lock:
+            for name, text in self._waiting.items():
+                if text is None:
+                    found.discard(name)
+                elif name.startswith(start):
+                    found.add(name)
+        return sorted(found)
+
+    def _put(self, name: str, text: str | None) -> None:
         with self._lock:
             asked = name in self._waiting
             self._waiting[name] = text
@@ -115,7 +132,7 @@ class Storage:
 
     def _write(self, name: str) -> None:
         """Write what waits under `name`, and what comes to wait there meanwhile."""
-        written = None
+        written: str | None = ""
         while True:
             with self._lock:
                 text = self._waiting[name]
@@ -125,9 +142,12 @@ class Storage:
             self._replace(self.directory / f"{name}.json", text)
             written = text
 
-    def _replace(self, file: Path, text: str) -> None:
+    def _replace(self, file: Path, text: str | None) -> None:
         fresh = file.with_name(f"{file.name}.new")
         try:
+            if text is None:
+                file.unlink(missing_ok=True)
+                return
             self.directory.mkdir(parents=True, exist_ok=True)
             with fresh.open("w", encoding="utf-8") as stream:
                 fresh.chmod(0o600)

@@ -235,12 +235,27 @@ def _options(answer: Answer) -> list[RenderableType]:
     return [table]
 
 
+_FORGOTTEN = {
+    "refusals": "What {} refused is forgotten. It is asked for again at the next scan.",
+    "certificate": "The trusted certificate of the dongle of {} is forgotten. The one that it "
+    "shows next is trusted from then on.",
+    "sub-devices": "Where devices were found behind {} is forgotten. They are looked for at the "
+    "next scan.",
+}
+
+
+def _forgotten(answer: Answer) -> list[RenderableType]:
+    names = " and ".join(cast(Sequence[str], answer["inverters"]))
+    return [Text(_FORGOTTEN[str(answer["forgotten"])].format(names))]
+
+
 _SHOWS: dict[str, Callable[[Answer], list[RenderableType]]] = {
     "run-once": _readings,
     "readings": _readings,
     "test-connection": _test,
     "get-inverter-info": _info,
     "discover": _discovered,
+    "forget": _forgotten,
     "check-config": _configuration,
     "registers": _map,
     "options": _options,

@@ -6,14 +6,16 @@ import logging
 import signal
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from datetime import date
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from sungather.clock import Clock
 from sungather.control import SOCKET
 from sungather.daemon import answers
-from sungather.daemon.collector import Collector, Poller
+from sungather.daemon.collector import FORGETTABLE, Collector, Poller
 from sungather.daemon.control_server import ControlServer, Handler
+from sungather.daemon.dongle_memory import DongleMemories
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
@@ -21,7 +23,7 @@ from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
 from sungather.reading import Reading
 from sungather.service import Health, Service
-from sungather.storage import Storage, StoredTexts, claimed
+from sungather.storage import Storage, claimed
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
 
@@ -38,15 +40,17 @@ def pollers(
     clock = clock or Clock()
     storage = Storage(configuration.state_directory)
     found: list[Poller] = []
+    dongles = DongleMemories(storage)
 
     def today() -> date:
         return clock.now().astimezone(configuration.timezone).date()
 
     for options in configuration.inverters:
-        transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"), today)
+        dongle = dongles.of(options)
+        transport = open_transport(options, dongle, today)
         inverter = Inverter(options, transport, storage, configuration.timezone, clock)
         sub_devices = SubDevices(options, transport, storage, clock)
-        found.append(Poller(inverter, sub_devices, services, clock))
+        found.append(Poller(inverter, sub_devices, services, clock, dongle=dongle))
     return found
 
 
@@ -83,6 +87,14 @@ def page(
         scan_interval=max((one.scan_interval for one in configuration.inverters), default=30.0),
     )
     return [history, server]
+
+
+async def forget(pollers: Sequence[Poller], what: str) -> answers.Answer:
+    """The answer of `forget`: one of `FORGETTABLE` is forgotten of every inverter."""
+    for poller in pollers:
+        await poller.forget(what)
+    names = [poller.inverter.options.name for poller in pollers]
+    return {"forgotten": what, "inverters": names}
 
 
 class Control:
@@ -122,6 +134,7 @@ class Control:
             "test-connection": self._test,
             "get-inverter-info": self._info,
             "write-down": self._write_down,
+            **{f"forget-{what}": partial(self._forget, what) for what in FORGETTABLE},
         }
 
     def _pollers(self) -> Sequence[Poller]:
@@ -142,6 +155,9 @@ class Control:
 
     async def _info(self) -> answers.Answer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
+
+    async def _forget(self, what: str) -> answers.Answer:
+        return await forget(self._pollers(), what)
 
     async def _write_down(self) -> answers.Answer:
         await self._exporters.write_down()

@@ -5,7 +5,7 @@ The only place that knows both ends: inverters in front, exporters and page behi
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
@@ -13,6 +13,7 @@ from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
 from sungather.reading import Reading, State
 from sungather.service import Service
+from sungather.transports.winet_endpoints import PIN
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ _SPREAD = (1.0, 1.2)
 _EXHAUSTED = frozenset({"busy", "connection-lost", "silent"})
 """Problems that a quiet while can cure; the others cost one connect and are tried every scan."""
 _RESTART_SERVICE_AFTER = 30.0
+FORGETTABLE = ("refusals", "certificate", "sub-devices")
+"""What was learned of an inverter that a person can have forgotten."""
 
 
 class Poller:
@@ -36,8 +39,11 @@ class Poller:
         services: Sequence[Service],
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
+        dongle: MutableMapping[str, str] | None = None,
     ) -> None:
+        """`dongle`: what is remembered of the dongle that the inverter is read through."""
         self.inverter = inverter
+        self._dongle = {} if dongle is None else dongle
         self._sub_devices = sub_devices
         self._services = services
         self._clock = clock
@@ -108,6 +114,18 @@ class Poller:
         """`test-connection` over this poller's own connection."""
         async with self._line:
             return await self.inverter.test()
+
+    async def forget(self, what: str) -> None:
+        """Forget one of `FORGETTABLE`, after the scan that is under way."""
+        async with self._line:
+            if what == "certificate":
+                self._dongle.pop(PIN, None)
+            elif what == "refusals":
+                self.inverter.forget_refusals()
+                if self._sub_devices is not None:
+                    self._sub_devices.forget_refusals()
+            elif self._sub_devices is not None:
+                self._sub_devices.forget()
 
     def _quiet_for(self, reading: Reading) -> float:
         """Seconds for which an exhausted device is left alone, also after a partial reading."""

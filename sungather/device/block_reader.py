@@ -101,6 +101,13 @@ class BlockReader:
                 break
         return gathered
 
+    def forget(self) -> None:
+        """Take the device for one that gives everything; what is stored, the caller removes."""
+        self._quirks, self._strikes = DeviceQuirks(), Strikes()
+        self._suspects.clear()
+        self._plans.clear()
+        self._left_out.clear()
+
     def _plan(self, wanted: frozenset[Register]) -> Plan:
         """The plan for these registers, made once for what is known of the device."""
         if wanted not in self._plans:

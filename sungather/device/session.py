@@ -105,6 +105,10 @@ class Session:
         """What the device is known not to give."""
         return self._blocks.refusals
 
+    def forget_refusals(self) -> None:
+        """Take the device for one that gives everything."""
+        self._blocks.forget()
+
     def firmware(self) -> dict[str, str]:
         """Versions of what is inside the device."""
         told = {name: str(self._values[name]) for name in FIRMWARE if name in self._values}

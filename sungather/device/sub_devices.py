@@ -105,6 +105,16 @@ class SubDevices:
                 self._quiet_until[place] = self._clock.monotonic() + PAUSE
         return self.newest
 
+    def forget(self) -> None:
+        """Look for all devices again."""
+        self._storage.remove(self._memory_name)
+        self._serial = None
+
+    def forget_refusals(self) -> None:
+        """Ask all devices for everything again."""
+        for reader in self._readers.values():
+            reader.forget_refusals()
+
     # Finding
 
     def _begin(self, serial: str) -> None:

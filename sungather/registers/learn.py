@@ -22,10 +22,14 @@ STRIKES = 3
 _HIGHEST_REGISTER = 65536
 
 
+QUIRKS = "refused-"
+"""With this all names begin under which quirks are stored."""
+
+
 def quirks_name(code: int, firmware: str, path: Path) -> str:
     """Name under which the quirks of such devices are stored; fit for a file name."""
     version = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in firmware)
-    return f"refused-{code:04x}-{version or 'unknown'}-{path}"
+    return f"{QUIRKS}{code:04x}-{version or 'unknown'}-{path}"
 
 
 @dataclass(slots=True)
