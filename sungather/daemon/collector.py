@@ -43,7 +43,7 @@ class Poller:
     ) -> None:
         """`dongle`: what is remembered of the dongle that the inverter is read through."""
         self.inverter = inverter
-        self._dongle = {} if dongle is None else dongle
+        self._dongle: MutableMapping[str, str] = {} if dongle is None else dongle
         self._sub_devices = sub_devices
         self._services = services
         self._clock = clock

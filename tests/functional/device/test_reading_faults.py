@@ -94,6 +94,41 @@ async def test_a_refused_register_costs_only_itself_and_is_asked_once(
     assert not any(start <= 13023 < start + n for _, _, start, n in server.requests)
 
 
+@pytest.mark.parametrize("code", [4, 6])
+async def test_a_register_that_always_fails_costs_only_itself_in_the_first_scan(
+    server: Server, inverter_at: Make, code: int
+) -> None:
+    healthy = await inverter_at(server.port).scan(complete=True)
+    server.faults.cannot_contain = {"input": range(13023, 13024)}
+    server.faults.refusal = ExceptionCode(code)
+    inverter = inverter_at(server.port, retries=1)
+    reading = await inverter.scan(complete=True)
+    assert (reading.state, reading.problem) == (State.OK, None)
+    lost = {"battery_level"}
+    assert healthy.values.keys() - reading.values.keys() == lost
+    server.requests.clear()
+    assert healthy.values.keys() - (await inverter.scan(complete=True)).values.keys() == lost
+    assert not any(start <= 13023 < start + n for _, _, start, n in server.requests)
+
+
+@pytest.mark.parametrize("code", [1, 2, 3])
+async def test_a_moment_in_which_everything_is_refused_costs_nothing_after_it(
+    server: Server, inverter_at: Make, code: int
+) -> None:
+    inverter = inverter_at(server.port)
+    healthy = await inverter.scan(complete=True)
+    server.faults.cannot_contain = {"input": range(65537), "holding": range(65537)}
+    server.faults.refusal = ExceptionCode(code)
+    server.requests.clear()
+    assert not (await inverter.scan(complete=True)).values
+    assert len(server.requests) <= 3, "nothing is taken apart meanwhile"
+    server.faults.cannot_contain = {}
+    for _ in "ab":
+        reading = await inverter.scan(complete=True)
+        assert (reading.values.keys(), reading.refused) == (healthy.values.keys(), ())
+        inverter = inverter_at(server.port)
+
+
 async def test_a_device_that_takes_narrow_blocks_only_is_read_in_more_of_them(
     server: Server, inverter: Inverter
 ) -> None:
