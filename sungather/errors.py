@@ -96,6 +96,12 @@ class Asleep(Unreachable):
     kind = "asleep"
 
 
+class ProbablyAsleep(Unreachable):
+    """Nothing has answered since the start, and it is night: it may be an inverter that sleeps."""
+
+    kind = "probably-asleep"
+
+
 class Unusable(InverterError):
     """Something answers, but not as an inverter that we may read."""
 

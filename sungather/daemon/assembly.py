@@ -17,6 +17,7 @@ from sungather.daemon.collector import FORGETTABLE, Collector, Poller
 from sungather.daemon.control_server import ControlServer, Handler
 from sungather.daemon.dongle_memory import DongleMemories
 from sungather.device.inverter import Inverter
+from sungather.device.night import Site
 from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
@@ -41,6 +42,7 @@ def pollers(
     storage = Storage(configuration.state_directory)
     found: list[Poller] = []
     dongles = DongleMemories(storage)
+    site = Site(configuration.timezone, configuration.site.latitude, configuration.site.longitude)
 
     def today() -> date:
         return clock.now().astimezone(configuration.timezone).date()
@@ -48,7 +50,7 @@ def pollers(
     for options in configuration.inverters:
         dongle = dongles.of(options)
         transport = open_transport(options, dongle, today)
-        inverter = Inverter(options, transport, storage, configuration.timezone, clock)
+        inverter = Inverter(options, transport, storage, configuration.timezone, clock, site)
         sub_devices = SubDevices(options, transport, storage, clock)
         found.append(Poller(inverter, sub_devices, services, clock, dongle=dongle))
     return found

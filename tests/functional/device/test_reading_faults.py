@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ Make = Callable[..., Inverter]
 
 DAY = datetime(2026, 6, 21, 12, 0)
 NIGHT = datetime(2026, 6, 21, 1, 0)
+AT_NIGHT = ManualClock(NIGHT.replace(tzinfo=UTC)).clock
+"""For readers: silence is sleep at night only."""
 
 
 def hybrid(begin: datetime = DAY, path: str = "cable") -> LivingDevice:
@@ -324,7 +326,7 @@ async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_i
     inverter_at: Make,
 ) -> None:
     async with await serve(string_inverter(NIGHT)) as server:
-        inverter = inverter_at(server.port)
+        inverter = inverter_at(server.port, clock=AT_NIGHT)
         assert (await inverter.scan()).state is State.OK
         await server.go_dark()
         asleep = await inverter.scan()
@@ -336,11 +338,11 @@ async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_i
 
 async def test_sleep_is_still_known_after_a_restart(inverter_at: Make) -> None:
     async with await serve(string_inverter(NIGHT)) as server:
-        evening = inverter_at(server.port)
+        evening = inverter_at(server.port, clock=AT_NIGHT)
         await evening.scan()
         await evening.close()
         await server.go_dark()
-        night = inverter_at(server.port)
+        night = inverter_at(server.port, clock=AT_NIGHT)
         assert (await night.scan()).state is State.ASLEEP
 
 
@@ -365,7 +367,7 @@ async def test_zeros_of_a_sleeping_inverter_behind_a_dongle_are_not_values(
 ) -> None:
     device = device_named("SG5.0RS", begin=NIGHT)
     async with await serve(device, faults=Faults(night="stale")) as server:
-        inverter = inverter_at(server.port)
+        inverter = inverter_at(server.port, clock=AT_NIGHT, smart_meter="false")
         reading = await inverter.scan()
         assert reading.state is State.ASLEEP
         assert not reading.values

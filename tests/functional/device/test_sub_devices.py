@@ -143,7 +143,8 @@ async def test_devices_are_looked_for_once_even_across_restarts(home: Home, lan:
 async def test_a_battery_on_unit_2_is_found_where_the_path_cannot_be_told(
     home: Home, lan: Server, hybrid: LivingDevice, model: str
 ) -> None:
-    lan.devices = {1: hybrid, 2: battery(hybrid)}
+    lan.devices.clear()
+    lan.devices |= {1: hybrid, 2: battery(hybrid)}
     (reading,) = await home.behind().scan(home.inverter, model_named(model))
     assert (reading.name, reading.serial) == ("inverter-battery-1", "S2305170042")
 
