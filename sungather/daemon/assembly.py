@@ -4,42 +4,48 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from datetime import date
-from functools import partial
-from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from sungather.clock import Clock
 from sungather.control import SOCKET
-from sungather.daemon import answers
-from sungather.daemon.collector import FORGETTABLE, Collector, Poller
-from sungather.daemon.control_server import ControlServer, Handler
+from sungather.daemon.collector import Collector, Poller
+from sungather.daemon.control import Control
 from sungather.daemon.dongle_memory import DongleMemories
+from sungather.daemon.reload import WatchedFile
+from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
 from sungather.device.night import Site
 from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
-from sungather.reading import Reading
-from sungather.service import Health, Service
-from sungather.storage import Storage, claimed
+from sungather.service import Service
+from sungather.storage import Claim, Storage, claimed
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
 
 log = logging.getLogger(__name__)
 
-STOP_WITHIN = 1.5
-"""Seconds that services get to hand over what they hold; a stop takes 2 s at most."""
+_T = TypeVar("_T")
+
+STOP_WITHIN = 2.0
+"""Seconds that a stop takes at most, whatever hangs."""
+_SERVICES_WITHIN = 1.5
+"""Seconds of it for services to hand over what they hold; the rest is for the outbox."""
 
 
 def pollers(
-    configuration: Configuration, services: Sequence[Service] = (), clock: Clock | None = None
+    configuration: Configuration,
+    services: Sequence[Service] = (),
+    clock: Clock | None = None,
+    storage: Storage | None = None,
 ) -> list[Poller]:
     """One poller an inverter of the options."""
     clock = clock or Clock()
-    storage = Storage(configuration.state_directory)
+    storage = storage or Storage(configuration.state_directory)
     found: list[Poller] = []
     dongles = DongleMemories(storage)
     site = Site(configuration.timezone, configuration.site.latitude, configuration.site.longitude)
@@ -53,6 +59,9 @@ def pollers(
         inverter = Inverter(options, transport, storage, configuration.timezone, clock, site)
         sub_devices = SubDevices(options, transport, storage, clock)
         found.append(Poller(inverter, sub_devices, services, clock, dongle=dongle))
+    inverters = [poller.inverter for poller in found]
+    for inverter in inverters:
+        inverter.others = [other for other in inverters if other is not inverter]
     return found
 
 
@@ -91,109 +100,71 @@ def page(
     return [history, server]
 
 
-async def forget(pollers: Sequence[Poller], what: str) -> answers.Answer:
-    """The answer of `forget`: one of `FORGETTABLE` is forgotten of every inverter."""
-    for poller in pollers:
-        await poller.forget(what)
-    names = [poller.inverter.options.name for poller in pollers]
-    return {"forgotten": what, "inverters": names}
+async def run(configuration: Configuration, options: WatchedFile | None = None) -> None:
+    """The daemon: collect until SIGTERM or SIGINT, anew whenever `options` have changed.
 
-
-class Control:
-    """The running daemon's answers to the commands."""
-
-    name = "control"
-
-    def __init__(self, configuration: Configuration, clock: Clock, exporters: Exporters) -> None:
-        self.collector: Collector | None = None
-        self._clock = clock
-        self._exporters = exporters
-        socket = configuration.state_directory / SOCKET
-        self._server = ControlServer(socket, configuration.targets, self._handlers())
-
-    def on_reading(self, reading: Reading) -> None:
-        """Nothing to keep: the pollers hold the newest readings."""
-
-    async def run(self) -> None:
-        """Serve; without a socket the daemon goes on, and says so."""
-        try:
-            await self._server.run()
-        except OSError as error:
-            log.warning(
-                "The control socket cannot be opened (%s), so the commands cannot use this "
-                "daemon's connection. Check storage.directory.",
-                error,
-            )
-
-    def health(self) -> Health:
-        """The socket either works or was complained about in the log."""
-        return Health(self.name, "ok")
-
-    def _handlers(self) -> dict[str, Handler]:
-        return {
-            "run-once": self._run_once,
-            "readings": self._readings,
-            "test-connection": self._test,
-            "get-inverter-info": self._info,
-            "write-down": self._write_down,
-            **{f"forget-{what}": partial(self._forget, what) for what in FORGETTABLE},
-        }
-
-    def _pollers(self) -> Sequence[Poller]:
-        return self.collector.pollers if self.collector else ()
-
-    async def _run_once(self) -> answers.Answer:
-        found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
-        return answers.readings(chain.from_iterable(found))
-
-    async def _readings(self) -> answers.Answer:
-        services = self.collector.services if self.collector else ()
-        health = [one.health() for one in services if one is not self]
-        newest = chain.from_iterable(poller.newest for poller in self._pollers())
-        return answers.readings(newest, self._clock.now(), health)
-
-    async def _test(self) -> answers.Answer:
-        return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
-
-    async def _info(self) -> answers.Answer:
-        return {"inverters": [one.inverter.info() for one in self._pollers()]}
-
-    async def _forget(self, what: str) -> answers.Answer:
-        return await forget(self._pollers(), what)
-
-    async def _write_down(self) -> answers.Answer:
-        await self._exporters.write_down()
-        return {}
-
-
-async def run(configuration: Configuration) -> None:
-    """The daemon: collect until SIGTERM or SIGINT. Raises `OptionsError` if one runs already."""
+    Raises:
+        OptionsError: One runs already.
+    """
     leave_threads_behind()
-    with claimed(configuration.state_directory):
-        await _collect(configuration)
+    wanted: Configuration | None = configuration
+    while wanted is not None:
+        with claimed(wanted.state_directory) as claim:
+            wanted = await _collect_until_stopped(wanted, options, claim)
 
 
-async def _collect(configuration: Configuration) -> None:
+async def _collect_until_stopped(
+    configuration: Configuration, options: WatchedFile | None, claim: Claim
+) -> Configuration | None:
+    """Collect until a signal asks to stop, or until there are other options, which it returns."""
+    opened: list[Exporters] = []
+
+    async def close(within: float) -> None:
+        for exporters in opened:
+            await exporters.close(within)
+
+    others = options.other_than(configuration) if options else None
+    changed = await until_stopped(_collect(configuration, claim, opened), others, close)
+    if changed is None:
+        log.info("stopped")
+    else:
+        logging.getLogger().setLevel(changed.log.level)
+        log.info("the options have changed")
+    return changed
+
+
+async def _collect(configuration: Configuration, claim: Claim, opened: list[Exporters]) -> None:
+    """Collect until cancelled; what has to be closed after that goes into `opened`."""
     clock = Clock()
+    directory = configuration.state_directory
     exporters = await open_exporters(configuration)
-    control = Control(configuration, clock, exporters)
-    services: list[Service] = [control, *exporters.services]
-    services += page(
-        configuration, services, clock, configuration.state_directory / "history.sqlite"
-    )
+    opened.append(exporters)
+    control = Control(directory / SOCKET, configuration.targets, clock, exporters)
+    storage = Storage(directory)
+    services: list[Service] = [control, StateWatch(claim, storage), *exporters.services]
+    services += page(configuration, services, clock, directory / "history.sqlite")
     if in_snap():
         from sungather.snap.health import SnapHealthService
 
         services.append(SnapHealthService(exporters.services))
-    control.collector = Collector(pollers(configuration, services, clock), services)
+    control.collector = Collector(pollers(configuration, services, clock, storage), services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
-    await until_stopped(control.collector.run())
-    await exporters.close()
-    log.info("stopped")
+    await control.collector.run()
 
 
-async def until_stopped(work: Coroutine[object, object, object]) -> None:
-    """Run `work` until it ends, or a signal asks to stop; then it has `STOP_WITHIN` to end."""
+async def _nothing(_: float) -> None:
+    """Nothing to close."""
+
+
+async def until_stopped(
+    work: Coroutine[object, object, object],
+    until: Coroutine[object, object, _T] | None = None,
+    close: Callable[[float], Awaitable[None]] = _nothing,
+) -> _T | None:
+    """Run `work` until it ends, a signal asks to stop, or `until` is there, which it returns.
+
+    Then `work` has `_SERVICES_WITHIN` to end, and `close` the seconds left of `STOP_WITHIN`.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -201,13 +172,21 @@ async def until_stopped(work: Coroutine[object, object, object]) -> None:
     # A changed file takes effect at the next start; a terminal that closes ends nothing.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
+    waiting: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
+    over = asyncio.create_task(until) if until is not None else None
+    if over is not None:
+        waiting.append(over)
     try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, *waiting), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
-        working.cancel()
-        done, _ = await asyncio.wait((working,), timeout=STOP_WITHIN)
+        end = loop.time() + STOP_WITHIN
+        for task in (working, *waiting):
+            task.cancel()
+        done, _ = await asyncio.wait((working,), timeout=_SERVICES_WITHIN)
+        await close(max(0.1, end - loop.time()))
     for task in done:
         if not task.cancelled():
             task.result()
+    if over is None or stop.is_set() or not over.done() or over.cancelled():
+        return None
+    return over.result()

@@ -3,11 +3,13 @@
 import contextlib
 import logging
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from sungather import errors
+from sungather.answers import ConnectionAnswer, InverterAnswer, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
@@ -67,6 +69,8 @@ class Inverter(DeviceReader):
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
+        self.others: Sequence[DeviceReader] = ()
+        """The other inverters of the site."""
 
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
@@ -75,9 +79,9 @@ class Inverter(DeviceReader):
             self._remember()
         await self._storage.close()
 
-    async def test(self) -> dict[str, object]:
+    async def test(self) -> ConnectionAnswer:
         """The answer of `test-connection` for this inverter."""
-        answer: dict[str, object] = {
+        answer: ConnectionAnswer = {
             "name": self.options.name,
             "success": False,
             "latency_ms": None,
@@ -93,8 +97,8 @@ class Inverter(DeviceReader):
             identity = (await self.identified()).identity
             latencies = [await self._latency() for _ in range(_LATENCY_SAMPLES)]
         except errors.InverterError as error:
-            problem = problem_of(error)  # the wall, also at night: whoever tests wants to know
-            answer["error"] = {"class": problem.kind, "message": problem.message}
+            # The wall, also at night: whoever tests wants to know it.
+            answer["error"] = of_problem(problem_of(error))
             return answer
         answer["success"] = True
         answer["latency_ms"] = {
@@ -109,11 +113,11 @@ class Inverter(DeviceReader):
         answer["best"] = {"connection": advice.connection, "why": advice.why}
         return answer
 
-    def info(self) -> dict[str, object]:
+    def info(self) -> InverterAnswer:
         """The answer of `get-inverter-info` for this inverter, from the newest reading."""
         reading = self.newest
         device = self.device
-        answer: dict[str, object] = {
+        answer: InverterAnswer = {
             "name": reading.name,
             "state": str(reading.state),
             "model": reading.model,
@@ -128,7 +132,7 @@ class Inverter(DeviceReader):
             "path": str(reading.path),
         }
         if reading.problem is not None:
-            answer["error"] = {"class": reading.problem.kind, "message": reading.problem.message}
+            answer["error"] = of_problem(reading.problem)
         return answer
 
     async def _latency(self) -> float:
@@ -189,7 +193,9 @@ class Inverter(DeviceReader):
         asleep = zeros and before.resting and before.is_night(now, self._site)
         if asleep:
             said = while_asleep(said, session.metered)
-        derived = self._derivation.step(said, device, now, self._clock.monotonic())
+        derived = self._derivation.step(
+            said, device, now, self._clock.monotonic(), fresh, self._others_kw()
+        )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
@@ -201,8 +207,18 @@ class Inverter(DeviceReader):
         if asleep and "grid_import_power" not in values:
             return Judgement(State.ASLEEP, _SLEEPS)
         units = session.units() | derived.units
+        impossible = tuple(sorted(derived.impossible & fresh))
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
-        return Judgement(State.OK, None, measured(values, units, fresh))
+        return Judgement(State.OK, None, measured(values, units, fresh), impossible)
+
+    def _others_kw(self) -> float | None:
+        """Nominal power of the other inverters of the site; None if one is not known yet."""
+        total = 0.0
+        for other in self.others:
+            if other.device is None or other.device.nominal_kw is None:
+                return None
+            total += other.device.nominal_kw
+        return total
 
     def _note(self, night: NightRule) -> None:
         """Put on disk what is news, else what has not been for a while."""

@@ -28,6 +28,8 @@ class Judgement:
     state: State
     problem: Problem | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
+    impossible: tuple[str, ...] = ()
+    """Names whose value this scan read and left out, since it cannot be."""
 
 
 class DeviceReader:
@@ -140,6 +142,7 @@ class DeviceReader:
             transport=self._transport.name,
             path=device.path if device else Path.UNKNOWN,
             measurements=judgement.measurements,
+            impossible=judgement.impossible,
             absent=known.absent() if known else (),
             refused=known.refusals() if known else (),
             requests=requests,

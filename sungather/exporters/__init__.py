@@ -1,7 +1,7 @@
 """Where readings go.
 
 An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one group
-of options, its name in `_DELIVERING`, and a line each in `_enabled` and `_delivering` below.
+of options, its name in `_DELIVERING`, and a line in `_delivering` below.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from sungather.clock import Clock
 from sungather.errors import OptionsError
 from sungather.options.configuration import Configuration
 from sungather.options.table import InfluxdbOptions, MqttOptions
-from sungather.outbox import Feed, Outbox, OutboxLimits
+from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits
 from sungather.reading import Reading
 from sungather.service import Service
 
 __all__ = ["Exporters", "open_exporters"]
 
 _DELIVERING = ("mqtt", "influxdb", "pvoutput")
-"""Exporters behind the outbox, by the names of their options."""
+"""Exporters that the outbox feeds, by the names of their options."""
 _FILE = "outbox.sqlite3"
 
 
@@ -62,10 +62,10 @@ class Exporters:
         if self._outbox is not None:
             await self._outbox.flush()
 
-    async def close(self) -> None:
-        """Write down what is still owed, within two seconds. Call it after the services ended."""
+    async def close(self, within: float = CLOSE_WITHIN) -> None:
+        """Write down what is still owed, within so many seconds, after the services ended."""
         if self._outbox is not None:
-            await self._outbox.close()
+            await self._outbox.close(within)
 
 
 async def open_exporters(
@@ -149,12 +149,7 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
 
 def _enabled(configuration: Configuration) -> list[str]:
     """Names of the enabled exporters that deliver from the outbox."""
-    chosen = {
-        "mqtt": configuration.mqtt.enabled,
-        "influxdb": configuration.influxdb.enabled,
-        "pvoutput": configuration.pvoutput.enabled,
-    }
-    return [name for name in _DELIVERING if chosen[name]]
+    return [name for name in _DELIVERING if configuration.values[f"{name}.enabled"]]
 
 
 def problems(configuration: Configuration) -> list[str]:

@@ -13,8 +13,6 @@ from sungather import __version__
 from sungather.household import BATTERY_LEVEL, FLOWS, POWERS
 from sungather.reading import Reading, Value
 
-MINIMUM_VERSION = "2024.12"
-
 HOUSEHOLD = frozenset(
     {
         BATTERY_LEVEL,
@@ -100,17 +98,14 @@ def entity(name: str, unit: str, value: Value) -> dict[str, object]:
     if isinstance(value, str):
         return found | {"entity_category": "diagnostic"}
     sort = _sort(name, unit)
-    if sort.device_class is not None:
-        found["device_class"] = sort.device_class
-    if unit:
-        found["unit_of_measurement"] = unit
-    if sort.state_class is not None:
-        found["state_class"] = sort.state_class
-    if sort.precision is not None:
-        found["suggested_display_precision"] = sort.precision
-    if not _in_the_foreground(name, sort):
-        found["entity_category"] = "diagnostic"
-    return found
+    found |= {
+        "device_class": sort.device_class,
+        "unit_of_measurement": unit or None,
+        "state_class": sort.state_class,
+        "suggested_display_precision": sort.precision,
+        "entity_category": None if _in_the_foreground(name, sort) else "diagnostic",
+    }
+    return {key: said for key, said in found.items() if said is not None}
 
 
 def _sort(name: str, unit: str) -> Sort:
@@ -147,17 +142,17 @@ class Topics:
 def device_id(device: Reading, inverter: Reading | None = None) -> str:
     """Identity of a device, part of the discovery topic and of every unique id; "" for none.
 
-    It comes from the serial number; a device behind `inverter` that tells none of its own is
+    It comes from the serial number; a sub-device of `inverter` that tells none of its own is
     known by its inverter and number.
     """
     serial = device.serial
     if inverter is not None and inverter.serial and serial in ("", inverter.serial):
-        serial = f"{inverter.serial}_{_number_behind(device)}"
+        serial = f"{inverter.serial}_{_number(device)}"
     return "sungather_" + re.sub(r"[^A-Za-z0-9_-]", "_", serial) if serial else ""
 
 
-def _number_behind(device: Reading) -> str:
-    """Such as "battery-1", of roof-battery-1 behind roof."""
+def _number(device: Reading) -> str:
+    """Such as "battery-1", of roof-battery-1, a sub-device of roof."""
     return device.name.removeprefix(f"{device.via}-")
 
 
@@ -165,7 +160,7 @@ def _device_name(device: Reading) -> str:
     inverter = device.via or device.name
     brand = "Sungrow" if inverter == "inverter" else inverter
     if device.via:
-        return f"{brand} {_number_behind(device).replace('-', ' ')}"
+        return f"{brand} {_number(device).replace('-', ' ')}"
     return f"{brand} {device.model}" if inverter == "inverter" else brand
 
 
@@ -176,15 +171,15 @@ def discovery(
     gone: Iterable[str] = (),
     inverter: Reading | None = None,
 ) -> dict[str, object]:
-    """The discovery message of one inverter, or of one device behind it.
+    """The discovery message of one inverter, or of one of its sub-devices.
 
     Args:
         newest: tells model, serial, firmware and units.
         values: every scalar that the device has shown so far.
         topics: where to find the values.
         gone: entities announced by an earlier run that are to be removed.
-        inverter: the one behind which the device is. It has to be announced first, since Home
-            Assistant refuses devices behind unknown ones.
+        inverter: the one whose sub-device this is. It has to be announced first, since Home
+            Assistant refuses devices that come by way of unknown ones.
     """
     identity = device_id(newest, inverter)
     both = [{"topic": topics.collector}, {"topic": topics.availability}]

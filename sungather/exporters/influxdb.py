@@ -8,18 +8,18 @@ https://docs.influxdata.com/influxdb3/core/write-data/http-api/v3-write-lp/
 
 import base64
 import gzip
-import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 from urllib.parse import urlencode
 
 from sungather.errors import Blocked, Unavailable
-from sungather.exporters.line_protocol import line
+from sungather.exporters.line_protocol import fields_of, line
 from sungather.http_client import DEADLINE, HttpAnswer, HttpClient, retry_after
 from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Record
+from sungather.strangers import fit_to_show, parsed_json
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ class Influxdb:
         self._options = options
         self._tags = parse_tags(options.tags)
         self._server = HttpClient(options.url, "InfluxDB", deadline)
+        self._secrets = (
+            options.token,
+            options.password,
+            _pair(options) if options.password else "",
+        )
+        """What the server knows of us, and could send back."""
         self._version = "" if options.version == "auto" else options.version
         self._left_out: set[str] = set()
         """Fields that the database holds with another type."""
@@ -99,7 +105,7 @@ class Influxdb:
         status = answer.status
         if status < 300 or status in (400, 413, 422):
             return answer
-        said = f"InfluxDB answered {status}: {_message(answer)}"
+        said = f"InfluxDB answered {status}: {_message(answer, self._secrets)}"
         if status in (401, 403):
             raise Blocked(
                 f"{said}. Check influxdb.token, or influxdb.username and influxdb.password, "
@@ -119,8 +125,11 @@ class Influxdb:
         """Ids of refused records, or None: write again, in smaller parts."""
         if answer.status == 413 and len(records) > 1:
             return None
-        reason = _message(answer)
-        fields = {a or b for a, b in _CONFLICT.findall(reason)} - self._left_out
+        reason = _message(answer, self._secrets)
+        named = {a or b for a, b in _CONFLICT.findall(reason)}
+        # A server that names what was never sent gets no further tries.
+        sent = {name for record in records for name, _ in fields_of(record.values)}
+        fields = (named & sent) - self._left_out
         if fields:
             # One field would take the whole reading along: go on without that field.
             self._left_out |= fields
@@ -130,7 +139,7 @@ class Influxdb:
                 ", ".join(sorted(fields)),
             )
             return None
-        numbered = _by_line(answer, records)
+        numbered = _by_line(answer, records, self._secrets)
         if numbered is not None:
             return numbered
         return {records[0].id: reason} if len(records) == 1 else None
@@ -168,7 +177,7 @@ def _path(version: str, options: InfluxdbOptions) -> str:
 
 
 def _headers(version: str, options: InfluxdbOptions) -> dict[str, str]:
-    pair = f"{options.username}:{options.password}"
+    pair = _pair(options)
     if options.token:
         kind = "Bearer" if version == "3" else "Token"
         return {"Authorization": f"{kind} {options.token}"}
@@ -179,20 +188,25 @@ def _headers(version: str, options: InfluxdbOptions) -> dict[str, str]:
     return {"Authorization": f"Token {pair}"}
 
 
+def _pair(options: InfluxdbOptions) -> str:
+    return f"{options.username}:{options.password}"
+
+
 def _json(answer: HttpAnswer) -> dict[str, object]:
     try:
-        content = cast(object, json.loads(answer.body))
+        content = parsed_json(answer.body)
     except ValueError:
         return {}
     return cast(dict[str, object], content) if isinstance(content, dict) else {}
 
 
-def _message(answer: HttpAnswer) -> str:
+def _message(answer: HttpAnswer, secrets: Iterable[str]) -> str:
     content = _json(answer)
-    said = content.get("error") or content.get("message") or answer.text
-    details = [str(entry.get("error_message", "")) for entry in _entries(content)]
-    text = " ".join([str(said), *details[:3]]).strip() or "no reason given"
-    return text[:300].rstrip(".")
+    said = content.get("error") or content.get("message")
+    details = [entry.get("error_message") for entry in _entries(content)][:3]
+    parts = [said if isinstance(said, str) else answer.text, *details]
+    text = " ".join(part for part in parts if isinstance(part, str))
+    return fit_to_show(text, secrets).rstrip(".") or "no reason given"
 
 
 def _entries(content: Mapping[str, object]) -> list[dict[str, object]]:
@@ -201,12 +215,16 @@ def _entries(content: Mapping[str, object]) -> list[dict[str, object]]:
     return [cast(dict[str, object], entry) for entry in entries if isinstance(entry, dict)]
 
 
-def _by_line(answer: HttpAnswer, records: Sequence[Record]) -> dict[int, str] | None:
+def _by_line(
+    answer: HttpAnswer, records: Sequence[Record], secrets: Iterable[str]
+) -> dict[int, str] | None:
     """Refused records of a partial write that tells the numbers of the lines (version 3)."""
     refused: dict[int, str] = {}
     for entry in _entries(_json(answer)):
         number = entry.get("line_number")
         if not isinstance(number, int) or not 1 <= number <= len(records):
             return None
-        refused[records[number - 1].id] = str(entry.get("error_message", "refused"))[:300]
+        said = entry.get("error_message")
+        reason = fit_to_show(said, secrets) if isinstance(said, str) else "refused"
+        refused[records[number - 1].id] = reason
     return refused or None

@@ -1,6 +1,6 @@
 """MQTT: the present as retained state, what was missed on a history topic, Home Assistant.
 
-Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a device behind one:
+Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a sub-device:
     status                "online" or "offline": the collector itself, also as its last will
     NAME/availability     "online" while the inverter gives readings, else "offline"
     NAME/connection       the inverter's state in a word
@@ -28,12 +28,15 @@ from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.mqtt_client import MqttClient
+from sungather.exporters.mqtt_guard import QUEUED, PacketGuard
 from sungather.exporters.tls import client_context
 from sungather.http_client import in_words
 from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339
+from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
 # The library logs every message at DEBUG, passwords' length and payloads too.
@@ -43,8 +46,8 @@ _quiet.setLevel(logging.CRITICAL)
 TIMEOUT = 10.0
 """Seconds that the broker has for an acknowledgement."""
 KEEP_ALIVE = 30
-_BEHIND = "behind "
-"""Notes of the names of devices behind inverters begin so."""
+_NOTE = "behind "
+"""Notes of the names of sub-devices begin so."""
 _AT_ONCE = 50
 """Messages of the history topic under way at a time."""
 
@@ -75,7 +78,7 @@ class Mqtt(DeliveryLoop):
         self._shown: dict[str, dict[str, Value]] = {}
         """Scalars that each inverter has shown so far: its entities."""
         self._noted: set[str] = set()
-        """Devices behind inverters, those of earlier runs as well."""
+        """Sub-devices, those of earlier runs as well."""
         self._described: dict[str, Reading] = {}
         """The newest reading with values of each: what the entities are made from."""
         self._announced: dict[str, tuple[str, frozenset[str]]] = {}
@@ -109,20 +112,23 @@ class Mqtt(DeliveryLoop):
                 client_context,
                 options.tls_ca, options.tls_cert, options.tls_key, options.tls_insecure,
             )  # fmt: skip
+        client = MqttClient(
+            options.host,
+            port,
+            username=options.username or None,
+            password=options.password or None,
+            identifier=options.client_id or _identity(options.topic),
+            will=aiomqtt.Will(self._topic("status"), "offline", 1, True),
+            timeout=self._timeout,
+            keepalive=KEEP_ALIVE,
+            max_queued_incoming_messages=QUEUED,
+            tls_context=context,
+            logger=_quiet,
+        )
+        client.pending_calls_threshold = 2 * _AT_ONCE
+        guard = PacketGuard(client)
         try:
-            async with aiomqtt.Client(
-                options.host,
-                port,
-                username=options.username or None,
-                password=options.password or None,
-                identifier=options.client_id or _identity(options.topic),
-                will=aiomqtt.Will(self._topic("status"), "offline", 1, True),
-                timeout=self._timeout,
-                keepalive=KEEP_ALIVE,
-                tls_context=context,
-                logger=_quiet,
-            ) as client:
-                client.pending_calls_threshold = 2 * _AT_ONCE
+            async with client:
                 await self._work(client)
                 return 0.0
         except MqttConnectError as error:
@@ -130,6 +136,8 @@ class Mqtt(DeliveryLoop):
         except aiomqtt.MqttError as error:
             # The library raises its errors "from None"; what happened is in the context.
             cause = error.__cause__ or error.__context__ or error
+            if guard.complaint:
+                raise Unavailable(f"{where} {guard.complaint}.") from error
             raise Unavailable(f"{where} cannot be reached: {_in_words(cause)}.") from error
         except OSError as error:
             raise Unavailable(f"{where} cannot be reached: {in_words(error)}.") from error
@@ -140,7 +148,7 @@ class Mqtt(DeliveryLoop):
         if self._options.homeassistant:
             await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
         notes = await self._feed.notes()
-        self._noted |= {note.removeprefix(_BEHIND) for note in notes if note.startswith(_BEHIND)}
+        self._noted |= {note.removeprefix(_NOTE) for note in notes if note.startswith(_NOTE)}
         for name in (self._settings.keys() | self._noted) - self._latest.keys():
             # What the broker still holds of an earlier run is not the present.
             await self._publish(client, self._topic(name, "availability"), "offline", retain=True)
@@ -198,7 +206,7 @@ class Mqtt(DeliveryLoop):
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
         while self._unpublished:
-            # Inverters first: Home Assistant has to know them before what is behind them.
+            # Inverters first: Home Assistant has to know them before their sub-devices.
             name = min(self._unpublished, key=lambda one: (self._latest[one].via, one))
             self._unpublished.remove(name)
             reading = self._latest[name]
@@ -213,7 +221,7 @@ class Mqtt(DeliveryLoop):
         if self._options.homeassistant and reading.name in self._described:
             await self._announce(client, self._described[reading.name])
         if up:
-            await self._note_behind(reading)
+            await self._note_sub_device(reading)
             await self._publish(
                 client, self._state_topic(reading), _json(self._message(reading)), retain=True
             )
@@ -268,10 +276,10 @@ class Mqtt(DeliveryLoop):
         if sorted(shown) != before:
             await self._feed.ack([], notes={note: " ".join(sorted(shown))})
 
-    async def _note_behind(self, reading: Reading) -> None:
-        """Remember a device behind an inverter, so that a later run can say that it is gone."""
+    async def _note_sub_device(self, reading: Reading) -> None:
+        """Remember a sub-device, so that a later run can say that it is gone."""
         if reading.via and reading.name not in self._noted:
-            await self._feed.ack([], notes={f"{_BEHIND}{reading.name}": reading.via})
+            await self._feed.ack([], notes={f"{_NOTE}{reading.name}": reading.via})
             self._noted.add(reading.name)
 
     def _message(self, reading: Reading) -> dict[str, object]:
@@ -286,7 +294,7 @@ class Mqtt(DeliveryLoop):
         return self._topic(reading.name, "state")
 
     def _is_as_before(self, reading: Reading) -> bool:
-        """Whether the message is SunGather 0.5's, which knew nothing behind an inverter."""
+        """Whether the message is SunGather 0.5's, which knew no sub-devices."""
         return bool(self._options.compatibility) and not reading.via
 
     def _topic(self, *parts: str) -> str:
@@ -318,7 +326,7 @@ def _json(content: Mapping[str, object]) -> str:
 
 def _refused(where: str, error: MqttConnectError) -> Unavailable:
     code = error.rc if isinstance(error.rc, int) or error.rc is None else error.rc.value
-    said = str(error).partition("] ")[2] or str(error)
+    said = fit_to_show(str(error).partition("] ")[2] or str(error))
     if code in (4, 5, 134, 135):
         return Blocked(f"{where} refuses us ({said}). Check mqtt.username and mqtt.password.")
     return Unavailable(f"{where} refuses us ({said}).")
@@ -328,4 +336,4 @@ def _in_words(error: BaseException) -> str:
     if isinstance(error, aiomqtt.MqttError):
         text = str(error)
         return text[:1].lower() + text[1:] if text else "the connection was lost"
-    return in_words(error)
+    return fit_to_show(in_words(error))

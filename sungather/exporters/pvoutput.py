@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import cast
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from urllib.parse import urlencode
 from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.delivery import DeliveryLoop, Sleep
-from sungather.exporters.pvoutput_answers import Refusal, refusal, results, whole_number
+from sungather.exporters.pvoutput_answers import UploadRefusal, refusal, results, whole_number
 from sungather.exporters.pvoutput_slots import (
     DAY_ENERGIES,
     LIFETIME_ENERGIES,
@@ -31,6 +32,7 @@ from sungather.options.table import PvoutputOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.service import Health
+from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
 
@@ -92,17 +94,12 @@ class Pvoutput(DeliveryLoop):
 
     def health(self) -> Health:
         """`queue` counts intervals that wait; readings of the present one are none."""
-        figures = self._feed.stats()
-        return Health(
-            self.name,
-            self._status.state,
-            self._status.message,
-            queue=len(self._ready),
-            delivered=self._uploaded,
-            rejected=self._set_aside,
-            dropped=figures.dropped,
-            last_success=self._status.last_success,
-        )
+        intervals = {
+            "queue": len(self._ready),
+            "delivered": self._uploaded,
+            "rejected": self._set_aside,
+        }
+        return replace(super().health(), **intervals)
 
     # -- readings to slots ----------------------------------------------------------------
 
@@ -226,15 +223,15 @@ class Pvoutput(DeliveryLoop):
             form["c1"] = "1"
         answer = await self._post("addbatchstatus", form)
         if answer.status == 200:
-            await self._settle(records, results(answer.text))
+            await self._note_results(records, results(answer.text))
             return
         what = refusal(answer.status, answer.text)
-        if what is Refusal.NO_DONATION and self._extended:
+        if what is UploadRefusal.NO_DONATION and self._extended:
             log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
             self._extended = {}
-        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION) and len(starts) == 1:
-            await self._give_up(starts, answer.text)
-        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION):
+        elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION) and len(starts) == 1:
+            await self._give_up(starts, self._said(answer))
+        elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION):
             # One record can spoil a batch: find it.
             half = len(starts) // 2
             await self._upload_batch(starts[:half])
@@ -242,7 +239,7 @@ class Pvoutput(DeliveryLoop):
         else:
             self._raise(what, answer)
 
-    async def _settle(
+    async def _note_results(
         self, records: Mapping[int, str], answers: Mapping[tuple[str, str], str]
     ) -> None:
         refused: list[int] = []
@@ -260,7 +257,7 @@ class Pvoutput(DeliveryLoop):
     async def _give_up(self, starts: Sequence[int], why: str) -> None:
         for start in starts:
             when = local(start, self._zone)
-            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why[:200])
+            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why)
         self._set_aside += len(starts)
         await self._forget(starts)
 
@@ -285,8 +282,8 @@ class Pvoutput(DeliveryLoop):
         answer = await self._post("getsystem", {})
         if answer.status != 200:
             what = refusal(answer.status, answer.text)
-            self._raise(Refusal.WAIT if what is Refusal.SET_ASIDE else what, answer)
-        # name, …, longitude, status interval; further sections behind semicolons
+            self._raise(UploadRefusal.WAIT if what is UploadRefusal.SET_ASIDE else what, answer)
+        # name, …, longitude, status interval; further sections after semicolons
         text = answer.text.partition(";")[0].rpartition(",")[2].strip()
         self._interval = int(text) if text in ("5", "10", "15") else 5
         await self._feed.ack([], notes={"interval": str(self._interval)})
@@ -307,12 +304,15 @@ class Pvoutput(DeliveryLoop):
         self._reset = float(whole_number(answer, "x-rate-limit-reset", round(self._reset)))
         return answer
 
-    def _raise(self, what: Refusal, answer: HttpAnswer) -> None:
-        said = f"PVOutput answered {answer.status}: {answer.text[:200].rstrip('.')}"
-        if what is Refusal.PERSON:
+    def _raise(self, what: UploadRefusal, answer: HttpAnswer) -> None:
+        said = f"PVOutput answered {answer.status}: {self._said(answer)}"
+        if what is UploadRefusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
         wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
         raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)
+
+    def _said(self, answer: HttpAnswer) -> str:
+        return fit_to_show(answer.text, (self._options.api_key,), 200).rstrip(".")
 
     def _now_ms(self) -> int:
         return milliseconds(self._clock.now())

@@ -17,7 +17,7 @@ from typing import Final
 from sungather import household
 from sungather.clock import Clock
 from sungather.history import totals
-from sungather.history.store import STEP, Fault, HistoryFile, Sample
+from sungather.history.store import STEP, Fault, HistoryFile, Prune, Sample
 from sungather.reading import Reading, State
 from sungather.service import Health
 from sungather.worker import Worker
@@ -51,7 +51,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayHistory:
     """One local day of one inverter, or of several together."""
 
     day: date
@@ -136,7 +136,7 @@ class History:
         ended, self._ended = self._ended, []
         rows = {key: bucket.sample() for key, bucket in buckets.items()}
         accounts = [*ended, *((key, replace(self._accounts[key])) for key in changed)]
-        prune = self._prune_before()
+        prune = self._prune()
         try:
             await self._worker.call(
                 self._file.write, rows, accounts, [self._faults[key] for key in faults], prune
@@ -156,7 +156,7 @@ class History:
                 last_success=self._clock.now(),
             )
 
-    async def day(self, inverters: Sequence[str], day: date) -> Day:
+    async def day(self, inverters: Sequence[str], day: date) -> DayHistory:
         """The samples of a local day; of several inverters the sums of those that have values."""
         start, end = self._bounds(day)
         try:
@@ -168,7 +168,7 @@ class History:
             log.warning("The history cannot be read: %s", error)
             stored, energies = {}, {}
         samples = {at: _sum(list(stored[at].values())) for at in sorted(stored)}
-        return Day(day, start, end, STEP, samples, energies)
+        return DayHistory(day, start, end, STEP, samples, energies)
 
     def totals(self, inverter: str) -> dict[str, totals.Totals]:
         """Flow -> energies of one inverter, of the flows that it counts."""
@@ -257,14 +257,15 @@ class History:
         self._health = replace(self._health, dropped=self._health.dropped + max(0, surplus))
         self._buckets = buckets
 
-    def _prune_before(self) -> int | None:
+    def _prune(self) -> Prune | None:
         today = self.today()
         if self._pruned == today:
             return None
-        self._pruned = today
-        return int((self._clock.now() - timedelta(days=self._keep_days)).timestamp())
+        self._pruned, now = today, int(self._clock.now().timestamp())
+        return Prune(now - self._keep_days * 86400, now)
 
     async def _open(self) -> bool:
+        self._file.today = self.today()
         try:
             await self._worker.call(self._file.open)
         except (sqlite3.Error, OSError) as error:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from sungather.outbox.limits import FeedStats, OutboxLimits
-from sungather.outbox.record import Record, Row
+from sungather.outbox.record import OutboxRow, Record
 from sungather.outbox.store import REJECTED_KEPT, Changes, Cursor, OutboxFile
 from sungather.outbox.timekeeper import EARLIEST_MS, JUMP_MS, Timekeeper
 from sungather.sqlite_file import is_damage
@@ -45,14 +45,14 @@ class Ledger:
         self._file = OutboxFile(path, self._adopt, self._lost)
         self._limits = limits
         self._time = timekeeper
-        self._tail: deque[Row] = deque()
+        self._tail: deque[OutboxRow] = deque()
         self._next_id = timekeeper.now_ms()
         self._cursors = {name: Cursor(self._next_id - 1) for name in exporters}
         self._pending = dict.fromkeys(exporters, 0)
         self._reserved = dict.fromkeys(exporters, 0)
         self._notes: dict[str, dict[str, str]] = {name: {} for name in exporters}
         self._unsaved_notes: dict[tuple[str, str], str | None] = {}
-        self._unsaved_rejected: deque[tuple[str, Row, str]] = deque(
+        self._unsaved_rejected: deque[tuple[str, OutboxRow, str]] = deque(
             maxlen=REJECTED_KEPT * max(1, len(exporters))
         )
         self._unsaved_acks = 0
@@ -139,7 +139,7 @@ class Ledger:
         self._started = True
         mono_ms = read_ms - self._time.offset_ms
         self._tail.append(
-            Row(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
+            OutboxRow(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
         )
         self._next_id += 1
         for exporter in self._pending:
@@ -157,6 +157,7 @@ class Ledger:
         try:
             if not self._file.is_open:
                 self._file.open()
+            self._file.make_sure()
             self._write()
         except (sqlite3.Error, OSError) as error:
             if self._failed(error) and again:
@@ -230,10 +231,10 @@ class Ledger:
         self._reserved[exporter] = records[-1].id if records else position
         return records
 
-    def _owed(self, exporter: str, limit: int) -> list[Row]:
+    def _owed(self, exporter: str, limit: int) -> list[OutboxRow]:
         """The next readings behind the cursor, on the disk and then in memory."""
         position = self._cursors[exporter].position
-        rows: list[Row] = []
+        rows: list[OutboxRow] = []
         if self._file.is_open:
             try:
                 rows = self._file.after(position, limit)
@@ -247,7 +248,7 @@ class Ledger:
             self._pending[exporter] = 0
         return rows
 
-    def _skip(self, exporter: str, row: Row, why: str) -> None:
+    def _skip(self, exporter: str, row: OutboxRow, why: str) -> None:
         cursor = self._cursors[exporter]
         cursor.position = row.id
         cursor.rejected += 1
@@ -278,7 +279,7 @@ class Ledger:
                 self._notes[exporter][key] = text
         for record in acked:
             if record.id in rejected:
-                row = Row(record.id, record.name, "", 0, record.time_ms, record.read_ms, b"")
+                row = OutboxRow(record.id, record.name, "", 0, record.time_ms, record.read_ms, b"")
                 self._unsaved_rejected.append((exporter, row, rejected[record.id]))
         lowest = min(cursor.position for cursor in self._cursors.values())
         while self._tail and self._tail[0].id <= lowest:
@@ -325,6 +326,7 @@ class Ledger:
         if not store.is_open:
             return
         try:
+            store.make_sure()
             newest = store.newest()
             if newest is not None and self._time.trusted():
                 oldest_ms = newest.time_ms - round(self._limits.days * _DAY_MS)
@@ -335,7 +337,7 @@ class Ledger:
                 self._dropped(store.thin_out(max(2, min(quarter, _AT_ONCE))), "full")
             elif not any(self._pending.values()) and store.spare_bytes() > _COMPACT_ABOVE:
                 store.compact()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._failed(error)
 
     def _thin_out_memory(self) -> None:
@@ -363,7 +365,7 @@ class Ledger:
                 )
 
 
-def _unusable(row: Row, records: list[Record]) -> str | None:
+def _unusable(row: OutboxRow, records: list[Record]) -> str | None:
     """Append the record to `records`, or tell why it can never be delivered."""
     if row.time_ms < EARLIEST_MS:
         return "it was read in an earlier run of the machine, whose clock was never set"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sungather.outbox.record import Row
+from sungather.outbox.record import OutboxRow
 from sungather.sqlite_file import DamagedError, SqliteFile
 
 _SCHEMA = """
@@ -47,9 +47,9 @@ class Cursor:
 class Changes:
     """What one transaction writes."""
 
-    rows: Sequence[Row] = ()
+    rows: Sequence[OutboxRow] = ()
     cursors: Mapping[str, Cursor] = field(default_factory=dict[str, Cursor])
-    rejected: Sequence[tuple[str, Row, str]] = ()
+    rejected: Sequence[tuple[str, OutboxRow, str]] = ()
     """Exporter, row, reason."""
     notes: Mapping[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], str | None]
@@ -110,21 +110,21 @@ class OutboxFile(SqliteFile):
         query = "SELECT key, value FROM notes WHERE exporter = ? ORDER BY key"
         return dict(self.db.execute(query, (exporter,)).fetchall())
 
-    def newest(self) -> Row | None:
+    def newest(self) -> OutboxRow | None:
         """The last reading stored."""
         query = f"SELECT {_ROW} FROM readings ORDER BY id DESC LIMIT 1"  # noqa: S608 (constant)
         row = self.db.execute(query).fetchone()
-        return None if row is None else Row(*row)
+        return None if row is None else OutboxRow(*row)
 
     def count_after(self, position: int) -> int:
         """Readings behind `position`."""
         query = "SELECT count(*) FROM readings WHERE id > ?"
         return int(self.db.execute(query, (position,)).fetchone()[0])
 
-    def after(self, position: int, limit: int) -> list[Row]:
+    def after(self, position: int, limit: int) -> list[OutboxRow]:
         """The next readings behind `position`, oldest first."""
         query = f"SELECT {_ROW} FROM readings WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
-        return [Row(*row) for row in self.db.execute(query, (position, limit))]
+        return [OutboxRow(*row) for row in self.db.execute(query, (position, limit))]
 
     def write(self, changes: Changes) -> None:
         """All or nothing; on the disk when it returns."""

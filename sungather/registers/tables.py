@@ -36,20 +36,11 @@ from sungather.registers.kinds import kind
 
 DATA = FilePath(__file__).with_name("data")
 
-ABSENT = frozenset(
-    {
-        "battery",
-        "meter",
-        "meter-load",
-        "meter-total",
-        "meter2",
-        "no-alarm",
-        "ones",
-        "zero",
-        "zero-masked",
-    }
-)
-"""Marks for what makes a value absent, beside what the documents say (see `truth.py`)."""
+ABSENT = frozenset({
+    "battery", "meter", "meter-load", "meter-total", "meter2", "no-alarm", "ones", "zero",
+    "zero-masked",
+})  # fmt: skip
+"""Marks for what makes a value absent, beside what the documents say (see `availability.py`)."""
 
 
 class Tier(StrEnum):
@@ -93,7 +84,7 @@ class Register:
     group: str
     """Registers of one group are read apart from all others, last. "" for none."""
     absent: frozenset[str]
-    """What else tells that the value is absent: of `ABSENT`, see `truth.py`."""
+    """What else tells that the value is absent: of `ABSENT`, see `availability.py`."""
     source: str
     note: str
 

@@ -18,7 +18,7 @@ import wsproto
 from wsproto import events
 
 from sungather.simulator.frontend import FrontEnd
-from sungather.simulator.modbus import Answer, ExceptionCode, Request
+from sungather.simulator.modbus import Answer, ExceptionCode, ModbusRequest
 
 SESSION_PATH = "/ws/home/overview"
 REGISTERS_PATH = "/device/getParam"
@@ -103,7 +103,7 @@ class WinetFaults:
 class Dongle:
     """What all ports of a dongle share: sessions, tokens, devices and faults."""
 
-    read: Callable[[Request], Answer]
+    read: Callable[[ModbusRequest], Answer]
     firmware: Firmware = Firmware.WITH_LOGIN
     devices: Sequence[Listing] = (SH10RT,)
     accounts: Mapping[str, str] = field(
@@ -111,7 +111,6 @@ class Dongle:
     )
     faults: WinetFaults = field(default_factory=WinetFaults)
     logins: int = 0
-    register_requests: int = 0
     asked: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
     """Query parameters of all register requests."""
     pinged: asyncio.Event = field(default_factory=asyncio.Event)
@@ -131,7 +130,6 @@ class Dongle:
 
     def registers(self, query: Mapping[str, str]) -> Message:
         """The answer to one request for registers."""
-        self.register_requests += 1
         self.asked.append(query)
         token = query.get("token", "")
         life = self.faults.token_life
@@ -155,7 +153,7 @@ class Dongle:
             return ExceptionCode.GATEWAY_TARGET
         function = _FUNCTIONS[query["param_type"]]
         wire, count = int(query["param_addr"]) - 1, int(query["param_num"])
-        return self.read(Request(0, int(query["dev_id"]), function, wire, count))
+        return self.read(ModbusRequest(0, int(query["dev_id"]), function, wire, count))
 
     async def end_sessions(self, reason: str, code: int = 100) -> None:
         """Tell all sessions that they are over, and take their tokens away."""

@@ -11,62 +11,40 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Final
 
-from sungather import household
-from sungather.history.service import Day
+from sungather.history.service import DayHistory
 from sungather.history.store import Sample
 from sungather.reading import State
 from sungather.web import formats
+from sungather.web.flow import Flow
 
 _HEIGHT: Final = 230
 _TOP: Final = 14
 """Room for the uppermost label."""
 _LEVEL_HEIGHT: Final = 46
-_INDEX: Final = {name: index for index, name in enumerate(household.FIGURES)}
 
-Mean = Callable[[Sample], float | None]
-
-
-def _mean(name: str) -> Mean:
-    index = _INDEX[name]
-    return lambda sample: sample.means[index]
-
-
-def _signed(plus: str, minus: str) -> Mean:
-    first, second = _INDEX[plus], _INDEX[minus]
-
-    def mean(sample: Sample) -> float | None:
-        a, b = sample.means[first], sample.means[second]
-        return None if a is None and b is None else (a or 0.0) - (b or 0.0)
-
-    return mean
+Run = list[tuple[float, float]]
+"""Points that follow each other without a gap."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Series:
     key: str
+    """Name of an attribute of `Flow`, whose fields are the means of a sample."""
     title: str
-    mean: Mean
-    energies: tuple[tuple[str, str], ...]
+    energies: tuple[tuple[str, str], ...] = ()
     """(label before it, flow) of the energies that the legend tells."""
+
+    def mean(self, sample: Sample) -> float | None:
+        return getattr(Flow(*sample.means), self.key)
 
 
 _SERIES: Final = (
-    _Series("pv", "Solar", _mean("pv_power"), (("", "pv"),)),
-    _Series("house", "House", _mean("house_power"), (("", "house"),)),
-    _Series(
-        "grid",
-        "Grid",
-        _signed("grid_import_power", "grid_export_power"),
-        (("from", "grid_import"), ("to", "grid_export")),
-    ),
-    _Series(
-        "battery",
-        "Battery",
-        _signed("battery_discharge_power", "battery_charge_power"),
-        (("from", "battery_discharge"), ("to", "battery_charge")),
-    ),
+    _Series("pv", "Solar", (("", "pv"),)),
+    _Series("house", "House", (("", "house"),)),
+    _Series("grid", "Grid", (("from", "grid_import"), ("to", "grid_export"))),
+    _Series("battery", "Battery", (("from", "battery_discharge"), ("to", "battery_charge"))),
 )
-_LEVEL: Final = _mean("battery_level")
+_LEVEL: Final = _Series("battery_level", "Battery level")
 _BANDS: Final = {
     State.ASLEEP: "asleep",
     State.UNREACHABLE: "unreachable",
@@ -76,7 +54,9 @@ _BANDS: Final = {
 }
 
 
-def section(day: Day, today: date, timezone: tzinfo, inverter: str, patience: int = 0) -> str:
+def section(
+    day: DayHistory, today: date, timezone: tzinfo, inverter: str, patience: int = 0
+) -> str:
     """The whole section: choice of the day, legend, drawing, and the same as a table.
 
     `patience`: seconds without a reading that are no gap, where scans are that far apart.
@@ -118,7 +98,7 @@ def _choice(day: date, today: date, inverter: str) -> str:
     )
 
 
-def _figure(day: Day, timezone: tzinfo, gap: int) -> str:
+def _figure(day: DayHistory, timezone: tzinfo, gap: int) -> str:
     shown = [
         (series, [(at, series.mean(sample)) for at, sample in day.samples.items()])
         for series in _SERIES
@@ -175,11 +155,9 @@ def _tick(watts: float) -> str:
     return "0" if abs(watts) < 0.5 else f"{watts / 1000:g}{formats.SPACE}kW".replace("-", "−")
 
 
-def _runs(
-    day: Day, points: Sequence[tuple[int, float | None]], gap: int
-) -> list[list[tuple[float, float]]]:
+def _runs(day: DayHistory, points: Sequence[tuple[int, float | None]], gap: int) -> list[Run]:
     """Points that follow each other without a gap; x in steps from midnight."""
-    runs: list[list[tuple[float, float]]] = []
+    runs: list[Run] = []
     previous = None
     for at, mean in points:
         if mean is None:
@@ -191,25 +169,26 @@ def _runs(
     return runs
 
 
-def _lines(key: str, runs: list[list[tuple[float, float]]], scale: _Scale, filled: bool) -> str:
+def _lines(key: str, runs: Sequence[Run], scale: _Scale, filled: bool) -> str:
     path = "".join(
         "M" + "L".join(f"{x:g} {scale.y(y):.1f}" for x, y in run) + ("h0" * (len(run) == 1))
         for run in runs
     )
-    area = ""
-    if filled:
-        zero = scale.y(0)
-        shape = "".join(
-            f"M{run[0][0]:g} {zero:.1f}L"
-            + "L".join(f"{x:g} {scale.y(y):.1f}" for x, y in run)
-            + f"L{run[-1][0]:g} {zero:.1f}z"
-            for run in runs
-        )
-        area = f'<path class="area s-{key}" d="{shape}"/>'
+    area = f'<path class="area s-{key}" d="{_area(runs, scale.y)}"/>' if filled else ""
     return f'{area}<path class="line s-{key}" d="{path}"/>'
 
 
-def _bands(day: Day, timezone: tzinfo, gap: int) -> str:
+def _area(runs: Sequence[Run], y: Callable[[float], float]) -> str:
+    """What lies between the runs and zero."""
+    return "".join(
+        f"M{run[0][0]:g} {y(0):.1f}L"
+        + "L".join(f"{x:g} {y(figure):.1f}" for x, figure in run)
+        + f"L{run[-1][0]:g} {y(0):.1f}z"
+        for run in runs
+    )
+
+
+def _bands(day: DayHistory, timezone: tzinfo, gap: int) -> str:
     """Where an inverter was asleep or gave no answer."""
     drawn: list[str] = []
     begun: tuple[State, int] | None = None
@@ -225,7 +204,7 @@ def _bands(day: Day, timezone: tzinfo, gap: int) -> str:
     return "".join(drawn)
 
 
-def _band(day: Day, begun: tuple[State, int], end: int, timezone: tzinfo) -> str:
+def _band(day: DayHistory, begun: tuple[State, int], end: int, timezone: tzinfo) -> str:
     state, start = begun
     kind = "asleep" if state is State.ASLEEP else "lost"
     title = f"{_BANDS[state]} {_hhmm(start, timezone)}–{_hhmm(end, timezone)}"
@@ -240,7 +219,7 @@ def _hhmm(seconds: int, timezone: tzinfo) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone(timezone):%H:%M}"
 
 
-def _hours(day: Day, timezone: tzinfo) -> str:
+def _hours(day: DayHistory, timezone: tzinfo) -> str:
     length = day.end - day.start
     marks = ['<text class="tick" x="0" y="100%" dy="-4">00:00</text>']
     for hour in (6, 12, 18):
@@ -270,18 +249,13 @@ def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
     return f'<fieldset class="legend"><legend>Show</legend>{"".join(items)}</fieldset>'
 
 
-def _level(day: Day, steps: int, gap: int) -> str:
-    points = [(at, _LEVEL(sample)) for at, sample in day.samples.items()]
+def _level(day: DayHistory, steps: int, gap: int) -> str:
+    points = [(at, _LEVEL.mean(sample)) for at, sample in day.samples.items()]
     runs = _runs(day, points, gap)
     if not runs:
         return ""
     bottom = _LEVEL_HEIGHT
-    shape = "".join(
-        f"M{run[0][0]:g} {bottom}L"
-        + "L".join(f"{x:g} {bottom - y / 100 * bottom:.1f}" for x, y in run)
-        + f"L{run[-1][0]:g} {bottom}z"
-        for run in runs
-    )
+    shape = _area(runs, lambda level: bottom - level / 100 * bottom)
     return (
         f'<svg class="curve level" height="{_LEVEL_HEIGHT}" width="100%" aria-hidden="true">'
         f'<svg width="100%" height="100%" viewBox="0 0 {steps} {bottom}"'
@@ -291,20 +265,18 @@ def _level(day: Day, steps: int, gap: int) -> str:
     )
 
 
-def _table(day: Day, timezone: tzinfo) -> str:
+def _table(day: DayHistory, timezone: tzinfo) -> str:
     """The means of each hour, for those who would rather read than look."""
     hours: dict[int, list[Sample]] = {}
     for at, sample in day.samples.items():
         hours.setdefault((at - day.start) // 3600, []).append(sample)
-    columns: list[tuple[str, Mean, Callable[[float | None], str]]] = [
-        (series.title, series.mean, formats.power) for series in _SERIES
-    ]
-    columns.append(("Battery level", _LEVEL, formats.percent))
-    columns = [c for c in columns if any(c[1](s) is not None for s in day.samples.values())]
-    head = "".join(f'<th scope="col">{title}</th>' for title, _, _ in columns)
+    columns = [(series, formats.power) for series in _SERIES] + [(_LEVEL, formats.percent)]
+    known = day.samples.values()
+    columns = [c for c in columns if any(c[0].mean(one) is not None for one in known)]
+    head = "".join(f'<th scope="col">{series.title}</th>' for series, _ in columns)
     rows = "".join(
         f'<tr><th scope="row">{_hhmm(day.start + 3600 * hour, timezone)}</th>'
-        + "".join(f"<td>{write(_average(samples, mean))}</td>" for _, mean, write in columns)
+        + "".join(f"<td>{write(_average(samples, series))}</td>" for series, write in columns)
         + "</tr>"
         for hour, samples in sorted(hours.items())
     )
@@ -317,6 +289,6 @@ def _table(day: Day, timezone: tzinfo) -> str:
     )
 
 
-def _average(samples: Sequence[Sample], mean: Mean) -> float | None:
-    known = [value for sample in samples if (value := mean(sample)) is not None]
+def _average(samples: Sequence[Sample], series: _Series) -> float | None:
+    known = [value for sample in samples if (value := series.mean(sample)) is not None]
     return sum(known) / len(known) if known else None

@@ -16,6 +16,7 @@ _SERVICE_NAMES: Final = {
     "web": "Page and API",
     "history": "Local history",
     "control": "Commands",
+    "storage": "State directory",
     "mqtt": "MQTT",
     "influxdb": "InfluxDB",
     "pvoutput": "PVOutput",
@@ -107,7 +108,7 @@ def inverters(model: PageModel) -> str:
 
 
 def _watts(reading: Reading) -> str:
-    if not household.is_inverter(reading):
+    if not reading.is_inverter:
         return ""
     return f'<span class="watts">{formats.power(reading.number("pv_power"))}</span>'
 

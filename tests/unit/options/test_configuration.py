@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from sungather.cli.reports import configuration_report
 from sungather.errors import OptionsError
 from sungather.options import file as configuration_file
 from sungather.options.configuration import Configuration, load, masked
@@ -410,8 +411,9 @@ def test_a_declared_field_is_an_option_with_its_default() -> None:
 def test_secrets_are_neither_in_the_repr_nor_in_what_is_shown(file: Path) -> None:
     found = good(file, "inverter: {host: a, password: hunter2}")
     assert "hunter2" not in repr(found)
-    assert "hunter2" not in str(found.as_json())
-    assert found.as_json()["options"] == masked(found.values)
+    report = configuration_report(found)
+    assert "hunter2" not in str(report)
+    assert report["options"] == masked(found.values)
     assert masked(found.values)["inverter.password"] == "(secret)"
     assert masked({"inverter.password": "", "inverters.a.password": "x"}) == {
         "inverter.password": "",
@@ -437,3 +439,29 @@ def test_a_rendered_file_is_nested_and_quotes_its_texts() -> None:
 
 def test_a_file_rendered_of_nothing_can_be_read(file: Path) -> None:
     assert good(file, render({}), "inverter.host=a").inverters
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "warned"),
+    [
+        (0o644, "mqtt:\n  password: hunter2\n", True),
+        (0o604, "inverters:\n  roof:\n    password: hunter2\n", True),
+        (0o600, "mqtt:\n  password: hunter2\n", False),
+        (0o640, "mqtt:\n  password: hunter2\n", False),
+        (0o644, "mqtt:\n  topic: roof\n", False),
+        (0o644, "mqtt:\n  password: ''\n", False),
+    ],
+)
+def test_a_file_with_secrets_that_everybody_can_read_is_said(
+    mode: int, content: str, warned: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "sungather.yaml"
+    file.write_text(content)
+    file.chmod(mode)
+    found = load(file, environment={"TZ": "Europe/Berlin"}, need_inverter=False).warnings
+    assert bool(found) is warned
+    if warned:
+        (said,) = found
+        assert "password" in said
+        assert "chmod 600" in said
+        assert "hunter2" not in said

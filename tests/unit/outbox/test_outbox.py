@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.ledger import MEMORY_ROWS
-from sungather.outbox.record import Row, body_of, milliseconds
+from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Measurement, State, rfc3339
 from sungather.sqlite_file import DamagedError
-from tests.outbox_parts import NOON, Time, behind, reading
+from tests.outbox_parts import NOON, Time, reading, sub_device
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def test_a_device_behind_an_inverter_is_known_as_such_after_a_restart(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as outbox:
-        outbox.on_reading(behind())
+        outbox.on_reading(sub_device())
         outbox.on_reading(reading())
     async with opened(tmp_path) as outbox:
         battery, inverter = await deliver_all(outbox.feed("influxdb"))
@@ -347,6 +347,44 @@ async def test_a_directory_that_cannot_be_made_means_memory_and_recovers_by_itse
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
 
 
+@pytest.mark.parametrize("silent", [False, True], ids=["another reading", "no reading"])
+async def test_a_directory_removed_while_running_loses_nothing_that_is_owed(
+    silent: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    time = Time()
+    state = tmp_path / "state"
+    async with opened(state, time=time) as outbox:
+        take(outbox, time, 1, 2)
+        await outbox.flush()
+        shutil.rmtree(state)
+        if not silent:
+            take(outbox, time, 3)
+        await outbox.tick()
+        assert outbox.health().state == "ok"
+        assert "made anew" in caplog.text
+    async with opened(state, time=time) as outbox:
+        expected = [1, 2] if silent else [1, 2, 3]
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == expected
+
+
+async def test_a_directory_removed_for_good_is_said_and_delivery_goes_on(tmp_path: Path) -> None:
+    time = Time()
+    state = tmp_path / "state"
+    async with opened(state, time=time) as outbox:
+        take(outbox, time, 1)
+        await outbox.flush()
+        shutil.rmtree(state)
+        state.touch()
+        await outbox.tick()
+        assert outbox.health().state == "waiting"
+        take(outbox, time, 2)
+        await outbox.tick()
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
+        state.unlink()
+        await outbox.tick()
+        assert outbox.health().state == "ok"
+
+
 async def test_a_disk_that_comes_back_late_brings_what_earlier_runs_still_owed(
     tmp_path: Path,
 ) -> None:
@@ -479,7 +517,8 @@ async def test_many_readings_of_such_a_run_are_skipped_with_one_line_in_the_log(
     file = OutboxFile(tmp_path / "outbox.sqlite3")
     file.open()
     rows = [
-        Row(n, "roof", "first", n, never_set + n, never_set + n, body) for n in range(1, 60_001)
+        OutboxRow(n, "roof", "first", n, never_set + n, never_set + n, body)
+        for n in range(1, 60_001)
     ]
     file.write(Changes(rows, {"influxdb": Cursor(0)}))
     file.close()

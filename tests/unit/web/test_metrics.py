@@ -8,13 +8,13 @@ import pytest
 from households import NOW, SERVICES, reading, silent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_values import measurements
 from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from sungather.reading import Reading, State, Value
 from sungather.web.metrics import OPEN_METRICS, TEXT, Metrics
+from tests.plain_values import measurements
 
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -82,6 +82,16 @@ def test_an_inverter_without_a_reading_tells_its_state_and_no_values() -> None:
     assert found["sungather_errors_total{name=house,class=no-route}"] == 1
     assert found["sungather_last_success_timestamp_seconds{name=house}"] == NOW.timestamp()
     assert "pv_power" not in body.decode()
+
+
+def test_values_that_cannot_be_are_counted_by_name() -> None:
+    metrics = Metrics()
+    for names in (("total_dc_power",), (), ("total_dc_power", "total_import_energy")):
+        metrics.on_reading(replace(reading(), impossible=names))
+    body, _ = metrics.exposition([reading()], (), "")
+    found = samples(text_families(body.decode()))
+    assert found["sungather_impossible_values_total{name=house,value=total_dc_power}"] == 2
+    assert found["sungather_impossible_values_total{name=house,value=total_import_energy}"] == 1
 
 
 def test_sleep_is_not_an_error() -> None:
