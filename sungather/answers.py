@@ -97,6 +97,13 @@ class ReadingsAnswer(TypedDict):
     exporters: NotRequired[Sequence[HealthAnswer]]
 
 
+class ForgottenAnswer(TypedDict):
+    """The answer of `forget`: what was forgotten, and names of the inverters that it was of."""
+
+    forgotten: str
+    inverters: Sequence[str]
+
+
 class LatencyAnswer(TypedDict):
     """Milliseconds from request to answer."""
 

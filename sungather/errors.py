@@ -103,6 +103,12 @@ class MeterWrong(InverterError):
     exit_code = 0
 
 
+class ProbablyAsleep(Unreachable):
+    """Nothing has answered since the start, and it is night: it may be an inverter that sleeps."""
+
+    kind = "probably-asleep"
+
+
 class Unusable(InverterError):
     """Something answers, but not as an inverter that we may read."""
 

@@ -121,17 +121,17 @@ class Storage:
         self._warned = False
         self._worker = Worker("storage")
         self._lock = threading.Lock()
-        self._known: dict[str, str] = {}
-        """Name -> what was loaded or saved last; guarded by the lock."""
-        self._waiting: dict[str, str] = {}
-        """Name -> what is not on the disk yet; guarded by the lock."""
+        self._known: dict[str, str | None] = {}
+        """Name -> what was loaded or saved last, None if it was removed; guarded by the lock."""
+        self._waiting: dict[str, str | None] = {}
+        """Name -> what is not on the disk yet, None for what is to go; guarded by the lock."""
 
     def load(self, name: str) -> dict[str, object]:
         """The object saved as `name` last; empty when there is none that can be read."""
         with self._lock:
-            known = self._known.get(name)
-        if known is not None:
-            return cast(dict[str, object], json.loads(known))
+            known = self._known.get(name, "")
+        if known != "":
+            return {} if known is None else cast(dict[str, object], json.loads(known))
         file = self.directory / f"{name}.json"
         try:
             with open(open_own(file, os.O_RDONLY), "rb") as stream:  # noqa: PTH123 (a descriptor)
@@ -160,16 +160,31 @@ class Storage:
 
         Returns at once: `close` waits for the disk.
         """
-        self._save(name, json.dumps(content, separators=(",", ":")))
+        self._put(name, json.dumps(content, separators=(",", ":")))
 
     def save_again(self) -> None:
         """Have everything written once more: the directory has lost it."""
         with self._lock:
             known = dict(self._known)
         for name, text in known.items():
-            self._save(name, text)
+            self._put(name, text)
 
-    def _save(self, name: str, text: str) -> None:
+    def remove(self, name: str) -> None:
+        """Have what was saved as `name` removed soon, as `save`; harmless where there is none."""
+        self._put(name, None)
+
+    def names(self, start: str) -> list[str]:
+        """Names that begin with `start`, of what is stored."""
+        found = {file.stem for file in self.directory.glob(f"{start}*.json")}
+        with self._lock:
+            for name, text in self._known.items():
+                if text is None:
+                    found.discard(name)
+                elif name.startswith(start):
+                    found.add(name)
+        return sorted(found)
+
+    def _put(self, name: str, text: str | None) -> None:
         with self._lock:
             asked = name in self._waiting
             self._waiting[name] = self._known[name] = text
@@ -190,7 +205,7 @@ class Storage:
 
     def _write(self, name: str) -> None:
         """Write what waits under `name`, and what comes to wait there meanwhile."""
-        written = None
+        written: str | None = ""
         while True:
             with self._lock:
                 text = self._waiting[name]
@@ -200,9 +215,12 @@ class Storage:
             self._replace(self.directory / f"{name}.json", text)
             written = text
 
-    def _replace(self, file: Path, text: str) -> None:
+    def _replace(self, file: Path, text: str | None) -> None:
         fresh = file.with_name(f"{file.name}.new")
         try:
+            if text is None:
+                file.unlink(missing_ok=True)
+                return
             self.directory.mkdir(parents=True, exist_ok=True)
             fresh.unlink(missing_ok=True)
             opened = open_own(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL)

@@ -33,6 +33,7 @@ COMMANDS = {
     "test-connection": "try the connection to every inverter and say what is wrong",
     "get-inverter-info": "show model, serial number, firmware and state of every inverter",
     "discover": "look for Sungrow devices on the local network, and print options for them",
+    "forget": "forget what was learned of the inverters, so that it is learned again",
     "check-config": "check the options and show what is in force",
     "registers": "show what is read for a model and level, and in which requests",
     "options": "list all options",
@@ -97,6 +98,13 @@ def parser() -> argparse.ArgumentParser:
             )
         if name == "import-config":
             command.add_argument("file", help="the old file; - reads it from standard input")
+        if name == "forget":
+            command.add_argument(
+                "what",
+                choices=("refusals", "certificate", "sub-devices"),
+                help="registers that were refused, the trusted certificate of a dongle, or where "
+                "batteries and wall boxes were found",
+            )
         if name == "set-secret":
             command.add_argument("key", metavar="KEY", help="such as mqtt.password")
         if name == "support-bundle":

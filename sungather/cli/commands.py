@@ -73,11 +73,14 @@ def _daemon(chosen: argparse.Namespace) -> int:
 
 
 async def _answer(
-    chosen: argparse.Namespace, alone: Callable[[Configuration], Awaitable[_Answer]]
+    chosen: argparse.Namespace,
+    alone: Callable[[Configuration], Awaitable[_Answer]],
+    question: str = "",
 ) -> _Answer:
     """The running daemon's answer, else the one that `alone` makes with a connection of its own.
 
-    Without any inverter in the options, the daemon's inverters are meant.
+    Without any inverter in the options, the daemon's inverters are meant. `question` is what the
+    daemon is asked, if it is not the name of the command.
     """
     leave_threads_behind()
     trouble: errors.OptionsError | None = None
@@ -87,7 +90,8 @@ async def _answer(
         # Now, because the file may not be readable a second time: root is given up after this.
         trouble, configuration = error, _configuration(chosen, need_inverter=False)
     socket = configuration.state_directory / control.SOCKET
-    answer = await control.ask_daemon(socket, chosen.command, configuration.targets)
+    question = question or chosen.command
+    answer = await control.ask_daemon(socket, question, configuration.targets)
     if answer is None:
         if trouble is not None:
             raise trouble
@@ -135,6 +139,18 @@ async def _info_all(configuration: Configuration) -> answers.InvertersAnswer:
     async with open_pollers(configuration) as found:
         await asyncio.gather(*(poller.scan(complete=True) for poller in found))
         return {"inverters": [poller.inverter.info() for poller in found]}
+
+
+def _forget(chosen: argparse.Namespace) -> int:
+    from sungather.daemon import assembly
+    from sungather.daemon.collector import forget
+
+    async def alone(configuration: Configuration) -> answers.ForgottenAnswer:
+        async with assembly.open_pollers(configuration) as found:
+            return await forget(found, chosen.what)
+
+    _show(chosen, asyncio.run(_answer(chosen, alone, f"forget-{chosen.what}")))
+    return 0
 
 
 def _read_command(
@@ -270,6 +286,7 @@ _COMMANDS: dict[str, Command] = {
     "test-connection": _read_command(_test_all, answers.exit_code_of_test),
     "get-inverter-info": _read_command(_info_all, answers.exit_code),
     "discover": _discover,
+    "forget": _forget,
     "check-config": _check_config,
     "registers": _registers,
     "options": _options,

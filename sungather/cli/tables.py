@@ -224,12 +224,26 @@ def _options(answer: answers.OptionsAnswer) -> list[RenderableType]:
     return [table]
 
 
+_FORGOTTEN = {
+    "refusals": "What {} refused is forgotten. It is asked for again at the next scan.",
+    "certificate": "The trusted certificate of the dongle of {} is forgotten. The one that it "
+    "shows next is trusted from then on.",
+    "sub-devices": "Where devices were found behind {} is forgotten. They are looked for at the "
+    "next scan.",
+}
+
+
+def _forgotten(answer: answers.ForgottenAnswer) -> list[RenderableType]:
+    return [Text(_FORGOTTEN[answer["forgotten"]].format(" and ".join(answer["inverters"])))]
+
+
 _SHOWS: dict[str, Callable[[Any], list[RenderableType]]] = {
     "run-once": _readings,
     "readings": _readings,
     "test-connection": _test,
     "get-inverter-info": _info,
     "discover": _discovered,
+    "forget": _forgotten,
     "check-config": _configuration,
     "registers": _map,
     "options": _options,

@@ -13,15 +13,17 @@ from sungather.clock import Clock
 from sungather.control import SOCKET
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control import Control
+from sungather.daemon.dongle_memory import DongleMemories
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
+from sungather.device.night import Site
 from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
 from sungather.service import Service
-from sungather.storage import Claim, Storage, StoredTexts, claimed
+from sungather.storage import Claim, Storage, claimed
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
 
@@ -45,15 +47,18 @@ def pollers(
     clock = clock or Clock()
     storage = storage or Storage(configuration.state_directory)
     found: list[Poller] = []
+    dongles = DongleMemories(storage)
+    site = Site(configuration.timezone, configuration.site.latitude, configuration.site.longitude)
 
     def today() -> date:
         return clock.now().astimezone(configuration.timezone).date()
 
     for options in configuration.inverters:
-        transport = open_transport(options, StoredTexts(storage, f"way-{options.name}"), today)
-        inverter = Inverter(options, transport, storage, configuration.timezone, clock)
+        dongle = dongles.of(options)
+        transport = open_transport(options, dongle, today)
+        inverter = Inverter(options, transport, storage, configuration.timezone, clock, site)
         sub_devices = SubDevices(options, transport, storage, clock)
-        found.append(Poller(inverter, sub_devices, services, clock))
+        found.append(Poller(inverter, sub_devices, services, clock, dongle=dongle))
     inverters = [poller.inverter for poller in found]
     for inverter in inverters:
         inverter.others = [other for other in inverters if other is not inverter]

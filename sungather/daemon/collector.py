@@ -5,16 +5,17 @@ The only place that knows both ends: inverters on one side, exporters and page o
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from sungather import errors
-from sungather.answers import ConnectionAnswer
+from sungather.answers import ConnectionAnswer, ForgottenAnswer
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
 from sungather.reading import Problem, Reading, State
 from sungather.service import Service
+from sungather.transports.winet_endpoints import PIN
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ _SPREAD = (1.0, 1.2)
 _EXHAUSTED = frozenset({"busy", "connection-lost", "silent"})
 """Problems that a quiet while can cure; the others cost one connect and are tried every scan."""
 _RESTART_SERVICE_AFTER = 30.0
+FORGETTABLE = ("refusals", "certificate", "sub-devices")
+"""What was learned of an inverter that a person can have forgotten."""
 
 
 class Poller:
@@ -38,8 +41,11 @@ class Poller:
         services: Sequence[Service],
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
+        dongle: MutableMapping[str, str] | None = None,
     ) -> None:
+        """`dongle`: what is remembered of the dongle that the inverter is read through."""
         self.inverter = inverter
+        self._dongle: MutableMapping[str, str] = {} if dongle is None else dongle
         self._sub_devices = sub_devices
         self._services = services
         self._clock = clock
@@ -58,8 +64,7 @@ class Poller:
     async def run(self) -> None:
         """Scan until cancelled; begin with saying whom one is connecting to."""
         self._publish(self.inverter.newest)
-        interval = self.inverter.options.scan_interval
-        due = self._clock.monotonic()
+        planned = self._clock.monotonic()
         while True:
             try:
                 await self.scan()
@@ -68,14 +73,25 @@ class Poller:
                 log.exception(
                     "a scan of %s failed; the next one is tried", self.inverter.newest.name
                 )
-            reading = self.inverter.newest
-            quiet = self._quiet_for(reading)
             now = self._clock.monotonic()
-            # Slots that a slow device has missed are left out, not made up for.
-            due += interval * max(1, -(-(now - due) // interval))
-            if reading.state is State.OK:
-                quiet = max(quiet, due - now)
-            await self._sleep(quiet or due - now)
+            planned = self._next_scan(planned, now)
+            await self._sleep(planned - now)
+
+    def _next_scan(self, planned: float, now: float) -> float:
+        """When the next scan begins, after the one that was planned for `planned`.
+
+        Scans keep the distance of the interval to the planned begin, not to the end, of the one
+        before. An early or late one, after quiet, is what the next ones are counted from: so the
+        tries of an outage never put off the scan after it.
+        """
+        interval = self.inverter.options.scan_interval
+        reading = self.inverter.newest
+        # Slots that a slow device has missed are left out, not made up for.
+        slot = planned + interval * max(1, -(-(now - planned) // interval))
+        quiet = self._quiet_for(reading)
+        if not quiet:
+            return slot
+        return max(now + quiet, slot) if reading.state is State.OK else now + quiet
 
     async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
         """Scan now, or after the scan that is under way, and hand the readings to everybody."""
@@ -101,6 +117,18 @@ class Poller:
         async with self._line:
             return await self.inverter.test()
 
+    async def forget(self, what: str) -> None:
+        """Forget one of `FORGETTABLE`, after the scan that is under way."""
+        async with self._line:
+            if what == "certificate":
+                self._dongle.pop(PIN, None)
+            elif what == "refusals":
+                self.inverter.forget_refusals()
+                if self._sub_devices is not None:
+                    self._sub_devices.forget_refusals()
+            elif self._sub_devices is not None:
+                self._sub_devices.forget()
+
     def _quiet_for(self, reading: Reading) -> float:
         """Seconds for which an exhausted device is left alone, also after a partial reading."""
         kind = reading.problem.kind if reading.problem else ""
@@ -108,6 +136,16 @@ class Poller:
             self._back_off.reset()
             return 0.0
         return self._back_off.next()
+
+
+async def forget(pollers: Sequence[Poller], what: str) -> ForgottenAnswer:
+    """The answer of `forget`: one of `FORGETTABLE` is forgotten of every inverter."""
+    for poller in pollers:
+        await poller.forget(what)
+    return {
+        "forgotten": what,
+        "inverters": [poller.inverter.options.name for poller in pollers],
+    }
 
 
 class Collector:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from sungather import answers
 from sungather.back_off import Sleep
 from sungather.clock import Clock
 from sungather.control import Targets
-from sungather.daemon.collector import Collector, Poller
+from sungather.daemon.collector import FORGETTABLE, Collector, Poller, forget
 from sungather.daemon.control_server import ControlServer, Handler
 from sungather.exporters import Exporters
 from sungather.reading import Reading
@@ -82,6 +83,7 @@ class Control:
             "test-connection": lambda: self._shared("test-connection", self._test),
             "get-inverter-info": self._info,
             "write-down": self._write_down,
+            **{f"forget-{what}": partial(self._forget, what) for what in FORGETTABLE},
         }
 
     async def _shared(
@@ -115,6 +117,9 @@ class Control:
 
     async def _info(self) -> answers.InvertersAnswer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
+
+    async def _forget(self, what: str) -> answers.ForgottenAnswer:
+        return await forget(self._pollers(), what)
 
     async def _write_down(self) -> Mapping[str, object]:
         await self._exporters.write_down()

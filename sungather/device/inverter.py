@@ -4,8 +4,8 @@ import contextlib
 import logging
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
@@ -13,12 +13,14 @@ from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_pr
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
+from sungather.device.night import NightRule, Site, night_rule_of
 from sungather.device.reader import DeviceReader, Judgement
 from sungather.device.session import Session
-from sungather.device.states import NightRule, answers_zeros, night_rule_of
+from sungather.device.states import answers_zeros, problem_of, while_asleep
 from sungather.options.configuration import InverterOptions
 from sungather.reading import Path, Problem, State, measured
 from sungather.registers.derive import Derivation
+from sungather.registers.models import model_named
 from sungather.storage import Storage
 from sungather.transports import Transport
 
@@ -27,6 +29,11 @@ log = logging.getLogger(__name__)
 _SLEEPS = Problem(
     errors.Asleep.kind,
     "The inverter sleeps until there is sun on the panels again. It is asked at every scan.",
+)
+_PROBABLY = "The inverter is unreachable, probably asleep; it will be asked at every scan."
+_PROBABLY_IF = (
+    "The inverter is unreachable. If it has no battery, it is probably asleep; it will be asked "
+    "at every scan."
 )
 _LATENCY_SAMPLES = 5
 _REMEMBER_EVERY = 900.0
@@ -43,7 +50,9 @@ class Inverter(DeviceReader):
         storage: Storage,
         timezone: ZoneInfo,
         clock: Clock,
+        site: Site | None = None,
     ) -> None:
+        """`site` says when it is night; without one, only the time zone does."""
         identify = partial(
             identify_inverter,
             transport=transport.name,
@@ -54,7 +63,9 @@ class Inverter(DeviceReader):
         self._memory_name = f"inverter-{options.name}"
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
-        self._night = _night_rule(memory.get("dusk"))
+        self._night = NightRule.from_json(memory.get("dusk"))
+        self._site = site or Site(timezone)
+        self._place = f"{options.host.lower()}:{options.port or ''}"
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
@@ -89,8 +100,8 @@ class Inverter(DeviceReader):
             identity = (await self.identified()).identity
             latencies = [await self._latency() for _ in range(_LATENCY_SAMPLES)]
         except errors.InverterError as error:
-            _, problem = self._judge_silence(error)
-            answer["error"] = of_problem(problem)
+            # The wall, also at night: whoever tests wants to know it.
+            answer["error"] = of_problem(problem_of(error))
             return answer
         answer["success"] = True
         answer["latency_ms"] = {
@@ -143,36 +154,68 @@ class Inverter(DeviceReader):
     def _begin(self, identity: Identity) -> Session:
         if identity.serial and self._serial not in ("", identity.serial):
             self._derivation.forget()
+            self._night = None
         self._serial = identity.serial or self._serial
         return super()._begin(identity)
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
-        if self._night is not None and self._night.explains(error):
+        now, night = self._clock.now(), self._night
+        if night is not None and night.explains(error, self._place, now, self._site):
+            self._note(night.silent(now))
             return State.ASLEEP, _SLEEPS
+        if said := self._probably_asleep(error):
+            error = errors.ProbablyAsleep(f"{said} {error}")
         return super()._judge_silence(error)
 
+    def _probably_asleep(self, error: errors.InverterError) -> str:
+        """What to say if silence from the start may well be sleep; "" if not.
+
+        Nobody has seen this inverter at dusk, so it is no more than likely.
+        """
+        silent = isinstance(error, errors.Unreachable)
+        if not silent or isinstance(error, errors.NameNotFound) or self._session is not None:
+            return ""
+        if not self._site.is_probably_night(self._clock.now()):
+            return ""
+        match self._has_battery():
+            case None:
+                return _PROBABLY_IF
+            case True:
+                return ""
+            case False:
+                return _PROBABLY
+
+    def _has_battery(self) -> bool | None:
+        """Whether the family has a battery side; None if nobody has told."""
+        if self.options.model != "auto":
+            return model_named(self.options.model).hybrid
+        if self._night is not None and self._night.place in ("", self._place):
+            return self._night.hybrid
+        return None
+
     def _judge_values(self, session: Session, fresh: frozenset[str]) -> Judgement:
-        device = session.identity.device
+        device, now = session.identity.device, self._clock.now()
         said = session.values()
         zeros = answers_zeros(device, said)
-        if zeros and (self._night is None or self._night.resting):
-            return Judgement(State.ASLEEP, _SLEEPS)
+        # Zeros by day are a grid that failed: they say nothing about the sun.
+        night = night_rule_of(device, said, self._place, session.identity.serial, now)
+        before = self._night or replace(night, resting=True)
+        asleep = zeros and before.resting and before.is_night(now, self._site)
+        if asleep:
+            said = while_asleep(said, session.metered)
         derived = self._derivation.step(
-            said,
-            device,
-            self._clock.now(),
-            self._clock.monotonic(),
-            fresh,
-            self._others_kw(),
+            said, device, now, self._clock.monotonic(), fresh, self._others_kw()
         )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
-        # Zeros by day are a grid that failed: they say nothing about the sun.
-        night = self._night if zeros else night_rule_of(device, values)
-        if night != self._night or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
-            self._night = night
-            self._remember()
+        if zeros:
+            night = replace(night, resting=before.resting)
+        else:
+            night = night_rule_of(device, values, self._place, session.identity.serial, now)
+        self._note(night.after(self._night))
+        if asleep and "grid_import_power" not in values:
+            return Judgement(State.ASLEEP, _SLEEPS)
         units = session.units() | derived.units
         impossible = tuple(sorted(derived.impossible & fresh))
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
@@ -190,21 +233,20 @@ class Inverter(DeviceReader):
             total += other.device.nominal_kw
         return total
 
+    def _note(self, night: NightRule) -> None:
+        """Put on disk what is news, else what has not been for a while."""
+        news = not night.says_the_same(self._night)
+        self._night = night
+        if news or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
+            self._remember()
+
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()
-        night = self._night
         self._storage.save(
             self._memory_name,
             {
                 "serial": self._serial,
                 "derivation": self._derivation.as_json(),
-                "dusk": {"hybrid": night.hybrid, "resting": night.resting} if night else None,
+                "dusk": self._night and self._night.as_json(),
             },
         )
-
-
-def _night_rule(saved: object) -> NightRule | None:
-    if not isinstance(saved, dict):
-        return None
-    content = cast(dict[str, object], saved)
-    return NightRule(hybrid=content.get("hybrid") is True, resting=content.get("resting") is True)

@@ -16,6 +16,7 @@ from sungather.device.states import problem_of, state_of
 from sungather.options.configuration import InverterOptions
 from sungather.reading import Faults, Measurement, Path, Problem, Reading, State, measured
 from sungather.registers.device import Device
+from sungather.registers.learn import QUIRKS
 from sungather.storage import Storage
 from sungather.transports import Transport
 
@@ -91,6 +92,13 @@ class DeviceReader:
         """A reading without values, for a scan in which the device was not asked."""
         self.newest = self._reading(self.newest, Judgement(state, problem))
         return self.newest
+
+    def forget_refusals(self) -> None:
+        """Ask for everything again, also of devices like this one that are not read now."""
+        for name in self._storage.names(QUIRKS):
+            self._storage.remove(name)
+        if self._session is not None:
+            self._session.forget_refusals()
 
     async def identified(self) -> Session:
         """The session with the device that answers now.

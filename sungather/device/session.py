@@ -14,6 +14,8 @@ from sungather.storage import Storage
 
 PERIODS = {Tier.FAST: 0.0, Tier.SLOW: 60.0, Tier.HOURLY: 3600.0, Tier.HISTORY: 3600.0}
 """Seconds after which a tier is read again; the fast one at every scan."""
+_METER = frozenset({"meter", "meter-total"})
+"""Marks of registers that a smart meter fills (see `availability.py`)."""
 FIRMWARE = (
     "arm_software_version",
     "dsp_software_version",
@@ -111,6 +113,15 @@ class Session:
     def refusals(self) -> tuple[Refusal, ...]:
         """What the device is known not to give."""
         return self._blocks.refusals
+
+    def forget_refusals(self) -> None:
+        """Take the device for one that gives everything."""
+        self._blocks.forget()
+
+    @property
+    def metered(self) -> frozenset[str]:
+        """Names whose values come from the smart meter."""
+        return frozenset(r.name for r in self._registers if not r.absent.isdisjoint(_METER))
 
     def firmware(self) -> dict[str, str]:
         """Versions of what is inside the device."""

@@ -1,17 +1,9 @@
 """From what a scan met to the one word that everybody shows."""
 
-from dataclasses import dataclass
-
 from sungather import errors
 from sungather.reading import Problem, State, Value
+from sungather.registers.derive import TOTAL_OF
 from sungather.registers.device import Device
-
-ASLEEP_BELOW = 0.01
-"""PV power at the last good reading, as a share of nominal power, below which an inverter without
-a battery that goes silent is asleep."""
-
-_RESTING = ("standby", "stop", "initial standby", "key stop")
-"""Starts of `work_state_1` texts of an inverter that does not generate on purpose."""
 
 _STATES: dict[type[errors.InverterError], State] = {
     errors.Asleep: State.ASLEEP,
@@ -38,37 +30,6 @@ def problem_of(error: errors.InverterError) -> Problem:
     return Problem(error.kind, str(error))
 
 
-@dataclass(frozen=True, slots=True)
-class NightRule:
-    """What the last good reading says about silence that follows it."""
-
-    hybrid: bool
-    resting: bool
-    """PV power under 1 % of nominal, or a standby or stop state."""
-
-    def explains(self, error: errors.InverterError) -> bool:
-        """Whether silence after that reading is sleep. A hybrid stays up all night."""
-        return (
-            self.resting
-            and not self.hybrid
-            and isinstance(error, errors.Unreachable)
-            and not isinstance(error, errors.NameNotFound)
-        )
-
-
-def night_rule_of(device: Device, values: dict[str, Value]) -> NightRule:
-    """Judge a good reading; needs `pv_power`, or `work_state_1`, to call it resting."""
-    power = values.get("pv_power")
-    nominal_watts = (device.nominal_kw or 0.0) * 1000
-    dark = (
-        isinstance(power, int | float)
-        and nominal_watts > 0
-        and power < nominal_watts * ASLEEP_BELOW
-    )
-    work_state = str(values.get("work_state_1", "")).lower()
-    return NightRule(hybrid=device.hybrid, resting=dark or work_state.startswith(_RESTING))
-
-
 def answers_zeros(device: Device, values: dict[str, Value]) -> bool:
     """An SG-RS behind a WiNet-S stays up at night and answers 0 V, 0 Hz and stale counters.
 
@@ -76,3 +37,22 @@ def answers_zeros(device: Device, values: dict[str, Value]) -> bool:
     """
     grid = [values.get(name) for name in ("phase_a_voltage", "grid_frequency")]
     return not device.hybrid and 0 in grid and all(value in (0, None) for value in grid)
+
+
+_PV_POWERS = frozenset({"total_active_power", "total_dc_power"})
+
+
+def while_asleep(values: dict[str, Value], metered: frozenset[str]) -> dict[str, Value]:
+    """What still holds of the values of an inverter that answers zeros, for it sleeps.
+
+    Its meter (`metered`: names that come from it) stays awake, the panels give nothing, and
+    counters stand still. Any other 0 is no value.
+    """
+    counters = {*TOTAL_OF, *TOTAL_OF.values()}
+    return {
+        name: value
+        for name, value in values.items()
+        if name in metered | _PV_POWERS
+        or isinstance(value, str)
+        or (name in counters and value != 0)
+    }

@@ -14,9 +14,10 @@ def usual_units(kind: SubDeviceKind, inverter: Device, connection: str) -> Seque
     """Units on which such a sub-device of this inverter answers; empty if it cannot have one.
 
     Batteries are 200 to 203 on the LAN port, and usually 2 through a WiNet-S, where 2 on the LAN
-    port is the second inverter of a cascade. A wall box is 3, on the WiNet-S only.
+    port is the second inverter of a cascade. A wall box is 3, on the WiNet-S only. Only the SH-RT
+    family tells which of the two it is; the others are looked through for both.
     """
-    dongle = inverter.path is Path.DONGLE or connection == "http"
+    dongle = inverter.path is not Path.CABLE or connection == "http"
     match kind:
         case SubDeviceKind.BATTERY if not inverter.hybrid:
             return ()

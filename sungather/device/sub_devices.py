@@ -4,6 +4,7 @@ Each is a device of its own: a `Reading` with a name, a serial number and values
 the inverter's name. Trouble with one of them never costs the inverter a value.
 """
 
+import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,6 +28,9 @@ LOOK_AGAIN_AFTER = timedelta(days=7)
 """What was found, or not, holds so long across restarts."""
 PAUSE = 300.0
 """Seconds for which a device that does not answer is left alone."""
+LOOK_FOR = 3.0
+"""Seconds in which a device that is looked for must say who it is. Real ones take 0.5 s at most;
+what is not there is often silent, and would cost a whole timeout and its retries."""
 _TRIES = 3
 """Scans in which a unit is asked who it is, while contention leaves that open."""
 
@@ -105,6 +109,16 @@ class SubDevices:
                 self._quiet_until[place] = self._clock.monotonic() + PAUSE
         return self.newest
 
+    def forget(self) -> None:
+        """Look for all devices again."""
+        self._storage.remove(self._memory_name)
+        self._serial = None
+
+    def forget_refusals(self) -> None:
+        """Ask all devices for everything again."""
+        for reader in self._readers.values():
+            reader.forget_refusals()
+
     # Finding
 
     def _begin(self, serial: str) -> None:
@@ -146,15 +160,17 @@ class SubDevices:
             self._readers[place] = reader
             return True
         try:
-            identity = (await reader.identified()).identity
+            async with asyncio.timeout(LOOK_FOR):
+                identity = (await reader.identified()).identity
+        except TimeoutError:
+            # An answer that comes late must not be taken for that to the next request.
+            await self._transport.close()
         except errors.Busy as error:
             search.tries += 1
             if not isinstance(error, errors.UnitSilent) and search.tries < _TRIES:
                 return False
-        except (errors.Refused, errors.WrongUnit):
-            pass
         except errors.InverterError:
-            search.units.clear()  # silence costs a whole timeout: further units are not there
+            pass  # refused, something else, or silent: there is no such device
         else:
             if identity.serial not in search.serials:
                 search.serials.add(identity.serial)

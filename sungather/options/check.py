@@ -182,7 +182,8 @@ def missing(
         if values[row.key] not in (None, "") or row.key in failed:
             continue
         when = _beside(row, row.required_when)
-        if not row.required and not (when and values[when]):
+        needed = bool(when) and values[when] not in (None, "") and values[when] is not False
+        if not row.required and not needed:
             continue
         because = f", but needed with {when}" if when else ""
         such = f", such as {row.example}" if row.example and not row.secret else ""

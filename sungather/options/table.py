@@ -126,6 +126,27 @@ class SiteOptions:
         "if each has a grid connection of its own. With auto it is the only one with a meter.",
         example="roof",
     )
+    latitude: float | None = declared(
+        None,
+        "Latitude of the site in degrees, north of the equator above 0: says when it is night, so "
+        "that a sleeping inverter is told from one in trouble.",
+        kind=OptionKind.NUMBER,
+        minimum=-90,
+        maximum=90,
+        otherwise="nights are learned from the inverter",
+        example="52.5",
+        required_when="site.longitude",
+    )
+    longitude: float | None = declared(
+        None,
+        "Longitude of the site in degrees, east of Greenwich above 0.",
+        kind=OptionKind.NUMBER,
+        minimum=-180,
+        maximum=180,
+        otherwise="nights are learned from the inverter",
+        example="13.4",
+        required_when="site.latitude",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What a device refuses, remembered for its like: one code, firmware and path at a time.
 
 Asking for what is not there costs a request each time, or the session. So what a diagnosis finds
-out is kept across restarts, and asked again after a long while, because firmware changes.
+out is kept across restarts. But refusals pass: a device may refuse what it has while it starts or
+is updated. So everything is asked again after minutes, then after hours, then after days.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,24 @@ from sungather.registers import Block, Space
 from sungather.registers.diagnose import Findings
 from sungather.registers.plan import Address, UnreadableRanges
 
-ASK_AGAIN = timedelta(days=30)
+WAITS = (
+    timedelta(minutes=5),
+    timedelta(hours=2),
+    timedelta(days=1),
+    timedelta(days=7),
+    timedelta(days=30),
+)
+"""From a lesson until everything is asked again: the longer, the more often nothing new came of
+it. The last one goes on."""
+_CLOCK_SET_BACK = timedelta(hours=1)
+"""A lesson that lies further ahead was learned with a wrong clock."""
+
+SILENT = "no answer, or the connection is closed"
+"""Reason of what stayed unanswered."""
+AGAIN = "again "
+"""Start of the names of groups that are only there to ask for something again."""
+FAILING = "the device reports a failure"
+"""Reason of what was answered with contention (exception 4, 5, 6, 10 or 11) again and again."""
 
 STRIKES = 3
 """So often a block stays unanswered, while others are answered, before it is to blame."""
@@ -22,10 +40,14 @@ STRIKES = 3
 _HIGHEST_REGISTER = 65536
 
 
+QUIRKS = "refused-"
+"""With this all names begin under which quirks are stored."""
+
+
 def quirks_name(code: int, firmware: str, path: Path) -> str:
     """Name under which the quirks of such devices are stored; fit for a file name."""
     version = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in firmware)
-    return f"refused-{code:04x}-{version or 'unknown'}-{path}"
+    return f"{QUIRKS}{code:04x}-{version or 'unknown'}-{path}"
 
 
 @dataclass(slots=True)
@@ -40,15 +62,28 @@ class DeviceQuirks:
     isolated: dict[Block, str] = field(default_factory=dict[Block, str])
     """Fields of blocks that stayed unanswered, to be read in groups on their own."""
     learned_at: datetime | None = None
-    """When the first of this was learned."""
+    """When the newest of this was learned."""
+    rounds: int = 0
+    """How often everything was asked again, and nothing else was refused than before."""
+    before: frozenset[Block] = frozenset()
+    """Fields that could not be had in the round before, and have not been read since."""
 
     def learn(self, findings: Findings, now: datetime) -> None:
         """Add what a diagnosis has found out."""
+        self._note(findings.refused, now)
         self.unreadable |= findings.unreadable
         if findings.widest is not None:
             self.widest = min(findings.widest, self.widest or findings.widest)
         self.refused.update(findings.refused)
-        if self.unreadable or self.widest or self.refused:
+        if self.unreadable or self.widest:
+            self.learned_at = self.learned_at or now
+
+    def _note(self, lost: Iterable[Block], now: datetime) -> None:
+        """A field that was not known to be refused is worth asking for again soon."""
+        lost = set(lost)
+        if lost - self.refused.keys() - self.before:
+            self.rounds, self.learned_at = 0, now
+        elif lost:
             self.learned_at = self.learned_at or now
 
     def give_up(
@@ -68,6 +103,7 @@ class DeviceQuirks:
         members = sorted(f for f in set(fields) if block.holds(f))
         middle = len(members) // 2
         if whole or not middle:
+            self._note(members, now)
             for member in members:
                 self.isolated.pop(member, None)
                 self.refused[member] = reason
@@ -103,7 +139,28 @@ class DeviceQuirks:
 
     def expired(self, now: datetime) -> bool:
         """Learned so long ago that it is worth asking again."""
-        return self.learned_at is not None and now - self.learned_at > ASK_AGAIN
+        if self.learned_at is None:
+            return False
+        wait = WAITS[min(self.rounds, len(WAITS) - 1)]
+        return not -_CLOCK_SET_BACK <= now - self.learned_at <= wait
+
+    def asked_again(self) -> "DeviceQuirks":
+        """What holds while everything is asked again.
+
+        What stayed unanswered is read on its own, after everything else: it may do so again.
+        """
+        doubted = [one for one, why in self.refused.items() if why in (SILENT, FAILING)]
+        return DeviceQuirks(
+            isolated={one: f"{AGAIN}{one.space} {one.start}" for one in doubted},
+            rounds=min(self.rounds + 1, len(WAITS) - 1),
+            before=self.before | self.refused.keys(),
+        )
+
+    def given(self, fields: Iterable[Block]) -> bool:
+        """Take note that these fields were read; True if that is news."""
+        news = self.before.intersection(fields)
+        self.before -= news
+        return bool(news)
 
     def as_json(self) -> dict[str, object]:
         """Everything, for `from_json`."""
@@ -114,6 +171,8 @@ class DeviceQuirks:
             "refused": [[*_block_as_json(b), text] for b, text in sorted(self.refused.items())],
             "apart": [[*_block_as_json(b), text] for b, text in sorted(self.isolated.items())],
             "learned_at": self.learned_at and self.learned_at.isoformat(),
+            "rounds": self.rounds,
+            "before": [_block_as_json(block) for block in sorted(self.before)],
         }
 
     @classmethod
@@ -127,6 +186,8 @@ class DeviceQuirks:
                 _blocks(saved["refused"]),
                 _blocks(saved["apart"]),
                 None if saved["learned_at"] is None else _moment(saved["learned_at"]),
+                _count(saved.get("rounds", 0)),  # neither is in files of builds before 1.0.0
+                frozenset(_block(*one) for one in saved.get("before", ())),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
@@ -189,6 +250,16 @@ def _number(saved: object) -> int:
     return saved
 
 
+def _count(saved: object) -> int:
+    if type(saved) is not int or not 0 <= saved < len(WAITS):
+        raise ValueError("not a number of rounds")
+    return saved
+
+
+def _block(space: str, start: object, count: object) -> Block:
+    return Block(Space(space), _number(start), _number(count))
+
+
 def _moment(saved: str) -> datetime:
     moment = datetime.fromisoformat(saved)
     if moment.tzinfo is None:
@@ -205,5 +276,5 @@ def _blocks(saved: Iterable[tuple[str, object, object, object]]) -> dict[Block, 
     for space, start, count, reason in saved:
         if not isinstance(reason, str):
             raise TypeError("not a text")
-        blocks[Block(Space(space), _number(start), _number(count))] = reason
+        blocks[_block(space, start, count)] = reason
     return blocks

@@ -10,11 +10,9 @@ import ssl
 from collections.abc import MutableMapping
 
 from sungather import errors
+from sungather.transports.winet_endpoints import PIN
 
 log = logging.getLogger(__name__)
-
-PIN = "certificate"
-"""Key of the trusted certificate's SHA-256 in the memory."""
 
 
 class Trust:
@@ -69,9 +67,9 @@ class Trust:
             raise errors.CertificateChanged(
                 f"{host} shows another certificate (SHA-256 {self._seen[:16]}…) than the one "
                 f"trusted until now ({pinned[:16]}…), so nothing was sent to it. If the dongle "
-                f"was replaced or reset, put its new certificate into inverter.tls.ca, or "
-                f"remove the remembered one from storage.directory. If not, find out what "
-                f"answers at this address."
+                f"was replaced or reset, forget the old one with 'sungather forget "
+                f"certificate', or put its new certificate into inverter.tls.ca. If not, find out "
+                f"what answers at this address."
             )
 
     def accept(self, host: str) -> None:

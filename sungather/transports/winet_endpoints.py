@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 ENDPOINT = "way"
 """Key of the endpoint that worked last in the memory."""
+PIN = "certificate"
+"""Key of the trusted certificate's SHA-256 in the memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
+from sungather.errors import Asleep, ProbablyAsleep
 from sungather.history.store import Fault
 from sungather.reading import ActiveFault, Reading, State, rfc3339
 from sungather.service import Health
@@ -35,10 +36,12 @@ def pill(reading: Reading, model: PageModel) -> str:
 
 
 def problem(reading: Reading) -> str:
-    """Why there is no reading, if so."""
+    """Why there is no reading, if so; a night is no trouble."""
     if reading.problem is None:
         return ""
-    return f'<p class="problem">{escape(reading.problem.message)}</p>'
+    night = reading.problem.kind in (Asleep.kind, ProbablyAsleep.kind)
+    look = "quiet" if night else "problem"
+    return f'<p class="{look}">{escape(reading.problem.message)}</p>'
 
 
 def ago(moment: datetime, now: datetime) -> str:

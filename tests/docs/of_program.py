@@ -23,7 +23,7 @@ from tests.docs.markdown import code, table
 _STATES = {
     State.CONNECTING: "The first answer is awaited. Only at the start.",
     State.OK: "The last scan gave a reading, if need be a partial one.",
-    State.ASLEEP: "A string inverter sleeps until the sun is back. Nothing is wrong.",
+    State.ASLEEP: "It is night: a string inverter sleeps until the sun is back. Nothing is wrong.",
     State.UNREACHABLE: "Nothing at the address gives readings. It is tried again all the time.",
     State.BUSY: "The inverter is there, but another client holds its few connections.",
     State.NOT_AN_INVERTER: "Something answers, but it is no Sungrow inverter.",

@@ -29,6 +29,23 @@ def test_nothing_saved_is_empty(tmp_path: Path) -> None:
     assert Storage(tmp_path).load("facts") == {}
 
 
+@pytest.mark.parametrize("written", [False, True])
+async def test_what_was_removed_is_gone_at_once_and_for_the_next_process(
+    tmp_path: Path, written: bool
+) -> None:
+    storage = Storage(tmp_path)
+    for name in ("facts-a", "facts-b", "others"):
+        storage.save(name, {"a": 1})
+    if written:
+        await storage.close()
+    storage.remove("facts-a")
+    storage.remove("never-there")
+    assert storage.load("facts-a") == {}
+    assert storage.names("facts-") == ["facts-b"]
+    await storage.close()
+    assert Storage(tmp_path).names("") == ["facts-b", "others"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff\xfe", b"null"])
 def test_a_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "facts.json").write_bytes(damage)

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from sungather.simulator import HTTP_SERVER, Faults, Server, device_named, serve, stranger
+from sungather.simulator.certificate import throwaway_context
+from sungather.simulator.frontend import reads_from
+from sungather.simulator.winet import SH10RT, Dongle, WinetPort
 
 
 @pytest.fixture
@@ -210,6 +213,66 @@ async def test_commands_use_the_running_daemons_connection(
         assert answer["inverters"][0]["model"].startswith("SG10RT")
     finally:
         assert await stop(daemon) == 0
+
+
+async def test_what_a_device_refused_is_forgotten_by_the_daemon(
+    server: Server, sungather: Shell
+) -> None:
+    server.faults.cannot_contain = {"input": range(13023, 13024)}
+    daemon = await sungather.start("run", *at(server))
+    await listening(daemon, sungather.directory / "state")
+    server.faults.cannot_contain = {}
+    try:
+        assert (await sungather.json("run-once"))[1]["inverters"][0]["refused"]
+        code, answer = await sungather.json("forget", "refusals")
+        assert (code, answer) == (0, {"forgotten": "refusals", "inverters": ["inverter"]})
+        (one,) = (await sungather.json("run-once"))[1]["inverters"]
+        assert (one["refused"], "battery_level" in one["values"]) == ([], True)
+    finally:
+        assert await stop(daemon) == 0
+
+
+async def test_what_a_device_refused_is_forgotten_without_a_daemon(
+    server: Server, sungather: Shell
+) -> None:
+    server.faults.cannot_contain = {"input": range(13023, 13024)}
+    await sungather("run-once", *at(server))
+    server.faults.cannot_contain = {}
+    assert (await sungather.json("run-once", *at(server)))[1]["inverters"][0]["refused"]
+    code, out, _ = await sungather("forget", "refusals", *at(server))
+    assert (code, "What inverter refused is forgotten" in out) == (0, True)
+    assert not (await sungather.json("run-once", *at(server)))[1]["inverters"][0]["refused"]
+
+
+@pytest.mark.parametrize("daemon_runs", [False, True])
+@pytest.mark.parametrize("what", ["refusals", "certificate", "sub-devices"])
+async def test_everything_that_the_command_line_offers_can_be_forgotten(
+    server: Server, sungather: Shell, what: str, daemon_runs: bool
+) -> None:
+    daemon = await sungather.start("run", *at(server)) if daemon_runs else None
+    if daemon is not None:
+        await listening(daemon, sungather.directory / "state")
+    code, answer = await sungather.json("forget", what, *at(server))
+    assert (code, answer["forgotten"]) == (0, what)
+    if daemon is not None:
+        assert await stop(daemon) == 0
+
+
+async def test_a_replaced_dongle_is_trusted_once_the_old_certificate_is_forgotten(
+    sungather: Shell,
+) -> None:
+    dongles = [Dongle(reads_from({1: device_named("SH10RT")}), devices=(SH10RT,)) for _ in "ab"]
+    async with WinetPort(dongles[0], tls=throwaway_context()) as old:
+        port = old.port
+        words = [f"--set=inverter.{key}" for key in ("connection=http", f"port={port}")]
+        words += ["--set=inverter.host=127.0.0.1", "--set=inverter.retries=0"]
+        assert (await sungather("test-connection", *words))[0] == 0
+    async with WinetPort(dongles[1], tls=throwaway_context(), port=port):
+        code, answer = await sungather.json("test-connection", *words)
+        assert (code, answer["inverters"][0]["error"]["class"]) == (4, "certificate-changed")
+        assert "'sungather forget certificate'" in answer["inverters"][0]["error"]["message"]
+        assert (await sungather("forget", "certificate", *words))[0] == 0
+        assert (await sungather("test-connection", *words))[0] == 0
 
 
 async def test_the_daemon_stops_cleanly_while_the_inverter_is_silent(

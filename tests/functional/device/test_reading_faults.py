@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ Make = Callable[..., Inverter]
 
 DAY = datetime(2026, 6, 21, 12, 0)
 NIGHT = datetime(2026, 6, 21, 1, 0)
+AT_NIGHT = ManualClock(NIGHT.replace(tzinfo=UTC)).clock
+"""For readers: silence is sleep at night only."""
 
 
 def hybrid(begin: datetime = DAY, path: str = "cable") -> LivingDevice:
@@ -92,6 +94,41 @@ async def test_a_refused_register_costs_only_itself_and_is_asked_once(
     assert learning.values.keys() == settled.values.keys()
     assert [(r.space, r.start, r.count) for r in settled.refused] == [("input", 13023, 1)]
     assert not any(start <= 13023 < start + n for _, _, start, n in server.requests)
+
+
+@pytest.mark.parametrize("code", [4, 6])
+async def test_a_register_that_always_fails_costs_only_itself_in_the_first_scan(
+    server: Server, inverter_at: Make, code: int
+) -> None:
+    healthy = await inverter_at(server.port).scan(complete=True)
+    server.faults.cannot_contain = {"input": range(13023, 13024)}
+    server.faults.refusal = ExceptionCode(code)
+    inverter = inverter_at(server.port, retries=1)
+    reading = await inverter.scan(complete=True)
+    assert (reading.state, reading.problem) == (State.OK, None)
+    lost = {"battery_level"}
+    assert healthy.values.keys() - reading.values.keys() == lost
+    server.requests.clear()
+    assert healthy.values.keys() - (await inverter.scan(complete=True)).values.keys() == lost
+    assert not any(start <= 13023 < start + n for _, _, start, n in server.requests)
+
+
+@pytest.mark.parametrize("code", [1, 2, 3])
+async def test_a_moment_in_which_everything_is_refused_costs_nothing_after_it(
+    server: Server, inverter_at: Make, code: int
+) -> None:
+    inverter = inverter_at(server.port)
+    healthy = await inverter.scan(complete=True)
+    server.faults.cannot_contain = {"input": range(65537), "holding": range(65537)}
+    server.faults.refusal = ExceptionCode(code)
+    server.requests.clear()
+    assert not (await inverter.scan(complete=True)).values
+    assert len(server.requests) <= 3, "nothing is taken apart meanwhile"
+    server.faults.cannot_contain = {}
+    for _ in "ab":
+        reading = await inverter.scan(complete=True)
+        assert (reading.values.keys(), reading.refused) == (healthy.values.keys(), ())
+        inverter = inverter_at(server.port)
 
 
 async def test_a_device_that_takes_narrow_blocks_only_is_read_in_more_of_them(
@@ -289,7 +326,7 @@ async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_i
     inverter_at: Make,
 ) -> None:
     async with await serve(string_inverter(NIGHT)) as server:
-        inverter = inverter_at(server.port)
+        inverter = inverter_at(server.port, clock=AT_NIGHT)
         assert (await inverter.scan()).state is State.OK
         await server.go_dark()
         asleep = await inverter.scan()
@@ -301,11 +338,11 @@ async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_i
 
 async def test_sleep_is_still_known_after_a_restart(inverter_at: Make) -> None:
     async with await serve(string_inverter(NIGHT)) as server:
-        evening = inverter_at(server.port)
+        evening = inverter_at(server.port, clock=AT_NIGHT)
         await evening.scan()
         await evening.close()
         await server.go_dark()
-        night = inverter_at(server.port)
+        night = inverter_at(server.port, clock=AT_NIGHT)
         assert (await night.scan()).state is State.ASLEEP
 
 
@@ -330,7 +367,7 @@ async def test_zeros_of_a_sleeping_inverter_behind_a_dongle_are_not_values(
 ) -> None:
     device = device_named("SG5.0RS", begin=NIGHT)
     async with await serve(device, faults=Faults(night="stale")) as server:
-        inverter = inverter_at(server.port)
+        inverter = inverter_at(server.port, clock=AT_NIGHT, smart_meter="false")
         reading = await inverter.scan()
         assert reading.state is State.ASLEEP
         assert not reading.values

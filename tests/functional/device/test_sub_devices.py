@@ -1,5 +1,6 @@
 """Sub-devices, batteries and wall boxes: found once, read as devices of their own."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -137,6 +138,35 @@ async def test_devices_are_looked_for_once_even_across_restarts(home: Home, lan:
     assert [reading.state for reading in after_restart] == [State.OK, State.OK]
     assert units_asked(lan).count(202) == 1
     assert 3 not in units_asked(lan), "a wall box is never on the LAN port"
+
+
+@pytest.mark.parametrize("model", ["SH5.0RS", "SH15T"])
+async def test_a_battery_on_unit_2_is_found_where_the_path_cannot_be_told(
+    home: Home, lan: Server, hybrid: LivingDevice, model: str
+) -> None:
+    lan.devices.clear()
+    lan.devices |= {1: hybrid, 2: battery(hybrid)}
+    (reading,) = await home.behind().scan(home.inverter, model_named(model))
+    assert (reading.name, reading.serial) == ("inverter-battery-1", "S2305170042")
+
+
+async def test_silence_of_unit_2_hides_no_battery_on_unit_200(home: Home, lan: Server) -> None:
+    found = await home.behind().scan(home.inverter, model_named("SH5.0RS"))
+    assert [one.serial for one in found] == ["S2305170042", "S2305170043"]
+    assert set(units_asked(lan)) == {2, 3, 200, 201, 202}
+
+
+async def test_what_is_looked_for_and_silent_costs_no_whole_timeout(
+    lan: Server, tmp_path: FilePath, time: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of three silent units would cost two timeouts of an hour."""
+    monkeypatch.setattr("sungather.device.sub_devices.LOOK_FOR", 0.3)
+    transport = ModbusTransport("127.0.0.1", lan.port, 3600.0)
+    home = Home(transport, tmp_path, time)
+    async with asyncio.timeout(60):
+        found = await home.behind(retries=3).scan(home.inverter, model_named("SH5.0RS"))
+    await transport.close()
+    assert [one.serial for one in found] == ["S2305170042", "S2305170043"]
 
 
 async def test_devices_are_looked_for_again_after_a_long_while(

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support import ManualClock
 
 from sungather.clock import Clock
@@ -190,6 +192,67 @@ async def test_slots_that_a_slow_scan_has_missed_are_not_made_up_for(
     assert all(after - before >= interval for before, after in pairwise(found)), found
     assert interval + long <= found[2] <= 2 * interval + long
     assert [after - before for before, after in pairwise(found[3:])] == [interval] * 2
+
+
+class Away(Scripted):
+    """An inverter that is away from one moment to another, on a clock that is not the machine's.
+
+    Each scan takes some time; what it meets is decided by when it begins.
+    """
+
+    def __init__(
+        self, interval: float, begin: float, length: float, kind: str, takes: float
+    ) -> None:
+        super().__init__(reading(), interval=interval)
+        self.time = ManualClock()
+        self.good: list[float] = []
+        """When the good scans began."""
+        self.back = begin + length
+        self._begin = begin
+        self._kind = kind
+        self._takes = takes
+
+    async def scan(self, complete: bool = False) -> Reading:
+        began = self.time.passed
+        self.time.tick(self._takes)
+        away = self._begin <= began < self.back
+        self.newest = reading(State.UNREACHABLE, self._kind) if away else reading()
+        if not away:
+            self.good.append(began)
+        return self.newest
+
+    async def sleep(self, seconds: float) -> None:
+        self.time.tick(max(0.0, seconds))
+        if len([began for began in self.good if began >= self.back]) == 3:
+            raise asyncio.CancelledError
+
+
+@given(
+    interval=st.floats(1, 3600),
+    begin=st.floats(0, 5),
+    length=st.floats(0, 100),
+    kind=st.sampled_from(["no-route", "port-closed", "silent", "connection-lost", "busy"]),
+    takes=st.floats(0, 0.9),
+)
+@example(interval=300, begin=9.5, length=2, kind="silent", takes=0.1)
+@example(interval=3600, begin=2, length=1 / 60, kind="silent", takes=0.1)
+@example(interval=120, begin=0, length=30, kind="busy", takes=0.1)
+def test_an_inverter_that_is_back_is_read_within_one_interval(
+    interval: float, begin: float, length: float, kind: str, takes: float
+) -> None:
+    """Or within the quiet that an exhausted one needs, where that is longer.
+
+    `begin` and `length` of the time that it is away are in intervals.
+    """
+    inverter = Away(interval, begin * interval, length * interval, kind, takes)
+    poller = Poller(cast(Inverter, inverter), None, [], inverter.time.clock, inverter.sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(poller.run())
+    first, second, third = inverter.good[-3:]
+    quiet = 0.0 if kind in ("no-route", "port-closed") else 1.2 * BACK_OFF[-1]
+    assert first - inverter.back <= max(interval, quiet) + takes + 0.001
+    assert second - first == pytest.approx(interval)
+    assert third - second == pytest.approx(interval)
 
 
 async def test_every_reading_goes_to_every_service() -> None:

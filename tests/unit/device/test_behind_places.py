@@ -56,7 +56,8 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
         ("SH10RT", Path.CABLE, "modbus", (200, 201, 202, 203), ()),
         ("SH10RT", Path.DONGLE, "modbus", (2, 200, 201, 202, 203), (3,)),
         ("SH10RT", Path.DONGLE, "http", (2, 200, 201, 202, 203), (3,)),
-        ("SH5.0RS", Path.UNKNOWN, "modbus", (200, 201, 202, 203), (3,)),
+        ("SH5.0RS", Path.UNKNOWN, "modbus", (2, 200, 201, 202, 203), (3,)),
+        ("SH15T", Path.UNKNOWN, "modbus", (2, 200, 201, 202, 203), (3,)),
         ("SG10RT", Path.UNKNOWN, "modbus", (), (3,)),
     ],
 )

@@ -310,3 +310,165 @@ async def test_a_test_before_the_first_scan_reads_for_its_warning(
     turned(transport)
     inverter = inverter_on(transport, tmp_path, time)
     assert (await inverter.test())["warning"]
+
+
+async def dusk(
+    transport: ScriptedTransport, storage: FilePath, time: ManualClock, **options: object
+) -> Inverter:
+    """A string inverter that has gone dark after a reading at night."""
+    transport.units[1] = device_named("SG10RT", clock=time.local)
+    inverter = inverter_on(transport, storage, time, **options)
+    time.tick(NIGHT)
+    assert (await inverter.scan()).state is State.OK
+    time.tick(30)
+    transport.trouble = nobody_answers
+    return inverter
+
+
+async def test_whoever_tests_the_connection_at_night_is_told_the_wall(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    inverter = await dusk(transport, tmp_path, time)
+    assert (await inverter.scan()).state is State.ASLEEP
+    answer = await inverter.test()
+    assert answer["error"] == {"class": "silent", "message": "No answer."}
+
+
+@pytest.mark.parametrize(
+    ("options", "state"),
+    [
+        ({}, State.ASLEEP),
+        ({"host": "192.168.1.11"}, State.UNREACHABLE),
+        ({"port": 503}, State.UNREACHABLE),
+    ],
+)
+async def test_dusk_explains_silence_after_a_restart_but_not_that_of_another_address(
+    transport: ScriptedTransport,
+    tmp_path: FilePath,
+    time: ManualClock,
+    options: dict[str, object],
+    state: State,
+) -> None:
+    await (await dusk(transport, tmp_path, time)).close()
+    assert (await inverter_on(transport, tmp_path, time, **options).scan()).state is state
+
+
+async def test_dusk_of_one_inverter_does_not_explain_the_silence_of_another(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    inverter = await dusk(transport, tmp_path, time)
+    assert (await inverter.scan()).state is State.ASLEEP
+    transport.units[1] = device_named("SG10RT", clock=time.local, serial="A2310719999")
+    transport.trouble = lambda block, unit: None if block == NAMEPLATE else errors.Silent("")
+    assert (await inverter.scan()).state is State.UNREACHABLE
+
+
+async def test_sleep_ends_with_the_night_also_across_a_restart(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    inverter = await dusk(transport, tmp_path, time)
+    time.tick(15.5 * 3600)
+    await inverter.close()
+    inverter = inverter_on(transport, tmp_path, time)
+    assert (await inverter.scan()).state is State.ASLEEP
+    time.tick(3600)
+    assert (await inverter.scan()).state is State.UNREACHABLE
+
+
+async def test_a_night_is_learned_and_known_after_a_restart(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    """From 22:30 to 05:30, UTC: the next day it is no night at 08:00."""
+    inverter = await dusk(transport, tmp_path, time)
+    for _ in range(14):
+        assert (await inverter.scan()).state is State.ASLEEP
+        time.tick(1800)
+    transport.trouble = lambda block, unit: None
+    assert (await inverter.scan()).values["pv_power"]
+    time.tick(2.5 * 3600)
+    transport.replaced = {5031: 0, 5032: 0}
+    assert (await inverter.scan()).values["pv_power"] == 0
+    await inverter.close()
+    inverter = inverter_on(transport, tmp_path, time)
+    transport.trouble = nobody_answers
+    assert (await inverter.scan()).state is State.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "model", "kind", "said"),
+    [
+        (NIGHT, "SG10RT", "probably-asleep", "The inverter is unreachable, probably asleep; it "),
+        (NIGHT, "auto", "probably-asleep", "If it has no battery, it is probably asleep; it "),
+        (NIGHT, "SH10RT", "silent", "No answer."),
+        (0, "SG10RT", "silent", "No answer."),
+        (0, "auto", "silent", "No answer."),
+    ],
+)
+async def test_silence_from_the_first_start_in_the_dark_is_probably_sleep(
+    transport: ScriptedTransport,
+    tmp_path: FilePath,
+    time: ManualClock,
+    seconds: float,
+    model: str,
+    kind: str,
+    said: str,
+) -> None:
+    time.tick(seconds)
+    transport.trouble = nobody_answers
+    inverter = inverter_on(transport, tmp_path, time, model=model)
+    reading = await inverter.scan()
+    assert reading.state is State.UNREACHABLE
+    assert reading.problem is not None
+    assert reading.problem.kind == kind
+    assert said in reading.problem.message
+    assert reading.problem.message.endswith("No answer."), "the wall is named, too"
+    assert (await inverter.test())["error"] == {"class": "silent", "message": "No answer."}
+
+
+async def test_a_battery_that_is_remembered_never_sleeps(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    inverter = inverter_on(transport, tmp_path, time)
+    await inverter.scan()
+    await inverter.close()
+    time.tick(NIGHT)
+    transport.trouble = nobody_answers
+    reading = await inverter_on(transport, tmp_path, time).scan()
+    assert reading.problem is not None
+    assert reading.problem.kind == "silent"
+
+
+def asleep_behind_a_dongle(meter: int) -> dict[int, int]:
+    """What an SG5.0RS behind a WiNet-S answers at night: 0, but for its meter and its counters."""
+    zeros = dict.fromkeys([*range(5004, 5100), *range(5145, 5150)], 0)
+    return zeros | {5038: 0x1400, 5083: meter, 5095: 62785, 5096: 3, 5099: 45753, 5100: 1}
+
+
+async def test_the_meter_of_a_sleeping_inverter_is_read_on(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    transport.units[1] = device_named("SG5.0RS", clock=time.local)
+    inverter = inverter_on(transport, tmp_path, time)
+    time.tick(NIGHT)
+    for watts, counted in ((705, 45753), (754, 45755)):
+        transport.replaced = asleep_behind_a_dongle(watts) | {5099: counted}
+        reading = await inverter.scan(complete=True)
+        assert reading.state is State.OK
+        expected = {"pv_power": 0, "grid_import_power": watts, "house_power": watts}
+        assert {name: reading.values.get(name) for name in expected} == expected
+        assert reading.values["total_import_energy"] == (65536 + counted) / 10
+        assert not {"phase_a_voltage", "grid_frequency"} & reading.values.keys()
+        time.tick(60)
+    transport.trouble = nobody_answers
+    assert (await inverter.scan()).state is State.ASLEEP
+
+
+async def test_a_sleeping_inverter_without_a_meter_has_no_values(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    transport.units[1] = device_named("SG5.0RS", clock=time.local)
+    inverter = inverter_on(transport, tmp_path, time)
+    time.tick(NIGHT)
+    transport.replaced = dict.fromkeys(range(5004, 5260), 0)
+    reading = await inverter.scan()
+    assert (reading.state, reading.values) == (State.ASLEEP, {})

@@ -3,12 +3,11 @@
 import pytest
 
 from sungather import errors
-from sungather.device.states import NightRule, answers_zeros, night_rule_of, state_of
+from sungather.device.states import answers_zeros, state_of, while_asleep
 from sungather.reading import State, Value
 from sungather.registers.models import model_named
 
 SG, SH = model_named("SG10RT"), model_named("SH10RT")
-SILENCE = errors.Silent("no answer")
 
 
 @pytest.mark.parametrize(
@@ -17,6 +16,7 @@ SILENCE = errors.Silent("no answer")
         (errors.Silent(""), State.UNREACHABLE),
         (errors.PortClosed(""), State.UNREACHABLE),
         (errors.ConnectionLost(""), State.UNREACHABLE),
+        (errors.ProbablyAsleep(""), State.UNREACHABLE),
         (errors.Busy(""), State.BUSY),
         (errors.UnitSilent(""), State.BUSY),
         (errors.NotModbus(""), State.NOT_AN_INVERTER),
@@ -31,44 +31,28 @@ def test_every_trouble_has_its_state(error: errors.InverterError, state: State) 
     assert state_of(error) is state
 
 
-@pytest.mark.parametrize(
-    ("values", "resting"),
-    [
-        ({"pv_power": 99}, True),
-        ({"pv_power": 100}, False),
-        ({"pv_power": 0}, True),
-        ({"pv_power": 5000, "work_state_1": "Stop"}, True),
-        ({"pv_power": 5000, "work_state_1": "Standby"}, True),
-        ({"pv_power": 5000, "work_state_1": "Run"}, False),
-        ({}, False),
-    ],
-)
-def test_an_inverter_rests_below_one_percent_or_when_it_says_so(
-    values: dict[str, Value], resting: bool
-) -> None:
-    assert night_rule_of(SG, values).resting is resting
-
-
-@pytest.mark.parametrize(
-    ("rule", "error", "asleep"),
-    [
-        (NightRule(hybrid=False, resting=True), SILENCE, True),
-        (NightRule(hybrid=False, resting=True), errors.NoRoute(""), True),
-        (NightRule(hybrid=False, resting=True), errors.NameNotFound(""), False),
-        (NightRule(hybrid=False, resting=True), errors.Busy(""), False),
-        (NightRule(hybrid=False, resting=False), SILENCE, False),
-        (NightRule(hybrid=True, resting=True), SILENCE, False),
-    ],
-)
-def test_only_silence_of_a_resting_inverter_without_battery_is_sleep(
-    rule: NightRule, error: errors.InverterError, asleep: bool
-) -> None:
-    assert rule.explains(error) is asleep
-
-
 def test_zero_volts_and_hertz_are_sleep_on_a_string_inverter_only() -> None:
     zeros: dict[str, Value] = {"phase_a_voltage": 0.0, "grid_frequency": 0.0}
     assert answers_zeros(SG, zeros)
     assert not answers_zeros(SH, zeros)
     assert not answers_zeros(SG, {"phase_a_voltage": 230.1, "grid_frequency": 50.0})
     assert not answers_zeros(SG, {})
+
+
+def test_of_a_sleeping_inverter_its_meter_its_counters_and_no_power_are_left() -> None:
+    values: dict[str, Value] = {
+        "phase_a_voltage": 0.0,
+        "internal_temperature": 0.0,
+        "load_power": 0,
+        "total_active_power": 0,
+        "meter_power": 726,
+        "meter_phase_b_power": 0,
+        "total_import_energy": 11128.9,
+        "total_power_yields": 28482.3,
+        "daily_power_yields": 0.0,
+        "work_state_1": "Standby",
+    }
+    metered = frozenset({"meter_power", "meter_phase_b_power", "total_import_energy"})
+    assert values.keys() - while_asleep(values, metered).keys() == {
+        *("phase_a_voltage", "internal_temperature", "load_power", "daily_power_yields")
+    }

@@ -103,7 +103,7 @@ def test_what_another_option_requires_is_required_by_check_and_schema(row: Optio
     other = option(row.required_when)
     assert other is not None
     texts = {one.key: one.example or "x" for one in OPTIONS if one.required or one.required_when}
-    texts[other.key] = "true" if other.kind is OptionKind.SWITCH else "x"
+    texts[other.key] = "true" if other.kind is OptionKind.SWITCH else other.example or "x"
     complete = check(texts)
     assert complete.problems == ()
     assert fits(render(complete.values))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
 from sungather.registers.diagnose import FILLER_REASON, Diagnosis, Findings
-from sungather.registers.learn import DeviceQuirks, Strikes, quirks_name
+from sungather.registers.learn import WAITS, DeviceQuirks, Strikes, quirks_name
 from sungather.registers.plan import UnreadableRanges, plan
 
 IN, HOLD = Space.INPUT, Space.HOLDING
@@ -340,13 +340,48 @@ def test_an_answer_without_a_question_is_a_mistake_of_the_caller() -> None:
 # --- what is remembered ---
 
 
-def test_quirks_expire_thirty_days_after_the_first_lesson() -> None:
-    quirks = DeviceQuirks()
+def lost(*starts: int) -> Findings:
+    return Findings(UnreadableRanges(), None, {}, {block(n): ADDRESS for n in starts})
+
+
+def test_quirks_expire_the_later_the_more_often_nothing_new_came_of_asking_again() -> None:
+    quirks, now = DeviceQuirks(), NOW
     assert not quirks.expired(NOW)
-    for day in (0, 20):
-        quirks.give_up(block(day + 1), [block(day + 1)], "silent", NOW + timedelta(days=day))
-    assert not quirks.expired(NOW + timedelta(days=30))
-    assert quirks.expired(NOW + timedelta(days=30, seconds=1))
+    for wait in (*WAITS, WAITS[-1]):
+        quirks.learn(lost(1), now)
+        assert not quirks.expired(now + wait)
+        now += wait + timedelta(seconds=1)
+        assert quirks.expired(now)
+        quirks = quirks.asked_again()
+        assert not quirks.refused
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never refused", "read since"])
+def test_a_new_refusal_is_asked_again_soon(known: bool) -> None:
+    quirks = DeviceQuirks()
+    for _ in range(3):
+        quirks.learn(lost(1, 2) if known else lost(1), NOW)
+        quirks = quirks.asked_again()
+    if known:
+        assert quirks.given([block(2)])
+    quirks.learn(lost(1), NOW)
+    assert not quirks.expired(NOW + WAITS[1])
+    quirks.learn(lost(2), NOW)
+    assert quirks.expired(NOW + WAITS[0] + timedelta(seconds=1))
+
+
+def test_what_was_learned_with_a_wrong_clock_expires() -> None:
+    quirks = DeviceQuirks()
+    quirks.learn(lost(1), NOW + timedelta(days=400))
+    assert quirks.expired(NOW)
+
+
+def test_a_file_of_before_is_read_and_asked_again_soon() -> None:
+    quirks = DeviceQuirks()
+    quirks.learn(lost(1), NOW)
+    saved = quirks.as_json()
+    del saved["rounds"], saved["before"]
+    assert DeviceQuirks.from_json(saved) == quirks
 
 
 def test_a_silent_block_is_halved_until_the_culprit_is_alone() -> None:
@@ -407,6 +442,8 @@ everything_known = st.builds(
     blocks_with_text,
     blocks_with_text,
     st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.integers(0, len(WAITS) - 1),
+    st.frozensets(st.builds(Block, st.sampled_from(Space), st.integers(1, 65000), st.just(2))),
 )
 
 
@@ -451,6 +488,9 @@ def test_damaged_quirks_are_refused_as_a_whole_or_are_still_in_bounds(
         DeviceQuirks().as_json() | {"no_start": {"input": [1.5]}},
         DeviceQuirks().as_json() | {"learned_at": "2026-11-23T12:00:00"},
         DeviceQuirks().as_json() | {"refused": [["input", 1, 1]]},
+        DeviceQuirks().as_json() | {"rounds": -1},
+        DeviceQuirks().as_json() | {"rounds": len(WAITS)},
+        DeviceQuirks().as_json() | {"before": [["input", 1]]},
     ],
 )
 def test_quirks_that_are_not_whole_are_not_believed(content: object) -> None:
