@@ -1,4 +1,6 @@
-"""One SQLite file of the state directory: opened, locked, and set aside when it is damaged.
+"""One SQLite file of the state directory: opened, locked, and mended when it is damaged.
+
+A damaged file is set aside, and what can still be read of it is taken over into a new one.
 
 Write-ahead log, so that a killed process leaves the last commit behind. All methods block, and
 belong on one thread: that of a `Worker`, which holds up no exit.
@@ -7,16 +9,20 @@ belong on one thread: that of a `Worker`, which holds up no exit.
 import logging
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import ClassVar
+
+from sungather.sqlite_salvage import reading_only, tolerant_text
 
 log = logging.getLogger(__name__)
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOGS = ("-wal", "-journal")
 """What SQLite keeps beside a file, and needs in order to read it."""
+_MOST_VERSIONS = 1000
+"""No release will ever have counted this far: a larger version is a damaged one."""
 
 
 class DamagedError(sqlite3.DatabaseError):
@@ -64,10 +70,10 @@ class SqliteFile:
         return self._connection
 
     def open(self) -> None:
-        """Open or make the file. A damaged one is set aside, and a new one begun.
+        """Open or make the file. A damaged one is set aside; what it still tells is taken over.
 
         Raises:
-            sqlite3.Error: when the disk does not play along.
+            sqlite3.Error: when the disk does not play along, or the file is a newer release's.
             OSError: when the directory cannot be made.
         """
         if self.path is not None:
@@ -90,7 +96,7 @@ class SqliteFile:
             connection.close()
 
     def replace(self, why: Exception) -> None:
-        """Set the damaged file aside, and begin a new one in its place.
+        """Set the damaged file aside, and begin a new one with what can still be read of it.
 
         Raises:
             sqlite3.Error: when that does not work either.
@@ -111,7 +117,7 @@ class SqliteFile:
             _beside(self.path, "-shm").unlink(missing_ok=True)
             self.close()
             self.was_set_aside()
-            self._connect()
+            self._connect(aside)
         except BaseException:
             self.close()
             raise
@@ -139,18 +145,16 @@ class SqliteFile:
         """Read what is needed at the start. Damage that shows here replaces the file as well."""
 
     def was_set_aside(self) -> None:
-        """What the file held is not there any more."""
+        """What the file held is not there any more, but for what `salvage` will take over."""
 
-    def other_version(self, found: int) -> None:
-        """The file has another version of the schema, so it cannot be used as it is.
+    def salvage(self, old: sqlite3.Connection) -> int:  # noqa: ARG002
+        """Take over what can still be read of the damaged file; called within a transaction.
 
-        Raises:
-            sqlite3.OperationalError: to leave the file as it is.
-            DamagedError: to set it aside.
+        Rows may hold anything. Returns how many were taken over.
         """
-        raise sqlite3.OperationalError(f"it was written by another release (version {found})")
+        return 0
 
-    def _connect(self) -> None:
+    def _connect(self, aside: Path | None = None) -> None:
         # The loop's thread never touches it; but a thread that hangs may have to be replaced.
         self._connection = db = sqlite3.connect(
             self.path or ":memory:",
@@ -158,6 +162,7 @@ class SqliteFile:
             isolation_level=None,
             check_same_thread=False,
         )
+        db.text_factory = tolerant_text
         if self.exclusive:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")
@@ -172,8 +177,34 @@ class SqliteFile:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={self.version}")
             elif version != self.version:
-                self.other_version(version)
+                self._check_version(version)
+        if aside is not None:
+            self._take_over(aside)
         self.was_opened()
+
+    def _check_version(self, found: int) -> None:
+        if self.version < found < _MOST_VERSIONS:
+            raise sqlite3.OperationalError(
+                f"it was written by another release, a newer one (format {found}, and this one "
+                f"knows {self.version}), and is left as it is: install that release again, or "
+                "move the file away"
+            )
+        raise DamagedError(f"it has the format {found}, not {self.version}")
+
+    def _take_over(self, aside: Path) -> None:
+        try:
+            with closing(reading_only(aside)) as old, self.transaction():
+                count = self.salvage(old)
+        except sqlite3.Error as error:
+            log.error("Nothing of %s could be taken over: %s.", aside, error)  # noqa: TRY400
+        else:
+            log.warning("%d rows of %s could be read and are taken over.", count, aside.name)
+        finally:
+            # What reading it has made.
+            _beside(aside, "-shm").unlink(missing_ok=True)
+            log_file = _beside(aside, "-wal")
+            if log_file.exists() and not log_file.stat().st_size:
+                log_file.unlink()
 
 
 def _beside(path: Path, suffix: str) -> Path:

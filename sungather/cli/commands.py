@@ -133,6 +133,34 @@ async def _info_all(configuration: Configuration) -> Answer:
         return {"inverters": [poller.inverter.info() for poller in found]}
 
 
+def _rejected(chosen: argparse.Namespace) -> int:
+    leave_threads_behind()
+    configuration = _configuration(chosen, need_inverter=False)
+    _show(chosen, asyncio.run(_what_was_rejected(configuration, again=chosen.again)))
+    return 0
+
+
+async def _what_was_rejected(configuration: Configuration, *, again: bool) -> Answer:
+    """The running daemon's answer, else that of the outbox that the last one left."""
+    from sungather.exporters import open_exporters
+
+    socket = configuration.state_directory / control.SOCKET
+    command = "rejected-again" if again else "rejected"
+    if (answer := await control.ask_daemon(socket, command, [])) is not None:
+        return answer
+    exporters = await open_exporters(configuration, console=False)
+    try:
+        await exporters.load()
+        found = await exporters.rejected()
+        if not again:
+            return answers.rejected(found)
+        count = await exporters.send_again()
+        await exporters.deliver([], _DELIVER_WITHIN)
+        return answers.rejected(found, count)
+    finally:
+        await exporters.close()
+
+
 def _read_command(
     alone: Callable[[Configuration], Awaitable[Answer]],
     exit_code: Callable[[Answer], int] = answers.exit_code,
@@ -264,6 +292,7 @@ _COMMANDS: dict[str, Command] = {
     "readings": _read_command(_no_daemon),
     "test-connection": _read_command(_test_all, answers.exit_code_of_test),
     "get-inverter-info": _read_command(_info_all),
+    "rejected": _rejected,
     "discover": _discover,
     "check-config": _check_config,
     "registers": _registers,

@@ -128,6 +128,19 @@ def _readings(answer: Answer) -> list[RenderableType]:
     return parts
 
 
+def _rejected(answer: Answer) -> list[RenderableType]:
+    exporters = cast(Sequence[Row], answer["exporters"])
+    table = Table("exporter", "time", "reading", "reason", box=None, pad_edge=False)
+    for exporter in exporters:
+        for one in cast(Sequence[Row], exporter["rejected"]):
+            words = (str(one[key]) for key in ("time", "name", "reason"))
+            table.add_row(str(exporter["name"]), *map(Text, words))
+    parts: list[RenderableType] = [table] if table.row_count else [Text("Nothing was refused.")]
+    if "again" in answer:
+        parts.append(Text(f"{answer['again']} of them are sent once more.", style="bold"))
+    return parts
+
+
 def _test(answer: Answer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answers.inverters(answer):
@@ -240,6 +253,7 @@ _SHOWS: dict[str, Callable[[Answer], list[RenderableType]]] = {
     "readings": _readings,
     "test-connection": _test,
     "get-inverter-info": _info,
+    "rejected": _rejected,
     "discover": _discovered,
     "check-config": _configuration,
     "registers": _map,

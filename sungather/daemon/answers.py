@@ -5,10 +5,11 @@ command that runs without a daemon.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
 from sungather import errors
+from sungather.outbox import Rejected
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 
@@ -63,6 +64,29 @@ def readings(
     if now is not None:
         answer["exporters"] = [health_json(health) for health in exporters]
     return answer
+
+
+def rejected(found: Mapping[str, Sequence[Rejected]], again: int | None = None) -> Answer:
+    """The answer of `rejected`; `again` is how many of those before are sent once more."""
+    answer: Answer = {
+        "exporters": [
+            {
+                "name": name,
+                "rejected": [
+                    {
+                        "id": one.id,
+                        "name": one.name,
+                        "time": rfc3339(datetime.fromtimestamp(one.time_ms / 1000, UTC)),
+                        "reason": one.reason,
+                        "values": dict(one.values),
+                    }
+                    for one in entries
+                ],
+            }
+            for name, entries in found.items()
+        ]
+    }
+    return answer if again is None else {**answer, "again": again}
 
 
 def health_json(health: Health) -> Answer:

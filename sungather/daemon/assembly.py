@@ -122,6 +122,8 @@ class Control:
             "test-connection": self._test,
             "get-inverter-info": self._info,
             "write-down": self._write_down,
+            "rejected": self._rejected,
+            "rejected-again": self._rejected_again,
         }
 
     def _pollers(self) -> Sequence[Poller]:
@@ -142,6 +144,13 @@ class Control:
 
     async def _info(self) -> answers.Answer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
+
+    async def _rejected(self) -> answers.Answer:
+        return answers.rejected(await self._exporters.rejected())
+
+    async def _rejected_again(self) -> answers.Answer:
+        found = await self._exporters.rejected()
+        return answers.rejected(found, await self._exporters.send_again())
 
     async def _write_down(self) -> answers.Answer:
         await self._exporters.write_down()

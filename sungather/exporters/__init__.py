@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from sungather.clock import Clock
 from sungather.errors import OptionsError
+from sungather.exporters.delivery import DeliveryLoop
 from sungather.options.configuration import Configuration
 from sungather.options.table import InfluxdbOptions, MqttOptions
-from sungather.outbox import Feed, Outbox, OutboxLimits
+from sungather.outbox import Feed, Outbox, OutboxLimits, Rejected
 from sungather.reading import Reading
 from sungather.service import Service
 
@@ -29,6 +30,7 @@ class Exporters:
         self.services: tuple[Service, ...] = tuple(services)
         """To be given every reading, and to be run; the outbox is one of them."""
         self._outbox = outbox
+        self._deliveries = [one for one in services if isinstance(one, DeliveryLoop)]
         # PVOutput takes a reading when its interval is over.
         names = {service.name for service in services}
         self._prompt = [one for one in _DELIVERING if one in names and one != "pvoutput"]
@@ -56,6 +58,19 @@ class Exporters:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def load(self) -> None:
+        """Take up what earlier runs have noted, for a command that runs no services."""
+        for one in self._deliveries:
+            await one.load()
+
+    async def rejected(self) -> dict[str, list[Rejected]]:
+        """Exporter -> what its other side refused for good."""
+        return {one.name: await one.rejected() for one in self._deliveries}
+
+    async def send_again(self) -> int:
+        """Have all of that tried once more; how many that are."""
+        return sum([await one.send_again() for one in self._deliveries])
 
     async def write_down(self) -> None:
         """Have everything on the disk that is in memory."""

@@ -13,6 +13,8 @@ class Refusal(Enum):
     SET_ASIDE = auto()
     PERSON = auto()
     NO_DONATION = auto()
+    FOREIGN = auto()
+    """In none of the words of PVOutput: something between us and it has answered."""
 
 
 _REFUSALS: Sequence[tuple[str, Refusal]] = (
@@ -35,14 +37,14 @@ _REFUSALS: Sequence[tuple[str, Refusal]] = (
 
 
 def refusal(status: int, text: str) -> Refusal:
-    """What an answer other than 200 asks for."""
+    """What an answer other than 200 asks for. Nothing is given up for words not known."""
     lowered = text.lower()
     for words, what in _REFUSALS:
         if words in lowered:
             return what
-    if status in (401, 403) or 300 <= status < 400:
+    if status in (401, 403):
         return Refusal.PERSON
-    return Refusal.SET_ASIDE if status == 400 else Refusal.WAIT
+    return Refusal.WAIT if status == 429 or status >= 500 else Refusal.FOREIGN
 
 
 def results(text: str) -> dict[tuple[str, str], str]:
