@@ -12,15 +12,17 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
-from sungather.sqlite_salvage import reading_only, tolerant_text
+from sungather.sqlite_salvage import copy_with_first_page, reading_only, tolerant_text
 
 log = logging.getLogger(__name__)
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOGS = ("-wal", "-journal")
 """What SQLite keeps beside a file, and needs in order to read it."""
+_CHECKED_BYTES = 16 * 1024 * 1024
+"""Files up to this size are checked whole when they are opened: a second, on a slow card."""
 _MOST_VERSIONS = 1000
 """No release will ever have counted this far: a larger version is a damaged one."""
 
@@ -176,13 +178,16 @@ class SqliteFile:
                 for statement in self.schema.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={self.version}")
-            elif version != self.version:
+            else:
                 self._check_version(version)
+                self._check_structure()
         if aside is not None:
             self._take_over(aside)
         self.was_opened()
 
     def _check_version(self, found: int) -> None:
+        if found == self.version:
+            return
         if self.version < found < _MOST_VERSIONS:
             raise sqlite3.OperationalError(
                 f"it was written by another release, a newer one (format {found}, and this one "
@@ -191,20 +196,56 @@ class SqliteFile:
             )
         raise DamagedError(f"it has the format {found}, not {self.version}")
 
+    def _check_structure(self) -> None:
+        """Find damage before it hides rows: a wrong key makes a search pass by what is there."""
+        if self.pragma("page_count") * self.pragma("page_size") <= _CHECKED_BYTES:
+            for (problem,) in self.db.execute("PRAGMA quick_check"):
+                # Rows that hold something odd are for whoever reads them.
+                if problem != "ok" and " value in " not in problem:
+                    raise DamagedError(problem)
+        with closing(sqlite3.connect(":memory:")) as made:
+            made.executescript(self.schema)
+            if _columns(made) - _columns(self.db):
+                raise DamagedError("it has not the tables that it should have")
+
     def _take_over(self, aside: Path) -> None:
+        """Fill the new file with what the one set aside still tells; none of it is an error."""
+        copy = _beside(aside, ".reading")
+        count = 0
         try:
-            with closing(reading_only(aside)) as old, self.transaction():
-                count = self.salvage(old)
-        except sqlite3.Error as error:
-            log.error("Nothing of %s could be taken over: %s.", aside, error)  # noqa: TRY400
-        else:
-            log.warning("%d rows of %s could be read and are taken over.", count, aside.name)
+            count = self._salvage_from(aside)
+            if not count:
+                self.db.execute("PRAGMA wal_checkpoint")
+                copy_with_first_page(aside, cast(Path, self.path), copy)
+                count = self._salvage_from(copy)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("%s cannot be read further: %s.", aside, error)
         finally:
+            for suffix in ("", *_LOGS, "-shm"):
+                _beside(copy, suffix).unlink(missing_ok=True)
             # What reading it has made.
             _beside(aside, "-shm").unlink(missing_ok=True)
             log_file = _beside(aside, "-wal")
             if log_file.exists() and not log_file.stat().st_size:
                 log_file.unlink()
+        log.warning("%d rows of %s could be read and are taken over.", count, aside.name)
+
+    def _salvage_from(self, file: Path) -> int:
+        try:
+            with closing(reading_only(file)) as old, self.transaction():
+                return 0 if _columns(self.db) - _columns(old) else self.salvage(old)
+        except sqlite3.DatabaseError:
+            return 0
+
+
+def _columns(db: sqlite3.Connection) -> set[tuple[object, ...]]:
+    """Table, and number, name and type of each of its columns."""
+    return set(
+        db.execute(
+            "SELECT m.name, c.cid, c.name, c.type FROM sqlite_master AS m,"
+            " pragma_table_info(m.name) AS c WHERE m.type = 'table'"
+        )
+    )
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -4,13 +4,17 @@ A damaged page takes the rows on it along. SQLite ends a query there, so the res
 ever smaller parts.
 """
 
+import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 _MOST_FAILURES = 50_000
 """Queries that may fail before the rest is given up: a table without its root fails for ever."""
+_IN_A_ROW = 3
+"""A key alone says nothing of where a query is."""
 
 Values = tuple[object, ...]
 
@@ -32,14 +36,40 @@ def reading_only(path: Path) -> sqlite3.Connection:
     return old
 
 
+def copy_with_first_page(damaged: Path, sound: Path, copy: Path) -> None:
+    """Copy a file whose first page is damaged, with that of a sound file of the same tables.
+
+    The first page tells where each table begins, which is the same in all files of one schema.
+
+    Raises:
+        OSError: the disk does not play along.
+    """
+    for suffix in ("", "-wal"):
+        if (source := damaged.with_name(damaged.name + suffix)).exists():
+            shutil.copyfile(source, copy.with_name(copy.name + suffix))
+    with sound.open("rb") as file:
+        first = bytearray(file.read(100))
+        page_size = int.from_bytes(first[16:18]) or 1
+        page_size = 65536 if page_size == 1 else page_size
+        first += file.read(page_size - len(first))
+    # https://www.sqlite.org/fileformat.html#the_database_header: no list of free pages; and a
+    # size of the file that is not "valid for" its last change, so that SQLite takes the real one.
+    first[32:40] = bytes(8)
+    first[92:96] = bytes(4)
+    with copy.open("r+b") as file:
+        file.write(first)
+
+
 def rows_by_number(
     old: sqlite3.Connection, query: str, low: int = 0, high: int = 2**53
 ) -> Iterator[Values]:
-    """Rows whose first column, a key of whole numbers, is from `low` to `high`, in its order.
+    """Rows whose first column, a key of whole numbers, is from `low` to `high`.
+
+    Keys may be damaged, too: a row out of order ends nothing, and some rows come twice.
 
     Args:
         old: The damaged file.
-        query: Has two parameters, the lowest and the highest key, and sorts by the key.
+        query: Has one parameter, the lowest key, and sorts by the key.
         low: The lowest key.
         high: The highest key.
     """
@@ -47,14 +77,22 @@ def rows_by_number(
     failures = 0
     while parts and failures < _MOST_FAILURES:
         first, last = parts.pop()
+        newest: deque[int] = deque([first - 1], maxlen=_IN_A_ROW)
+        beyond = 0
         try:
-            for row in old.execute(query, (first, last)):
+            for row in old.execute(query, (first,)):
                 key = row[0]
-                if isinstance(key, int) and first <= key <= last:
+                if not isinstance(key, int):
+                    continue
+                beyond = beyond + 1 if key > last else 0
+                if beyond == _IN_A_ROW:
+                    break
+                if first <= key <= last:
                     yield row
-                    first = key + 1
+                    newest.append(key)
         except sqlite3.Error:
             failures += 1
+            first = max(first, min(newest) + 1)
             if first < last:
                 middle = (first + last) // 2
                 parts += [(middle + 1, last), (first, middle)]

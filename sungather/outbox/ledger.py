@@ -151,9 +151,9 @@ class Ledger:
         self.check_clock()
         self._started = True
         mono_ms = read_ms - self._time.offset_ms
-        self._tail.append(
-            Row(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
-        )
+        row = Row(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
+        row.seal()
+        self._tail.append(row)
         self._next_id += 1
         for exporter in self._pending:
             self._pending[exporter] += 1
@@ -254,13 +254,15 @@ class Ledger:
         """The next readings behind the cursor, on the disk and then in memory."""
         position = self._cursors[exporter].position
         rows: list[Row] = []
-        if self._file.is_open:
+        for last in (False, True) if self._file.is_open else ():
             try:
                 rows = self._file.after(position, limit)
             except sqlite3.Error as error:
-                if not self._failed(error):
+                if last or not self._failed(error):
                     # What is on the disk comes first, once it can be read again.
                     return []
+            else:
+                break
         waiting = (row for row in self._tail if row.id > position)
         rows.extend(islice(waiting, limit - len(rows)))
         if not rows:

@@ -15,7 +15,7 @@ def plausible_rows(old: sqlite3.Connection, columns: str) -> Iterator[Values]:
 
     An id with a flipped bit far up would move the cursors past everything that comes after.
     """
-    between = "FROM readings WHERE id BETWEEN ? AND ? ORDER BY id"
+    between = "FROM readings WHERE id >= ? ORDER BY id"
     ids = [row[0] for row in rows_by_number(old, f"SELECT id {between}")]
     numbers = [one for one in ids if isinstance(one, int)]
     if not numbers:

@@ -97,7 +97,11 @@ class OutboxFile(SqliteFile):
 
     def salvage(self, old: sqlite3.Connection) -> int:
         """See `SqliteFile`."""
-        count = self._insert("readings", plausible_rows(old, _ROW))
+        for values in plausible_rows(old, _ROW):
+            # A row that is whole goes before one that has got its number by damage.
+            how = "REPLACE" if Row.from_disk(values).is_whole else "IGNORE"
+            self._insert("readings", [values], how)
+        count = int(self.db.execute("SELECT count(*) FROM readings").fetchone()[0])
         for table, columns, key in (
             ("exporters", "name, position, delivered, rejected, dropped", ("name",)),
             ("rejected", "exporter, id, name, time_ms, reason, body", ("exporter", "id")),
@@ -107,11 +111,13 @@ class OutboxFile(SqliteFile):
         self.salvaged = True
         return count
 
-    def _insert(self, table: str, rows: Iterable[Sequence[object]]) -> int:
+    def _insert(
+        self, table: str, rows: Iterable[Sequence[object]], otherwise: str = "IGNORE"
+    ) -> int:
         count = 0
         for row in rows:
             marks = ", ".join("?" * len(row))
-            done = self.db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
+            done = self.db.execute(f"INSERT OR {otherwise} INTO {table} VALUES ({marks})", row)  # noqa: S608
             count += done.rowcount
         return count
 
