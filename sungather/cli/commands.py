@@ -134,7 +134,6 @@ async def _info_all(configuration: Configuration) -> Answer:
 
 
 def _rejected(chosen: argparse.Namespace) -> int:
-    leave_threads_behind()
     configuration = _configuration(chosen, need_inverter=False)
     _show(chosen, asyncio.run(_what_was_rejected(configuration, again=chosen.again)))
     return 0
@@ -144,6 +143,7 @@ async def _what_was_rejected(configuration: Configuration, *, again: bool) -> An
     """The running daemon's answer, else that of the outbox that the last one left."""
     from sungather.exporters import open_exporters
 
+    leave_threads_behind()
     socket = configuration.state_directory / control.SOCKET
     command = "rejected-again" if again else "rejected"
     if (answer := await control.ask_daemon(socket, command, [])) is not None:

@@ -42,7 +42,7 @@ def refusal(status: int, text: str) -> Refusal:
     for words, what in _REFUSALS:
         if words in lowered:
             return what
-    if status in (401, 403):
+    if status in (401, 403) and text:
         return Refusal.PERSON
     return Refusal.WAIT if status == 429 or status >= 500 else Refusal.FOREIGN
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sungather.outbox.limits import FeedStats, OutboxLimits
 from sungather.outbox.record import Record, Rejected, Row
-from sungather.outbox.rejections import Rejections, described
+from sungather.outbox.rejections import Rejections, described, unusable
 from sungather.outbox.store import Changes, Cursor, OutboxFile
-from sungather.outbox.timekeeper import EARLIEST_MS, JUMP_MS, Timekeeper
+from sungather.outbox.timekeeper import JUMP_MS, Timekeeper
 from sungather.sqlite_file import is_damage
 
 log = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ class Ledger:
         """
         self.check_clock()
         trusted = self._time.trusted()
-        unusable: Counter[str] = Counter()
+        skipped: Counter[str] = Counter()
         again = self._rejections.due(exporter, max(1, limit // 2))
         limit -= len(again)
         records: list[Record] = []
@@ -238,13 +238,13 @@ class Ledger:
         while limit and not records and not held and (rows := self._owed(exporter, limit)):
             for row in rows:
                 held = not trusted and row.sound and row.boot == self._time.boot
-                why = None if held else _unusable(row, records)
+                why = None if held else unusable(row, records)
                 if held or (why is not None and records):
                     break
                 if why is not None:
                     self._skip(exporter, row, why)
-                    unusable[why] += 1
-        for why, count in unusable.items():
+                    skipped[why] += 1
+        for why, count in skipped.items():
             log.error("%d reading(s) cannot be delivered to %s: %s.", count, exporter, why)
         position = self._cursors[exporter].position
         self._reserved[exporter] = records[-1].id if records else position
@@ -330,7 +330,7 @@ class Ledger:
 
     def send_again(self, exporter: str) -> int:
         """Have what was given up sent once more, where that makes sense; how many."""
-        return self._rejections.send_again(exporter, EARLIEST_MS)
+        return self._rejections.send_again(exporter)
 
     def notes(self, exporter: str) -> dict[str, str]:
         """What the exporter wrote down with `ack`."""
@@ -340,7 +340,8 @@ class Ledger:
         """Counts of one exporter."""
         cursor = self._cursors[exporter]
         return FeedStats(
-            self._pending[exporter], cursor.delivered, cursor.rejected, cursor.dropped,
+            self._pending[exporter] + self._rejections.waiting(exporter),
+            cursor.delivered, cursor.rejected, cursor.dropped,
             self._time.doubt, self._time.holds,
         )  # fmt: skip
 
@@ -408,14 +409,3 @@ class Ledger:
                 log.warning(
                     "The outbox is %s: the oldest readings for %s are thinned out.", why, name
                 )
-
-
-def _unusable(row: Row, records: list[Record]) -> str | None:
-    """Append the record to `records`, or tell why it can never be delivered."""
-    if row.time_ms < EARLIEST_MS:
-        return "it was read in an earlier run of the machine, whose clock was never set"
-    try:
-        records.append(row.record())
-    except ValueError:
-        return "it cannot be read back"
-    return None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from sungather.outbox.record import Record, Rejected, Row
 from sungather.outbox.store import REJECTED_KEPT, OutboxFile
+from sungather.outbox.timekeeper import EARLIEST_MS
 from sungather.reading import Value
 
 
@@ -49,13 +50,17 @@ class Rejections:
     def _on_disk(self, exporter: str) -> list[tuple[Row, str]]:
         return self._file.rejected(exporter) if self._file.is_open else []
 
-    def send_again(self, exporter: str, earliest_ms: int) -> int:
+    def send_again(self, exporter: str) -> int:
         """Have those with a known time and readable values sent once more; how many."""
         self._again[exporter] = {
             row.id: row
             for row, _ in self.rows(exporter)
-            if row.time_ms >= earliest_ms and _values(row)
+            if row.time_ms >= EARLIEST_MS and _values(row)
         }
+        return len(self._again[exporter])
+
+    def waiting(self, exporter: str) -> int:
+        """How many are to be sent again; may be asked from any thread."""
         return len(self._again[exporter])
 
     def due(self, exporter: str, limit: int) -> list[Record]:
@@ -80,6 +85,17 @@ class Rejections:
             else:
                 self.unsaved_accepted.append((exporter, record.id))
         return first
+
+
+def unusable(row: Row, records: list[Record]) -> str | None:
+    """Append the record to `records`, or tell why it can never be delivered."""
+    if row.time_ms < EARLIEST_MS:
+        return "it was read in an earlier run of the machine, whose clock was never set"
+    try:
+        records.append(row.record())
+    except ValueError:
+        return "it cannot be read back"
+    return None
 
 
 def described(row: Row, why: str) -> Rejected:

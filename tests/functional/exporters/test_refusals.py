@@ -12,8 +12,10 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
+from plain_values import measurements
 
 from sungather.outbox import Rejected
+from tests.functional.exporters import test_export_pvoutput as pvoutput
 from tests.functional.exporters.test_export_influxdb import (
     OPTIONS,
     Bench,
@@ -21,7 +23,7 @@ from tests.functional.exporters.test_export_influxdb import (
     make_database,
     query_v1,
 )
-from tests.outbox_parts import reading
+from tests.outbox_parts import Time, reading
 from tests.real_parts import influxd, running
 from tests.stand_ins import Reply, Request, site
 
@@ -186,8 +188,8 @@ async def test_a_server_that_names_ever_new_fields_is_asked_a_few_times_and_left
 
     with site(first_field) as server:
         async with bench(tmp_path / "own", replace(V2, url=server.url)) as b:
-            values = {f"figure_{number}": 1.5 for number in range(40)}
-            b.outbox.on_reading(reading(**values, pv_power=5))
+            values = {f"figure_{number}": 1.5 for number in range(40)} | {"pv_power": 5}
+            b.outbox.on_reading(replace(reading(), measurements=measurements(values)))
             await b.naps.fell_asleep()
             assert b.delivery.health().state == "waiting"
             assert len(server.requests) < 12
@@ -292,3 +294,68 @@ async def test_what_was_given_up_is_sent_again_on_request_and_leaves_the_list_wh
             health = b.delivery.health()
             assert (health.rejected, health.delivered, health.queue) == (0, 6, 0)
     assert sum("pv_power=3.0" in line for line in written) == 1
+
+
+PVOUTPUT_FOREIGN = [
+    Reply(200, PAGE, HTML),
+    Reply(200, b"welcome, please, log in"),
+    Reply(200, b""),
+    Reply(400, b"<html><body>400 Bad Request</body></html>", HTML),
+    Reply(400, b"Bad request 400: Something that was never documented"),
+    Reply(404, b"<html>404 Not Found: energy value too high</html>", HTML),
+    Reply(401, b"<html>proxy login</html>", HTML),
+    Reply(302, b"", {"Location": "/login"}),
+]
+
+
+@pytest.mark.parametrize("reply", PVOUTPUT_FOREIGN)
+async def test_pvoutput_gives_nothing_up_for_words_that_are_not_pvoutputs(
+    tmp_path: Path, reply: Reply
+) -> None:
+    async with pvoutput.bench(tmp_path) as b:
+        await b.round()
+        b.org.says = reply
+        await b.read(10.5)
+        assert await b.round() == 300.0
+        health = b.exporter.health()
+        assert (health.state, health.rejected, health.queue) == ("blocked", 0, 2)
+        assert "proxy" in health.message
+        assert "<html" not in health.message
+        await b.round()
+        health = b.exporter.health()
+        assert (health.state, health.delivered, health.rejected) == ("ok", 2, 0)
+
+
+async def test_pvoutput_sends_again_what_its_answer_leaves_out(tmp_path: Path) -> None:
+    async with pvoutput.bench(tmp_path) as b:
+        await b.round()
+        b.org.says = Reply(200, b"20260621,14:00,1")
+        await b.read(10.5)
+        await b.round()
+        health = b.exporter.health()
+        assert (health.delivered, health.rejected, health.queue) == (1, 0, 1)
+        assert health.state == "waiting"
+        await b.round()
+        assert b.exporter.health().delivered == 2
+
+
+async def test_pvoutput_keeps_what_it_gives_up_and_sends_it_again_on_request(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    org = pvoutput.PvoutputOrg(time)
+    async with pvoutput.bench(tmp_path, org=org) as b:
+        await b.read(5)
+        await b.read(5.5, power=666)
+        await b.round()
+    async with pvoutput.bench(tmp_path, org=org) as b:
+        (kept,) = await b.exporter.rejected()
+        assert (kept.name, kept.values["v2"]) == ("interval", 666)
+        assert b.exporter.health().rejected == 1, "also after a restart"
+        b.exporter._ready.clear()  # pyright: ignore[reportPrivateUsage]
+        assert await b.exporter.send_again() == 1
+        assert (b.exporter.health().rejected, b.exporter.health().queue) == (0, 1)
+    async with pvoutput.bench(tmp_path, org=org) as b:
+        assert b.exporter.health().queue == 1, "that is on the disk as well"
+        await b.round()
+        assert b.exporter.health().rejected == 1, "PVOutput refuses it once more"
