@@ -10,21 +10,22 @@ whether the page is or not.
 import asyncio
 import json
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from sungather import errors
 
 SOCKET = "control.sock"
 _LONGEST_LINE = 16 * 1024 * 1024
 
-Answer = dict[str, object]
 Targets = list[list[str | int | None]]
 """Name, host, port, connection and unit of each inverter that a command means; [] for whatever
 the daemon has."""
 
 
-async def ask_daemon(path: Path, command: str, targets: Targets) -> Answer | None:
-    """The running daemon's answer; None when none runs, or one with other inverters.
+async def ask_daemon(path: Path, command: str, targets: Targets) -> Any:
+    """The running daemon's answer, in the shape that `answers.py` has for the command.
+
+    None when none runs, or one with other inverters.
 
     Raises `DaemonError` when the daemon is there but gives no answer, or not to this user.
     """
@@ -49,4 +50,4 @@ async def ask_daemon(path: Path, command: str, targets: Targets) -> Answer | Non
         return None
     if "answer" not in reply:
         raise errors.DaemonError(f"The running daemon gave no answer: {reply.get('error')}.")
-    return cast(Answer, reply["answer"])
+    return reply["answer"]

@@ -6,8 +6,6 @@ All are positive; what flows the other way has a name of its own.
 from collections.abc import Mapping
 from typing import Final
 
-from sungather.reading import Reading, Value, number_of
-
 FLOWS: Final = (
     "pv",
     "house",
@@ -55,22 +53,10 @@ FAULT_REGISTERS: Final = frozenset(
 )
 """Published names whose value tells faults: texts such as "083 Fan 2 Stall Alarm; …"."""
 
-NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
-"""Families of devices that stand behind or beside an inverter and have readings of their own."""
 _NO_FAULT = frozenset({"", "0", "none", "no fault", "normal"})
 
 
-def is_inverter(reading: Reading) -> bool:
-    """Whether a reading is an inverter's; those of devices behind it are no part of any sum."""
-    return reading.family not in NOT_INVERTERS
-
-
-def number(values: Mapping[str, Value], name: str) -> float | None:
-    """The value as a number; None where it is absent or no number."""
-    return number_of(values.get(name))
-
-
-def faults(values: Mapping[str, Value]) -> dict[tuple[str, str], None]:
+def faults(values: Mapping[str, object]) -> dict[tuple[str, str], None]:
     """The faults that are active now: (published name, text of the fault), in a stable order."""
     found: dict[tuple[str, str], None] = {}
     for name in sorted(FAULT_REGISTERS & values.keys()):

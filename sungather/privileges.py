@@ -12,7 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 USER = 584792
-"""User and group number of `_daemon_`, the same on every machine (snapd's system-usernames)."""
+"""Number of the user `_daemon_`, the same on every machine (snapd's system-usernames)."""
+GROUP = USER
+"""Number of its group."""
 STATE = "state"
 """Directory of outbox, history and the control socket below $SNAP_COMMON."""
 LOGS = "logs"
@@ -31,6 +33,11 @@ def in_snap(environment: Mapping[str, str] | None = None) -> bool:
     return names.get("SNAP_NAME") == "sungather"
 
 
+def instance() -> str:
+    """The name under which snapd knows this snap; parallel instances have names of their own."""
+    return os.environ.get("SNAP_INSTANCE_NAME", "sungather")
+
+
 def logs_directory() -> Path | None:
     """Where log files belong: in the snap alone, elsewhere the journal or the shell has them."""
     return Path(os.environ["SNAP_COMMON"], LOGS) if in_snap() else None
@@ -45,9 +52,15 @@ def drop_root() -> None:
         return
     # The order matters: groups can only be changed by root. snapd allows just this way.
     os.setgroups([])
-    os.setresgid(USER, USER, USER)
+    os.setresgid(GROUP, GROUP, GROUP)
     os.setresuid(USER, USER, USER)
     os.umask(_UMASK)
+
+
+def let_read(path: Path) -> None:
+    """Have the daemon's user read a file of root's, and nobody else. Run as root."""
+    os.chown(path, -1, GROUP)
+    path.chmod(0o640)
 
 
 def prepare(common: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the collector hands to everybody behind it: one `Reading` an inverter and scan.
+"""What the collector hands on: one `Reading` an inverter and scan.
 
 Exporters, page and commands see readings only; registers and words end before this line.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class State(StrEnum):
@@ -30,6 +30,9 @@ class Path(StrEnum):
     DONGLE = "dongle"
     UNKNOWN = "unknown"
 
+
+NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
+"""Families of devices that an inverter has beside it, and that have readings of their own."""
 
 Value = float | int | str | bool | list[float | None]
 
@@ -115,9 +118,14 @@ class Reading:
     since: datetime | None = None
     """When `state` began, UTC."""
     kind: str = "inverter"
-    """"inverter", or what stands behind one: "battery", "charger"."""
+    """"inverter", or what kind of sub-device: "battery", "charger"."""
     via: str = ""
-    """Name of the inverter behind which this device is read; "" for an inverter itself."""
+    """Name of the inverter whose sub-device this is; "" for an inverter itself."""
+
+    @property
+    def is_inverter(self) -> bool:
+        """Whether this is an inverter's: only those are part of a sum."""
+        return self.family not in NOT_INVERTERS
 
     @property
     def values(self) -> dict[str, Value]:
@@ -137,36 +145,6 @@ class Reading:
     def number(self, name: str) -> float | None:
         """The value as a number; None where it is absent, no number or not finite."""
         return number_of(self.value(name))
-
-    def as_json(self) -> dict[str, object]:
-        """The shape of `run-once --format json` (one element of "inverters")."""
-        answer: dict[str, object] = {
-            "name": self.name,
-            "state": str(self.state),
-            "model": self.model,
-            "family": self.family,
-            "serial": self.serial,
-            "firmware": dict(self.firmware),
-            "transport": self.transport,
-            "path": str(self.path),
-            "time": rfc3339(self.time),
-            "values": self.values,
-            "units": {name: one.unit for name, one in self.measurements.items() if one.unit},
-            "absent": list(self.absent),
-            "refused": [
-                {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}
-                for r in self.refused
-            ],
-            "requests": self.requests,
-            "duration_ms": round(self.duration_ms, 1),
-        }
-        if self.via:
-            answer |= {"kind": self.kind, "via": self.via}
-        if self.since is not None:
-            answer["since"] = rfc3339(self.since)
-        if self.problem is not None:
-            answer["error"] = {"class": self.problem.kind, "message": self.problem.message}
-        return answer
 
 
 def rfc3339(moment: datetime) -> str:

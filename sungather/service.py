@@ -1,4 +1,4 @@
-"""What stands behind the collector: exporters, the page, the control socket."""
+"""What the collector feeds: exporters, the page, the control socket."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,3 +44,19 @@ class Service(Protocol):
     def health(self) -> Health:
         """The present state, cheap enough for every page view."""
         ...
+
+
+class SimpleService:
+    """A service that needs nothing of all this unless it says so."""
+
+    name: str
+
+    def on_reading(self, reading: Reading) -> None:
+        """Readings are for the others."""
+
+    async def run(self) -> None:
+        """Nothing to do between readings."""
+
+    def health(self) -> Health:
+        """No troubles to tell."""
+        return Health(self.name, "ok")

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from plain_values import measurements
-
 from sungather.clock import Clock
 from sungather.history.service import History
 from sungather.options.table import WebOptions
@@ -18,6 +16,7 @@ from sungather.service import Health
 from sungather.simulator.day import Life, Site
 from sungather.web import WebServer
 from sungather.web.http import Limits
+from tests.plain_values import measurements
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = date(2026, 6, 18)

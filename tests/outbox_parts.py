@@ -3,10 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from plain_values import measurements
-
 from sungather.clock import Clock
 from sungather.reading import Reading, State, Value
+from tests.plain_values import measurements
 
 NOON = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 
@@ -42,7 +41,7 @@ class Time:
         self._time = (now, self._time[1])
 
 
-def behind(time: datetime = NOON, via: str = "roof", **values: Value) -> Reading:
+def sub_device(time: datetime = NOON, via: str = "roof", **values: Value) -> Reading:
     """A reading of a battery behind an inverter; without values it has one figure."""
     known: dict[str, Value] = dict(values) or {"soc": 64.5}
     return replace(

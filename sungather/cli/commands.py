@@ -7,14 +7,13 @@ import dataclasses
 import json
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
-from sungather import control, errors, privileges
-from sungather.daemon import answers
-from sungather.daemon.answers import Answer
+from sungather import answers, control, errors, privileges
 from sungather.options.configuration import Configuration, load
 from sungather.reading import Path as DevicePath
 from sungather.worker import leave_threads_behind
@@ -25,6 +24,7 @@ _DELIVER_WITHIN = 15.0
 """Seconds that `run-once` waits for exporters to acknowledge."""
 
 Command = Callable[[argparse.Namespace], int]
+_Answer = TypeVar("_Answer", bound=Mapping[str, object])
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Co
     return configuration
 
 
-def _show(chosen: argparse.Namespace, answer: Answer) -> None:
+def _show(chosen: argparse.Namespace, answer: Mapping[str, object]) -> None:
     if chosen.format == "json":
         print(json.dumps(answer, ensure_ascii=False, indent=None, separators=(", ", ": ")))
         return
@@ -58,19 +58,23 @@ def _show(chosen: argparse.Namespace, answer: Answer) -> None:
 
 def _daemon(chosen: argparse.Namespace) -> int:
     from sungather.daemon import assembly
+    from sungather.daemon.reload import WatchedFile
 
+    watched: WatchedFile | None = None
+    if privileges.in_snap() and chosen.config is not None:
+        watched = WatchedFile(chosen.config, lambda: load(chosen.config, chosen.settings))
     configuration = _configuration(chosen)
     if (directory := privileges.logs_directory()) is not None:
         from sungather.daemon.log_files import log_to_files
 
-        log_to_files(directory, configuration.log.level)
-    asyncio.run(assembly.run(configuration))
+        log_to_files(directory)
+    asyncio.run(assembly.run(configuration, watched))
     return 0
 
 
 async def _answer(
-    chosen: argparse.Namespace, alone: Callable[[Configuration], Awaitable[Answer]]
-) -> Answer:
+    chosen: argparse.Namespace, alone: Callable[[Configuration], Awaitable[_Answer]]
+) -> _Answer:
     """The running daemon's answer, else the one that `alone` makes with a connection of its own.
 
     Without any inverter in the options, the daemon's inverters are meant.
@@ -91,7 +95,7 @@ async def _answer(
     return answer
 
 
-async def _read_all(configuration: Configuration) -> Answer:
+async def _read_all(configuration: Configuration) -> answers.ReadingsAnswer:
     from sungather.daemon.assembly import open_pollers
     from sungather.exporters import open_exporters
 
@@ -106,26 +110,26 @@ async def _read_all(configuration: Configuration) -> Answer:
                     "and delivered by the next run.",
                     _DELIVER_WITHIN,
                 )
-            return answers.readings(readings)
+            return answers.of_readings(readings)
     finally:
         await exporters.close()
 
 
-async def _no_daemon(configuration: Configuration) -> Answer:
+async def _no_daemon(configuration: Configuration) -> NoReturn:
     raise errors.DaemonError(
         "No daemon is running, so there are no newest readings. Start it with 'sungather run', "
         f"or use 'sungather run-once'. (Looked in {configuration.state_directory}.)"
     )
 
 
-async def _test_all(configuration: Configuration) -> Answer:
+async def _test_all(configuration: Configuration) -> answers.ConnectionsAnswer:
     from sungather.daemon.assembly import open_pollers
 
     async with open_pollers(configuration) as found:
         return {"inverters": list(await asyncio.gather(*(poller.test() for poller in found)))}
 
 
-async def _info_all(configuration: Configuration) -> Answer:
+async def _info_all(configuration: Configuration) -> answers.InvertersAnswer:
     from sungather.daemon.assembly import open_pollers
 
     async with open_pollers(configuration) as found:
@@ -139,7 +143,7 @@ def _rejected(chosen: argparse.Namespace) -> int:
     return 0
 
 
-async def _what_was_rejected(configuration: Configuration, *, again: bool) -> Answer:
+async def _what_was_rejected(configuration: Configuration, *, again: bool) -> Mapping[str, object]:
     """The running daemon's answer, else that of the outbox that the last one left."""
     from sungather.exporters import open_exporters
 
@@ -151,19 +155,16 @@ async def _what_was_rejected(configuration: Configuration, *, again: bool) -> An
     exporters = await open_exporters(configuration, console=False)
     try:
         await exporters.load()
-        found = await exporters.rejected()
-        if not again:
-            return answers.rejected(found)
-        count = await exporters.send_again()
-        await exporters.deliver([], _DELIVER_WITHIN)
-        return answers.rejected(found, count)
+        answer = await exporters.rejected(again=again)
+        if again:
+            await exporters.deliver([], _DELIVER_WITHIN)
+        return answer
     finally:
         await exporters.close()
 
 
 def _read_command(
-    alone: Callable[[Configuration], Awaitable[Answer]],
-    exit_code: Callable[[Answer], int] = answers.exit_code,
+    alone: Callable[[Configuration], Awaitable[_Answer]], exit_code: Callable[[_Answer], int]
 ) -> Command:
     def command(chosen: argparse.Namespace) -> int:
         with _progress(chosen):
@@ -192,10 +193,9 @@ def _discover(chosen: argparse.Namespace) -> int:
     networks = discover.networks_of(chosen.network) if chosen.network else discover.own_networks()
     report = _count_hosts if sys.stderr.isatty() else None
     found = asyncio.run(discover.discover(networks, report))
-    where = [str(network) for network in networks]
-    answer: Answer = {
-        "networks": where,
-        "found": [{**dataclasses.asdict(one), "path": str(one.path)} for one in found],
+    answer: answers.DiscoveryAnswer = {
+        "networks": [str(network) for network in networks],
+        "found": [answers.FoundAnswer(**dataclasses.asdict(one)) for one in found],
         "options": discover.options_text(found),
     }
     _show(chosen, answer)
@@ -208,12 +208,14 @@ def _count_hosts(done: int, hosts: int) -> None:
 
 
 def _check_config(chosen: argparse.Namespace) -> int:
-    _show(chosen, _configuration(chosen).as_json())
+    from sungather.cli.reports import configuration_report
+
+    _show(chosen, configuration_report(_configuration(chosen)))
     return 0
 
 
 def _registers(chosen: argparse.Namespace) -> int:
-    from sungather.registers.report import register_report
+    from sungather.cli.reports import register_report
 
     path = DevicePath(chosen.path)
     _show(chosen, register_report(chosen.model, chosen.level, chosen.max_registers, path))
@@ -221,12 +223,13 @@ def _registers(chosen: argparse.Namespace) -> int:
 
 
 def _options(chosen: argparse.Namespace) -> int:
-    from sungather.options import schema as option_schema
+    from sungather.cli.reports import option_report
+    from sungather.options.schema import schema
 
     if chosen.format == "json":
-        print(json.dumps(option_schema.schema(), ensure_ascii=False, indent=2))
+        print(json.dumps(schema(), ensure_ascii=False, indent=2))
     else:
-        _show(chosen, {"options": option_schema.rows()})
+        _show(chosen, option_report())
     return 0
 
 
@@ -288,10 +291,10 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 _COMMANDS: dict[str, Command] = {
     "run": _daemon,
-    "run-once": _read_command(_read_all),
-    "readings": _read_command(_no_daemon),
+    "run-once": _read_command(_read_all, answers.exit_code),
+    "readings": _read_command(_no_daemon, answers.exit_code),
     "test-connection": _read_command(_test_all, answers.exit_code_of_test),
-    "get-inverter-info": _read_command(_info_all),
+    "get-inverter-info": _read_command(_info_all, answers.exit_code),
     "rejected": _rejected,
     "discover": _discover,
     "check-config": _check_config,

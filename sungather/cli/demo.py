@@ -10,7 +10,8 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sungather.cli.simulate import with_what_is_behind
+from sungather import answers
+from sungather.cli.simulate import with_sub_devices
 from sungather.clock import Clock
 from sungather.daemon.assembly import pollers, until_stopped
 from sungather.daemon.collector import Collector
@@ -18,7 +19,7 @@ from sungather.history.service import History
 from sungather.options.configuration import load
 from sungather.options.table import WebOptions
 from sungather.reading import Reading
-from sungather.service import Health, Service
+from sungather.service import Service, SimpleService
 from sungather.simulator import device_named, serve
 from sungather.web.server import WebServer
 
@@ -39,7 +40,7 @@ async def demo(chosen: argparse.Namespace) -> int:
     clock = Clock(simulated, lambda: time.monotonic() * chosen.speed)
     device = device_named(chosen.model, speed=chosen.speed, begin=begin)
     with tempfile.TemporaryDirectory(prefix="sungather-demo-") as directory:
-        async with await serve(with_what_is_behind(device)) as server:
+        async with await serve(with_sub_devices(device)) as server:
             settings = {
                 "inverter.host": server.host,
                 "inverter.port": server.port,
@@ -65,7 +66,7 @@ async def demo(chosen: argparse.Namespace) -> int:
     return 0
 
 
-class Lines:
+class Lines(SimpleService):
     """One reading a line, as JSON."""
 
     name = "lines"
@@ -73,17 +74,10 @@ class Lines:
 
     def on_reading(self, reading: Reading) -> None:
         """Print it."""
-        print(json.dumps(reading.as_json(), ensure_ascii=False), flush=True)
-
-    async def run(self) -> None:
-        """Nothing to do between readings."""
-
-    def health(self) -> Health:
-        """Standard output has no troubles to tell."""
-        return Health(self.name, "ok")
+        print(json.dumps(answers.of_reading(reading), ensure_ascii=False), flush=True)
 
 
-class Opener:
+class Opener(SimpleService):
     """Says where the page is, and opens it for a person at a terminal."""
 
     name = "opener"
@@ -91,9 +85,6 @@ class Opener:
     def __init__(self, web: WebServer, screen: Lines) -> None:
         self._web = web
         self._screen = screen
-
-    def on_reading(self, reading: Reading) -> None:
-        """Readings are for the others."""
 
     async def run(self) -> None:
         """Wait for the page."""
@@ -103,10 +94,6 @@ class Opener:
             import webbrowser
 
             await asyncio.to_thread(webbrowser.open, url)
-
-    def health(self) -> Health:
-        """It has done its work at once."""
-        return Health(self.name, "ok")
 
 
 class Screen(Lines):
@@ -122,13 +109,13 @@ class Screen(Lines):
         self.shows_to_people = self._live.console.is_terminal
 
     def on_reading(self, reading: Reading) -> None:
-        """Show it, if it is the inverter's own; the page shows what stands behind it, too."""
+        """Show it, if it is the inverter's own; the page shows its sub-devices, too."""
         if reading.via:
             return
         from sungather.cli import tables
 
         if self.shows_to_people:
-            self._live.update(tables.reading(reading.as_json()), refresh=True)
+            self._live.update(tables.reading(answers.of_reading(reading)), refresh=True)
         else:
             self._live.console.print(tables.summary(reading), soft_wrap=True)
 

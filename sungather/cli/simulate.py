@@ -16,16 +16,16 @@ from sungather.simulator import (
     from_capture,
     serve,
 )
-from sungather.simulator.behind import WallBox, battery
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.encrypted import EncryptedServer
 from sungather.simulator.frontend import FrontEnd, reads_from
 from sungather.simulator.server import Server
+from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.switches import fault_list, faults_named
 from sungather.simulator.winet import Dongle, Firmware, WinetPort
 
 _BATTERY_BY_CABLE, _BATTERY_BY_DONGLE, _WALL_BOX = 200, 2, 3
-"""Units of the devices behind an inverter."""
+"""Units of the sub-devices."""
 
 
 async def simulate(chosen: argparse.Namespace) -> int:
@@ -43,18 +43,18 @@ async def simulate(chosen: argparse.Namespace) -> int:
         raise errors.OptionsError(["--fault and --latency go with --connection modbus only."])
     async with contextlib.AsyncExitStack() as stack:
         try:
-            listening = await _listen(with_what_is_behind(device), chosen, faults)
+            listening = await _listen(with_sub_devices(device), chosen, faults)
             server = await stack.enter_async_context(listening)
         except OSError as error:
             raise errors.OptionsError(
                 [f"The port {chosen.port} of {chosen.host} cannot be opened: {error.strerror}."]
             ) from None
         connection = chosen.connection.removesuffix("-without-login")
-        way = "" if connection == "modbus" else f" --set inverter.connection={connection}"
+        option = "" if connection == "modbus" else f" --set inverter.connection={connection}"
         print(
             f"A simulated {device.name} answers on {server.host}:{server.port}. Read it with\n"
             f"  sungather run-once --set inverter.host={server.host} "
-            f"--set inverter.port={server.port}{way}\nStop it with Ctrl-C.",
+            f"--set inverter.port={server.port}{option}\nStop it with Ctrl-C.",
             file=sys.stderr,
             flush=True,
         )
@@ -85,7 +85,7 @@ async def _listen(
             return WinetPort(dongle, chosen.host, chosen.port)
 
 
-def with_what_is_behind(device: SimulatedDevice) -> dict[int, SimulatedDevice]:
+def with_sub_devices(device: SimulatedDevice) -> dict[int, SimulatedDevice]:
     """The device on unit 1, and a battery and a wall box on their units where it can have them."""
     devices = {1: device}
     if isinstance(device, LivingDevice) and device.model.hybrid:

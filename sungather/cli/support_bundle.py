@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from sungather import __version__, control, errors
+from sungather.cli.reports import configuration_report
 from sungather.daemon import log_files
 from sungather.options.configuration import Configuration
 from sungather.options.keys import option
@@ -33,7 +34,7 @@ async def bundle(configuration: Configuration, now: datetime) -> str:
     answers = {name: await _answer(configuration, name) for name in _QUESTIONS}
     parts = {
         "versions": _json(_versions()),
-        "options in force": _json(configuration.as_json()),
+        "options in force": _json(configuration_report(configuration)),
         **{f"answer of the daemon: {name}": _json(one) for name, one in answers.items()},
         "files": "\n".join(_files(configuration.state_directory)),
         "log": _log(),

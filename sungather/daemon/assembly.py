@@ -4,28 +4,31 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
+from sungather import answers
 from sungather.clock import Clock
 from sungather.control import SOCKET
-from sungather.daemon import answers
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control_server import ControlServer, Handler
+from sungather.daemon.reload import WatchedFile
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
-from sungather.reading import Reading
-from sungather.service import Health, Service
+from sungather.service import Service, SimpleService
 from sungather.storage import Storage, StoredTexts, claimed
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 STOP_WITHIN = 1.5
 """Seconds that services get to hand over what they hold; a stop takes 2 s at most."""
@@ -85,7 +88,7 @@ def page(
     return [history, server]
 
 
-class Control:
+class Control(SimpleService):
     """The running daemon's answers to the commands."""
 
     name = "control"
@@ -97,9 +100,6 @@ class Control:
         socket = configuration.state_directory / SOCKET
         self._server = ControlServer(socket, configuration.targets, self._handlers())
 
-    def on_reading(self, reading: Reading) -> None:
-        """Nothing to keep: the pollers hold the newest readings."""
-
     async def run(self) -> None:
         """Serve; without a socket the daemon goes on, and says so."""
         try:
@@ -110,10 +110,6 @@ class Control:
                 "daemon's connection. Check storage.directory.",
                 error,
             )
-
-    def health(self) -> Health:
-        """The socket either works or was complained about in the log."""
-        return Health(self.name, "ok")
 
     def _handlers(self) -> dict[str, Handler]:
         return {
@@ -129,42 +125,50 @@ class Control:
     def _pollers(self) -> Sequence[Poller]:
         return self.collector.pollers if self.collector else ()
 
-    async def _run_once(self) -> answers.Answer:
+    async def _run_once(self) -> answers.ReadingsAnswer:
         found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
-        return answers.readings(chain.from_iterable(found))
+        return answers.of_readings(chain.from_iterable(found))
 
-    async def _readings(self) -> answers.Answer:
+    async def _readings(self) -> answers.ReadingsAnswer:
         services = self.collector.services if self.collector else ()
         health = [one.health() for one in services if one is not self]
         newest = chain.from_iterable(poller.newest for poller in self._pollers())
-        return answers.readings(newest, self._clock.now(), health)
+        return answers.of_readings(newest, self._clock.now(), health)
 
-    async def _test(self) -> answers.Answer:
+    async def _test(self) -> answers.ConnectionsAnswer:
         return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
 
-    async def _info(self) -> answers.Answer:
+    async def _info(self) -> answers.InvertersAnswer:
         return {"inverters": [one.inverter.info() for one in self._pollers()]}
 
-    async def _rejected(self) -> answers.Answer:
-        return answers.rejected(await self._exporters.rejected())
+    async def _rejected(self) -> answers.RejectedAnswer:
+        return await self._exporters.rejected()
 
-    async def _rejected_again(self) -> answers.Answer:
-        found = await self._exporters.rejected()
-        return answers.rejected(found, await self._exporters.send_again())
+    async def _rejected_again(self) -> answers.RejectedAnswer:
+        return await self._exporters.rejected(again=True)
 
-    async def _write_down(self) -> answers.Answer:
+    async def _write_down(self) -> Mapping[str, object]:
         await self._exporters.write_down()
         return {}
 
 
-async def run(configuration: Configuration) -> None:
-    """The daemon: collect until SIGTERM or SIGINT. Raises `OptionsError` if one runs already."""
+async def run(configuration: Configuration, options: WatchedFile | None = None) -> None:
+    """The daemon: collect until SIGTERM or SIGINT, anew whenever `options` have changed.
+
+    Raises:
+        OptionsError: One runs already.
+    """
     leave_threads_behind()
-    with claimed(configuration.state_directory):
-        await _collect(configuration)
+    wanted: Configuration | None = configuration
+    while wanted is not None:
+        with claimed(wanted.state_directory):
+            wanted = await _collect(wanted, options)
 
 
-async def _collect(configuration: Configuration) -> None:
+async def _collect(
+    configuration: Configuration, options: WatchedFile | None
+) -> Configuration | None:
+    """Collect until a signal asks to stop, or until there are other options, which it returns."""
     clock = Clock()
     exporters = await open_exporters(configuration)
     control = Control(configuration, clock, exporters)
@@ -178,13 +182,24 @@ async def _collect(configuration: Configuration) -> None:
         services.append(SnapHealthService(exporters.services))
     control.collector = Collector(pollers(configuration, services, clock), services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
-    await until_stopped(control.collector.run())
+    others = options.other_than(configuration) if options else None
+    changed = await until_stopped(control.collector.run(), others)
     await exporters.close()
-    log.info("stopped")
+    if changed is None:
+        log.info("stopped")
+    else:
+        logging.getLogger().setLevel(changed.log.level)
+        log.info("the options have changed")
+    return changed
 
 
-async def until_stopped(work: Coroutine[object, object, object]) -> None:
-    """Run `work` until it ends, or a signal asks to stop; then it has `STOP_WITHIN` to end."""
+async def until_stopped(
+    work: Coroutine[object, object, object], until: Coroutine[object, object, _T] | None = None
+) -> _T | None:
+    """Run `work` until it ends, a signal asks to stop, or `until` is there, which it returns.
+
+    Then `work` has `STOP_WITHIN` to end.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -192,13 +207,19 @@ async def until_stopped(work: Coroutine[object, object, object]) -> None:
     # A changed file takes effect at the next start; a terminal that closes ends nothing.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
+    waiting: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
+    over = asyncio.create_task(until) if until is not None else None
+    if over is not None:
+        waiting.append(over)
     try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, *waiting), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
-        working.cancel()
+        for task in (working, *waiting):
+            task.cancel()
         done, _ = await asyncio.wait((working,), timeout=STOP_WITHIN)
     for task in done:
         if not task.cancelled():
             task.result()
+    if over is None or stop.is_set() or not over.done() or over.cancelled():
+        return None
+    return over.result()

@@ -1,12 +1,13 @@
 """The loop: one task an inverter, one task a service, nobody waits for anybody.
 
-The only place that knows both ends: inverters in front, exporters and page behind.
+The only place that knows both ends: inverters on one side, exporters and page on the other.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 
+from sungather.answers import ConnectionAnswer
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
@@ -94,7 +95,7 @@ class Poller:
             except Exception:
                 log.exception("%s could not take a reading of %s", service.name, reading.name)
 
-    async def test(self) -> dict[str, object]:
+    async def test(self) -> ConnectionAnswer:
         """`test-connection` over this poller's own connection."""
         async with self._line:
             return await self.inverter.test()

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import cast
 
-from sungather.control import Answer, Targets
+from sungather.control import Targets
 
 log = logging.getLogger(__name__)
 
 _LONGEST_PATH = 107  # bytes of a Unix socket's path on Linux, less the final NUL
 
-Handler = Callable[[], Awaitable[Answer]]
+Handler = Callable[[], Awaitable[Mapping[str, object]]]
+"""Gives the answer of a command, in the shape that `answers.py` has for it."""
 
 
 class ControlServer:
@@ -57,7 +58,7 @@ class ControlServer:
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> Answer:
+    async def _answer(self, line: bytes) -> dict[str, object]:
         try:
             request = cast(dict[str, object], json.loads(line))
             name, targets = request["command"], request["inverters"]

@@ -13,8 +13,8 @@ OLDER = 4
 """How many older files are kept: sungather.log.1 to .4."""
 
 
-def log_to_files(directory: Path, level: str) -> None:
-    """Let the log go into `directory` as well, from `level` on.
+def log_to_files(directory: Path) -> None:
+    """Let the log go into `directory` as well.
 
     A directory that cannot be written is said on standard error, and the program goes on.
     """
@@ -24,7 +24,6 @@ def log_to_files(directory: Path, level: str) -> None:
     except OSError as error:
         _say(f"The log cannot be written to {directory}: {error.strerror}.")
         return
-    handler.setLevel(level)
     logging.getLogger().addHandler(handler)
 
 

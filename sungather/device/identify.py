@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 from sungather import errors
 from sungather.device.sub_device_places import FIRST_BATTERY
-from sungather.household import NOT_INVERTERS
 from sungather.options.devices import SubDeviceKind
-from sungather.reading import Path
+from sungather.reading import NOT_INVERTERS, Path
 from sungather.registers import Block, Space, kinds
 from sungather.registers.device import Device
 from sungather.registers.models import device_for, model_named

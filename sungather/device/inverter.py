@@ -8,6 +8,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
+from sungather.answers import ConnectionAnswer, InverterAnswer, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
@@ -64,9 +65,9 @@ class Inverter(DeviceReader):
             self._remember()
         await self._storage.close()
 
-    async def test(self) -> dict[str, object]:
+    async def test(self) -> ConnectionAnswer:
         """The answer of `test-connection` for this inverter."""
-        answer: dict[str, object] = {
+        answer: ConnectionAnswer = {
             "name": self.options.name,
             "success": False,
             "latency_ms": None,
@@ -83,7 +84,7 @@ class Inverter(DeviceReader):
             latencies = [await self._latency() for _ in range(_LATENCY_SAMPLES)]
         except errors.InverterError as error:
             _, problem = self._judge_silence(error)
-            answer["error"] = {"class": problem.kind, "message": problem.message}
+            answer["error"] = of_problem(problem)
             return answer
         answer["success"] = True
         answer["latency_ms"] = {
@@ -98,11 +99,11 @@ class Inverter(DeviceReader):
         answer["best"] = {"connection": advice.connection, "why": advice.why}
         return answer
 
-    def info(self) -> dict[str, object]:
+    def info(self) -> InverterAnswer:
         """The answer of `get-inverter-info` for this inverter, from the newest reading."""
         reading = self.newest
         device = self.device
-        answer: dict[str, object] = {
+        answer: InverterAnswer = {
             "name": reading.name,
             "state": str(reading.state),
             "model": reading.model,
@@ -117,7 +118,7 @@ class Inverter(DeviceReader):
             "path": str(reading.path),
         }
         if reading.problem is not None:
-            answer["error"] = {"class": reading.problem.kind, "message": reading.problem.message}
+            answer["error"] = of_problem(reading.problem)
         return answer
 
     async def _latency(self) -> float:

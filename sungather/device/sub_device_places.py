@@ -1,4 +1,4 @@
-"""Where to look for the devices behind an inverter. Pure."""
+"""Where to look for the sub-devices of an inverter. Pure."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ FIRST_BATTERY = 200
 
 
 def usual_units(kind: SubDeviceKind, inverter: Device, connection: str) -> Sequence[int]:
-    """Units on which such a device answers behind this inverter; empty if it cannot have one.
+    """Units on which such a sub-device of this inverter answers; empty if it cannot have one.
 
     Batteries are 200 to 203 on the LAN port, and usually 2 through a WiNet-S, where 2 on the LAN
     port is the second inverter of a cascade. A wall box is 3, on the WiNet-S only.

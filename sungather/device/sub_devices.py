@@ -36,7 +36,7 @@ _Place = tuple[SubDeviceKind, int]
 
 
 @dataclass(slots=True)
-class _Search:
+class _UnitSearch:
     """One entry of the option, as far as it is not settled yet."""
 
     kind: SubDeviceKind
@@ -71,7 +71,7 @@ class SubDevices:
         self._memory_name = f"behind-{options.name}"
         self._inverter = Device(0, "", "")  # until a scan tells
         self._serial: str | None = None
-        self._searches: list[_Search] = []
+        self._searches: list[_UnitSearch] = []
         self._readers: dict[_Place, DeviceReader] = {}
         self._quiet_until: dict[_Place, float] = {}
 
@@ -118,7 +118,7 @@ class SubDevices:
             for kind, unit in ((one.kind, one.unit) for one in self._wanted):
                 usual = usual_units(kind, self._inverter, self._transport.name)
                 units = list(usual) if unit is None else [unit]
-                self._searches.append(_Search(kind, units, listed=unit is not None))
+                self._searches.append(_UnitSearch(kind, units, listed=unit is not None))
 
     async def _search(self, serial: str) -> None:
         """Find out once what there is; go on next time where contention leaves it open.
@@ -136,7 +136,7 @@ class SubDevices:
             if not self._searches:
                 self._remember(serial)
 
-    async def _look(self, search: _Search, unit: int) -> bool:
+    async def _look(self, search: _UnitSearch, unit: int) -> bool:
         """Look for a device on one unit; False if that has to be done again."""
         place = (search.kind, unit)
         if place in self._readers:

@@ -1,25 +1,27 @@
 """Where readings go.
 
 An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one group
-of options, its name in `_DELIVERING`, and a line each in `_enabled` and `_delivering` below.
+of options, its name in `_DELIVERING`, and a line in `_delivering` below.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
+from sungather.answers import RejectedAnswer, RejectedReadingAnswer
 from sungather.clock import Clock
 from sungather.errors import OptionsError
 from sungather.exporters.delivery import DeliveryLoop
 from sungather.options.configuration import Configuration
 from sungather.options.table import InfluxdbOptions, MqttOptions
 from sungather.outbox import Feed, Outbox, OutboxLimits, Rejected
-from sungather.reading import Reading
+from sungather.reading import Reading, rfc3339
 from sungather.service import Service
 
 __all__ = ["Exporters", "open_exporters"]
 
 _DELIVERING = ("mqtt", "influxdb", "pvoutput")
-"""Exporters behind the outbox, by the names of their options."""
+"""Exporters that the outbox feeds, by the names of their options."""
 _FILE = "outbox.sqlite3"
 
 
@@ -64,13 +66,20 @@ class Exporters:
         for one in self._deliveries:
             await one.load()
 
-    async def rejected(self) -> dict[str, list[Rejected]]:
-        """Exporter -> what its other side refused for good."""
-        return {one.name: await one.rejected() for one in self._deliveries}
-
-    async def send_again(self) -> int:
-        """Have all of that tried once more; how many that are."""
-        return sum([await one.send_again() for one in self._deliveries])
+    async def rejected(self, *, again: bool = False) -> RejectedAnswer:
+        """What the other sides refused for good; `again` has all of that tried once more."""
+        answer: RejectedAnswer = {
+            "exporters": [
+                {
+                    "name": one.name,
+                    "rejected": [_described(entry) for entry in await one.rejected()],
+                }
+                for one in self._deliveries
+            ]
+        }
+        if again:
+            answer["again"] = sum([await one.send_again() for one in self._deliveries])
+        return answer
 
     async def write_down(self) -> None:
         """Have everything on the disk that is in memory."""
@@ -81,6 +90,16 @@ class Exporters:
         """Write down what is still owed, within two seconds. Call it after the services ended."""
         if self._outbox is not None:
             await self._outbox.close()
+
+
+def _described(one: Rejected) -> RejectedReadingAnswer:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "time": rfc3339(datetime.fromtimestamp(one.time_ms / 1000, UTC)),
+        "reason": one.reason,
+        "values": one.values,
+    }
 
 
 async def open_exporters(
@@ -164,12 +183,7 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
 
 def _enabled(configuration: Configuration) -> list[str]:
     """Names of the enabled exporters that deliver from the outbox."""
-    chosen = {
-        "mqtt": configuration.mqtt.enabled,
-        "influxdb": configuration.influxdb.enabled,
-        "pvoutput": configuration.pvoutput.enabled,
-    }
-    return [name for name in _DELIVERING if chosen[name]]
+    return [name for name in _DELIVERING if configuration.values[f"{name}.enabled"]]
 
 
 def problems(configuration: Configuration) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import sys
 from typing import TextIO
 
+from sungather import answers
 from sungather.reading import Reading, Value
 from sungather.service import Health
 from sungather.worker import Worker
@@ -18,20 +19,20 @@ class Console:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._newest: dict[str, Reading] = {}
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._message = ""
         self._worker = Worker("console")
 
     def on_reading(self, reading: Reading) -> None:
         """Print it soon."""
         self._newest[reading.name] = reading
-        self._news.set()
+        self._changed.set()
 
     async def run(self) -> None:
         """Print until cancelled; a standard output that is gone ends nothing else."""
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._changed.wait()
+            self._changed.clear()
             while self._newest:
                 name = next(iter(self._newest))
                 text = self._text(self._newest.pop(name))
@@ -49,7 +50,7 @@ class Console:
     def _text(self, reading: Reading) -> str:
         if self._stream.isatty():
             return table(reading)
-        return json.dumps(reading.as_json(), separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(answers.of_reading(reading), separators=(",", ":"), ensure_ascii=False)
 
     # A terminal or pipe whose reader is stuck holds up this thread, and nobody else.
     def _print(self, text: str) -> None:

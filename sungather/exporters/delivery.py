@@ -96,7 +96,7 @@ class Status:
 
 
 class DeliveryLoop(ABC):
-    """The service of every exporter behind the outbox: works, waits and says how it goes."""
+    """The service of every exporter that the outbox feeds: works, waits and says how it goes."""
 
     def __init__(self, name: str, feed: Feed, clock: Clock, sleep: Sleep) -> None:
         self.name = name

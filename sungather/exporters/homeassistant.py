@@ -147,17 +147,17 @@ class Topics:
 def device_id(device: Reading, inverter: Reading | None = None) -> str:
     """Identity of a device, part of the discovery topic and of every unique id; "" for none.
 
-    It comes from the serial number; a device behind `inverter` that tells none of its own is
+    It comes from the serial number; a sub-device of `inverter` that tells none of its own is
     known by its inverter and number.
     """
     serial = device.serial
     if inverter is not None and inverter.serial and serial in ("", inverter.serial):
-        serial = f"{inverter.serial}_{_number_behind(device)}"
+        serial = f"{inverter.serial}_{_number(device)}"
     return "sungather_" + re.sub(r"[^A-Za-z0-9_-]", "_", serial) if serial else ""
 
 
-def _number_behind(device: Reading) -> str:
-    """Such as "battery-1", of roof-battery-1 behind roof."""
+def _number(device: Reading) -> str:
+    """Such as "battery-1", of roof-battery-1, a sub-device of roof."""
     return device.name.removeprefix(f"{device.via}-")
 
 
@@ -165,7 +165,7 @@ def _device_name(device: Reading) -> str:
     inverter = device.via or device.name
     brand = "Sungrow" if inverter == "inverter" else inverter
     if device.via:
-        return f"{brand} {_number_behind(device).replace('-', ' ')}"
+        return f"{brand} {_number(device).replace('-', ' ')}"
     return f"{brand} {device.model}" if inverter == "inverter" else brand
 
 
@@ -176,15 +176,15 @@ def discovery(
     gone: Iterable[str] = (),
     inverter: Reading | None = None,
 ) -> dict[str, object]:
-    """The discovery message of one inverter, or of one device behind it.
+    """The discovery message of one inverter, or of one of its sub-devices.
 
     Args:
         newest: tells model, serial, firmware and units.
         values: every scalar that the device has shown so far.
         topics: where to find the values.
         gone: entities announced by an earlier run that are to be removed.
-        inverter: the one behind which the device is. It has to be announced first, since Home
-            Assistant refuses devices behind unknown ones.
+        inverter: the one whose sub-device this is. It has to be announced first, since Home
+            Assistant refuses devices that come by way of unknown ones.
     """
     identity = device_id(newest, inverter)
     both = [{"topic": topics.collector}, {"topic": topics.availability}]

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlencode
 
 from sungather.errors import Blocked, Unavailable
-from sungather.exporters.influxdb_answers import Refusal, as_object, refusal
+from sungather.exporters.influxdb_answers import WriteRefusal, as_object, refusal
 from sungather.exporters.line_protocol import line
 from sungather.http_client import DEADLINE, HttpClient, retry_after
 from sungather.options.table import InfluxdbOptions
@@ -69,7 +69,7 @@ class Influxdb:
 
     async def _deliver(self, records: Sequence[Record]) -> Mapping[int, str]:
         rejected: dict[int, str] = {}
-        suspects: dict[int, Refusal] = {}
+        suspects: dict[int, WriteRefusal] = {}
         """Refused alone, but in words that would suit any record."""
         taken = False
         new_fields = 0
@@ -100,7 +100,7 @@ class Influxdb:
         return {**rejected, **self._refused_alone(suspects, records, taken)}
 
     def _refused_alone(
-        self, suspects: Mapping[int, Refusal], records: Sequence[Record], taken: bool
+        self, suspects: Mapping[int, WriteRefusal], records: Sequence[Record], taken: bool
     ) -> Mapping[int, str]:
         """Those that were refused while others were taken: then it is about them.
 
@@ -150,7 +150,7 @@ class Influxdb:
             if (text := line(record, measurement, self._tags, self._left_out))
         ]
 
-    async def _write(self, lines: Sequence[str]) -> Refusal | None:
+    async def _write(self, lines: Sequence[str]) -> WriteRefusal | None:
         answer = await self._server.request(
             "POST",
             _path(self._version, self._options),

@@ -31,7 +31,7 @@ _PLAIN_HTTP = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class WriteRefusal:
     """An answer of InfluxDB's own that refuses something of what was written."""
 
     reason: str
@@ -43,7 +43,7 @@ class Refusal:
     """The status says that it is about what was sent: too large, or not to be stored."""
 
 
-def refusal(answer: HttpAnswer, lines: Sequence[str]) -> Refusal | None:
+def refusal(answer: HttpAnswer, lines: Sequence[str]) -> WriteRefusal | None:
     """What an answer to writing `lines` refuses; None if it takes them all.
 
     A refusal without names says that smaller parts may tell more.
@@ -76,12 +76,12 @@ def refusal(answer: HttpAnswer, lines: Sequence[str]) -> Refusal | None:
         raise Unavailable(f"{said}.", retry_after(answer))
     if not is_own(answer):
         if status == 413 and len(lines) > 1:
-            return Refusal(said)
+            return WriteRefusal(said)
         raise Blocked(f"{said}. {_advice(answer)}")
     return _own_refusal(answer, lines, said)
 
 
-def _own_refusal(answer: HttpAnswer, lines: Sequence[str], said: str) -> Refusal:
+def _own_refusal(answer: HttpAnswer, lines: Sequence[str], said: str) -> WriteRefusal:
     reason = message(answer)
     whole = _whole_message(answer)
     named = _by_number(answer, lines) or _by_text(whole, lines)
@@ -95,12 +95,12 @@ def _own_refusal(answer: HttpAnswer, lines: Sequence[str], said: str) -> Refusal
                 f"InfluxDB refuses a field that was not sent to it ({unknown[0][:80]}). "
                 "Check influxdb.url: something else may answer there."
             )
-        return Refusal(reason, fields=frozenset(fields))
+        return WriteRefusal(reason, fields=frozenset(fields))
     if not named and _RETENTION.search(whole):
         dropped = _DROPPED.search(whole)
         if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
             named = dict.fromkeys(range(len(lines)), reason)
-    return Refusal(reason, named, content=answer.status in (413, 422))
+    return WriteRefusal(reason, named, content=answer.status in (413, 422))
 
 
 def is_own(answer: HttpAnswer) -> bool:

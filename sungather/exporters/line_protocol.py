@@ -19,7 +19,7 @@ _TEXT = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": " ", "\r": " "})
 @lru_cache(maxsize=2048)  # the same few hundred names in every line
 def escaped(text: str) -> str:
     """A tag key, tag value or field key."""
-    # A backslash at the end would escape the separator behind it.
+    # A backslash at the end would escape the separator after it.
     return text.rstrip("\\").translate(_NAME)
 
 

@@ -1,6 +1,6 @@
 """MQTT: the present as retained state, what was missed on a history topic, Home Assistant.
 
-Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a device behind one:
+Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a sub-device:
     status                "online" or "offline": the collector itself, also as its last will
     NAME/availability     "online" while the inverter gives readings, else "offline"
     NAME/connection       the inverter's state in a word
@@ -43,8 +43,8 @@ _quiet.setLevel(logging.CRITICAL)
 TIMEOUT = 10.0
 """Seconds that the broker has for an acknowledgement."""
 KEEP_ALIVE = 30
-_BEHIND = "behind "
-"""Notes of the names of devices behind inverters begin so."""
+_NOTE = "behind "
+"""Notes of the names of sub-devices begin so."""
 _AT_ONCE = 50
 """Messages of the history topic under way at a time."""
 
@@ -75,7 +75,7 @@ class Mqtt(DeliveryLoop):
         self._shown: dict[str, dict[str, Value]] = {}
         """Scalars that each inverter has shown so far: its entities."""
         self._noted: set[str] = set()
-        """Devices behind inverters, those of earlier runs as well."""
+        """Sub-devices, those of earlier runs as well."""
         self._described: dict[str, Reading] = {}
         """The newest reading with values of each: what the entities are made from."""
         self._announced: dict[str, tuple[str, frozenset[str]]] = {}
@@ -140,7 +140,7 @@ class Mqtt(DeliveryLoop):
         if self._options.homeassistant:
             await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
         notes = await self._feed.notes()
-        self._noted |= {note.removeprefix(_BEHIND) for note in notes if note.startswith(_BEHIND)}
+        self._noted |= {note.removeprefix(_NOTE) for note in notes if note.startswith(_NOTE)}
         for name in (self._settings.keys() | self._noted) - self._latest.keys():
             # What the broker still holds of an earlier run is not the present.
             await self._publish(client, self._topic(name, "availability"), "offline", retain=True)
@@ -198,7 +198,7 @@ class Mqtt(DeliveryLoop):
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
         while self._unpublished:
-            # Inverters first: Home Assistant has to know them before what is behind them.
+            # Inverters first: Home Assistant has to know them before their sub-devices.
             name = min(self._unpublished, key=lambda one: (self._latest[one].via, one))
             self._unpublished.remove(name)
             reading = self._latest[name]
@@ -213,7 +213,7 @@ class Mqtt(DeliveryLoop):
         if self._options.homeassistant and reading.name in self._described:
             await self._announce(client, self._described[reading.name])
         if up:
-            await self._note_behind(reading)
+            await self._note_sub_device(reading)
             await self._publish(
                 client, self._state_topic(reading), _json(self._message(reading)), retain=True
             )
@@ -268,10 +268,10 @@ class Mqtt(DeliveryLoop):
         if sorted(shown) != before:
             await self._feed.ack([], notes={note: " ".join(sorted(shown))})
 
-    async def _note_behind(self, reading: Reading) -> None:
-        """Remember a device behind an inverter, so that a later run can say that it is gone."""
+    async def _note_sub_device(self, reading: Reading) -> None:
+        """Remember a sub-device, so that a later run can say that it is gone."""
         if reading.via and reading.name not in self._noted:
-            await self._feed.ack([], notes={f"{_BEHIND}{reading.name}": reading.via})
+            await self._feed.ack([], notes={f"{_NOTE}{reading.name}": reading.via})
             self._noted.add(reading.name)
 
     def _message(self, reading: Reading) -> dict[str, object]:
@@ -286,7 +286,7 @@ class Mqtt(DeliveryLoop):
         return self._topic(reading.name, "state")
 
     def _is_as_before(self, reading: Reading) -> bool:
-        """Whether the message is SunGather 0.5's, which knew nothing behind an inverter."""
+        """Whether the message is SunGather 0.5's, which knew no sub-devices."""
         return bool(self._options.compatibility) and not reading.via
 
     def _topic(self, *parts: str) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.delivery import DeliveryLoop, Sleep
-from sungather.exporters.pvoutput_answers import Refusal, refusal, results, whole_number
+from sungather.exporters.pvoutput_answers import UploadRefusal, refusal, results, whole_number
 from sungather.exporters.pvoutput_slots import (
     DAY_ENERGIES,
     LIFETIME_ENERGIES,
@@ -249,12 +249,12 @@ class Pvoutput(DeliveryLoop):
             await self._settle(records, answer)
             return
         what = refusal(answer.status, _words(answer))
-        if what is Refusal.NO_DONATION and self._extended:
+        if what is UploadRefusal.NO_DONATION and self._extended:
             log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
             self._extended = {}
-        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION) and len(starts) == 1:
+        elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION) and len(starts) == 1:
             await self._give_up(starts, answer.text)
-        elif what in (Refusal.SET_ASIDE, Refusal.NO_DONATION):
+        elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION):
             # One record can spoil a batch: find it.
             half = len(starts) // 2
             await self._upload_batch(starts[:half])
@@ -275,7 +275,7 @@ class Pvoutput(DeliveryLoop):
             elif said == "0":
                 refused.append(start)
         if not taken and not refused:
-            self._raise(Refusal.FOREIGN, answer)
+            self._raise(UploadRefusal.FOREIGN, answer)
         self._uploaded += len(taken)
         await self._forget(taken)
         await self._give_up(refused, "PVOutput did not add it")
@@ -321,9 +321,9 @@ class Pvoutput(DeliveryLoop):
         answer = await self._post("getsystem", {})
         if answer.status != 200:
             what = refusal(answer.status, _words(answer))
-            self._raise(Refusal.WAIT if what is Refusal.SET_ASIDE else what, answer)
+            self._raise(UploadRefusal.WAIT if what is UploadRefusal.SET_ASIDE else what, answer)
         if "," not in _words(answer):
-            self._raise(Refusal.FOREIGN, answer)
+            self._raise(UploadRefusal.FOREIGN, answer)
         # name, …, longitude, status interval; further sections behind semicolons
         text = answer.text.partition(";")[0].rpartition(",")[2].strip()
         self._interval = int(text) if text in ("5", "10", "15") else 5
@@ -345,15 +345,15 @@ class Pvoutput(DeliveryLoop):
         self._reset = float(whole_number(answer, "x-rate-limit-reset", round(self._reset)))
         return answer
 
-    def _raise(self, what: Refusal, answer: HttpAnswer) -> None:
+    def _raise(self, what: UploadRefusal, answer: HttpAnswer) -> None:
         text = "a web page" if answer.is_web_page else answer.text[:200].rstrip(".")
         said = f"PVOutput answered {answer.status}: {text}"
-        if what is Refusal.FOREIGN:
+        if what is UploadRefusal.FOREIGN:
             raise Blocked(
                 f"{said}. This is not how PVOutput answers: check whether a proxy or a login page "
                 "stands between. What waits is kept."
             )
-        if what is Refusal.PERSON:
+        if what is UploadRefusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
         wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
         raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)

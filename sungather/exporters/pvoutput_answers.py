@@ -6,7 +6,7 @@ from enum import Enum, auto
 from sungather.http_client import HttpAnswer
 
 
-class Refusal(Enum):
+class UploadRefusal(Enum):
     """What to do when PVOutput refuses."""
 
     WAIT = auto()
@@ -17,34 +17,34 @@ class Refusal(Enum):
     """In none of the words of PVOutput: something between us and it has answered."""
 
 
-_REFUSALS: Sequence[tuple[str, Refusal]] = (
-    ("donation mode", Refusal.NO_DONATION),
-    ("exceeded", Refusal.WAIT),
-    ("date is in the future", Refusal.WAIT),
-    ("date is older", Refusal.SET_ASIDE),
-    ("lower than previously recorded", Refusal.SET_ASIDE),
-    ("energy value too high", Refusal.SET_ASIDE),
-    ("power value too high", Refusal.SET_ASIDE),
-    ("value number cannot exceed", Refusal.SET_ASIDE),
-    ("moon powered", Refusal.SET_ASIDE),
-    ("no statuses added or updated", Refusal.SET_ASIDE),
-    ("could not read", Refusal.SET_ASIDE),
-    ("invalid system id", Refusal.PERSON),
-    ("invalid api key", Refusal.PERSON),
-    ("disabled api key", Refusal.PERSON),
-    ("read only key", Refusal.PERSON),
+_REFUSALS: Sequence[tuple[str, UploadRefusal]] = (
+    ("donation mode", UploadRefusal.NO_DONATION),
+    ("exceeded", UploadRefusal.WAIT),
+    ("date is in the future", UploadRefusal.WAIT),
+    ("date is older", UploadRefusal.SET_ASIDE),
+    ("lower than previously recorded", UploadRefusal.SET_ASIDE),
+    ("energy value too high", UploadRefusal.SET_ASIDE),
+    ("power value too high", UploadRefusal.SET_ASIDE),
+    ("value number cannot exceed", UploadRefusal.SET_ASIDE),
+    ("moon powered", UploadRefusal.SET_ASIDE),
+    ("no statuses added or updated", UploadRefusal.SET_ASIDE),
+    ("could not read", UploadRefusal.SET_ASIDE),
+    ("invalid system id", UploadRefusal.PERSON),
+    ("invalid api key", UploadRefusal.PERSON),
+    ("disabled api key", UploadRefusal.PERSON),
+    ("read only key", UploadRefusal.PERSON),
 )
 
 
-def refusal(status: int, text: str) -> Refusal:
+def refusal(status: int, text: str) -> UploadRefusal:
     """What an answer other than 200 asks for. Nothing is given up for words not known."""
     lowered = text.lower()
     for words, what in _REFUSALS:
         if words in lowered:
             return what
     if status in (401, 403) and text:
-        return Refusal.PERSON
-    return Refusal.WAIT if status == 429 or status >= 500 else Refusal.FOREIGN
+        return UploadRefusal.PERSON
+    return UploadRefusal.WAIT if status == 429 or status >= 500 else UploadRefusal.FOREIGN
 
 
 def results(text: str) -> dict[tuple[str, str], str]:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import cast
 
-from sungather.household import number
-from sungather.reading import Value
+from sungather.reading import Value, number_of
 
 POWERS = {"v2": "pv_power", "v4": "house_power"}
 NET_POWERS = {"v2": "grid_export_power", "v4": "grid_import_power"}
@@ -46,11 +45,11 @@ class Slot:
         """Count a reading in. `means` and `lasts`: field -> published name."""
         share = self.shares.setdefault(inverter, Share())
         for name, source in means.items():
-            if (value := number(values, source)) is not None:
+            if (value := number_of(values.get(source))) is not None:
                 share.sums[name] = share.sums.get(name, 0.0) + value
                 share.counts[name] = share.counts.get(name, 0) + 1
         for name, source in lasts.items():
-            if (value := number(values, source)) is not None:
+            if (value := number_of(values.get(source))) is not None:
                 share.last[name] = value
 
     def totals(self, before: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -55,7 +55,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayHistory:
     """One local day of one inverter, or of several together."""
 
     day: date
@@ -160,7 +160,7 @@ class History:
                 last_success=self._clock.now(),
             )
 
-    async def day(self, inverters: Sequence[str], day: date) -> Day:
+    async def day(self, inverters: Sequence[str], day: date) -> DayHistory:
         """The samples of a local day; of several inverters the sums of those that have values."""
         start, end = self._bounds(day)
         try:
@@ -172,7 +172,7 @@ class History:
             log.warning("The history cannot be read: %s", error)
             stored, energies = {}, {}
         samples = {at: _sum(list(stored[at].values())) for at in sorted(stored)}
-        return Day(day, start, end, STEP, samples, energies)
+        return DayHistory(day, start, end, STEP, samples, energies)
 
     def totals(self, inverter: str) -> dict[str, totals.Totals]:
         """Flow -> energies of one inverter, of the flows that it counts."""

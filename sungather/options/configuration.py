@@ -38,9 +38,19 @@ class Configuration(OptionGroups):
         """What a command and a daemon must agree on to mean the same inverters."""
         return [[i.name, i.host, i.port, i.connection, i.unit] for i in self.inverters]
 
-    def as_json(self) -> dict[str, object]:
-        """Options in force by dotted key, without the values of secrets, and the warnings."""
-        return {"options": masked(self.values), "warnings": list(self.warnings)}
+    @property
+    def in_force(self) -> dict[str, OptionValue]:
+        """The options that do something: neither empty, nor of a part that is switched off."""
+        off = tuple(
+            key.removesuffix("enabled")
+            for key, value in self.values.items()
+            if key.endswith(".enabled") and value is False
+        )
+        return {
+            key: value
+            for key, value in self.values.items()
+            if value not in (None, "") and (key.endswith(".enabled") or not key.startswith(off))
+        }
 
 
 def masked(values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:

@@ -46,42 +46,23 @@ class Imported:
     notes: tuple[Note, ...] = ()
 
 
-_INVERTER: Mapping[str, str] = {
-    "host": "inverter.host",
-    "port": "inverter.port",
-    "timeout": "inverter.timeout",
-    "retries": "inverter.retries",
-    "slave": "inverter.unit",
-    "scan_interval": "inverter.scan-interval",
-    "connection": "inverter.connection",
-    "model": "inverter.model",
-    "level": "inverter.level",
-    "log_console": "log.level",
-}
-_MQTT: Mapping[str, str] = {
-    "host": "mqtt.host",
-    "port": "mqtt.port",
-    "client_id": "mqtt.client-id",
-    "topic": "mqtt.topic",
-    "username": "mqtt.username",
-    "password": "mqtt.password",
-    "homeassistant": "mqtt.homeassistant",
-}
-_INFLUXDB: Mapping[str, str] = {
-    "url": "influxdb.url",
-    "token": "influxdb.token",
-    "username": "influxdb.username",
-    "password": "influxdb.password",
-    "org": "influxdb.org",
-    "bucket": "influxdb.bucket",
-}
-_PVOUTPUT: Mapping[str, str] = {"api": "pvoutput.api-key", "sid": "pvoutput.system-id"}
+def _names(group: str, same: str, **others: str) -> Mapping[str, str]:
+    """Keys of 0.5 -> our options: `same` but for dashes, and those with another name."""
+    return {key: f"{group}.{key.replace('_', '-')}" for key in same.split()} | others
+
+
+_INVERTER = _names(
+    "inverter",
+    "host port timeout retries scan_interval connection model level",
+    slave="inverter.unit",
+    log_console="log.level",
+)
 _EXPORTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "console": ("console", {}),
-    "webserver": ("web", {"port": "web.port"}),
-    "mqtt": ("mqtt", _MQTT),
-    "influxdb": ("influxdb", _INFLUXDB),
-    "pvoutput": ("pvoutput", _PVOUTPUT),
+    "webserver": ("web", _names("web", "port")),
+    "mqtt": ("mqtt", _names("mqtt", "host port client_id topic username password homeassistant")),
+    "influxdb": ("influxdb", _names("influxdb", "url token username password org bucket")),
+    "pvoutput": ("pvoutput", {"api": "pvoutput.api-key", "sid": "pvoutput.system-id"}),
 }
 """Name of an export -> our group and the keys that only have another name."""
 _GONE: Mapping[str, str] = {
@@ -131,7 +112,7 @@ class _Import:
         else:
             self.note(Fate.KEPT, old, f"now {new}: {shown}")
 
-    def take(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
+    def carry_over(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
         """Keys that only have another name, and those that are gone."""
         for key, value in fields.items():
             old = f"{prefix}.{key}"
@@ -215,7 +196,7 @@ def import_config(content: bytes) -> Imported:
         fields = _named(cast(dict[object, object], inverter))
         if fields.get("connection") == "http" and fields.pop("port", None) is not None:
             work.note(Fate.DROPPED, "inverter.port", "with connection http the port is found out")
-        work.take("inverter", fields, _INVERTER)
+        work.carry_over("inverter", fields, _INVERTER)
     for entry in _dicts(old.get("exports")):
         name = str(entry.pop("name", ""))
         if name not in _EXPORTS:
@@ -224,7 +205,7 @@ def import_config(content: bytes) -> Imported:
         group, names = _EXPORTS[name]
         enabled = bool(entry.pop("enabled", False))
         work.set(f"{name}.enabled", f"{group}.enabled", enabled)
-        work.take(name, entry, names)
+        work.carry_over(name, entry, names)
         if name == "mqtt" and str(entry.get("topic", _DEFAULT_TOPIC)).startswith(_DEFAULT_TOPIC):
             work.values["mqtt.compatibility"] = "sungather-0.5"
             work.note(

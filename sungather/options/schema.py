@@ -1,11 +1,10 @@
-"""The table of options for others: a JSON Schema of the file, and rows for people and the docs."""
+"""The JSON Schema of the file of options."""
 
 from collections.abc import Iterable, Sequence
 
 from sungather.options.keys import LONGEST_NAME
 from sungather.options.option import Option, OptionKind
 from sungather.options.table import INVERTER_OPTIONS, OPTIONS, PROGRAM_OPTIONS
-from sungather.options.values import listed, number_wanted, text_of
 
 Schema = dict[str, object]
 
@@ -13,7 +12,7 @@ _NAME = rf"^(?=.*[a-z])(?=.{{1,{LONGEST_NAME}}}$)[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 def schema() -> Schema:
-    """JSON Schema (2020-12) of the file of options, for editors and other programs."""
+    """JSON Schema (2020-12), for editors and other programs."""
     inverter = _object(INVERTER_OPTIONS, "inverter.")
     several: Schema = {
         "description": "Several inverters by name.",
@@ -30,33 +29,6 @@ def schema() -> Schema:
         **_object(PROGRAM_OPTIONS, "", more),
         "oneOf": [{"required": [one]} for one in more],
     }
-
-
-def rows() -> list[dict[str, str]]:
-    """One row an option, in words: "key", "takes", "default" and "help"."""
-    return [
-        {"key": row.key, "takes": _takes(row), "default": _default(row), "help": row.help}
-        for row in OPTIONS
-    ]
-
-
-def _takes(row: Option) -> str:
-    match row.kind:
-        case OptionKind.CHOICE:
-            text = listed(one or "nothing" for one in row.choices)
-        case OptionKind.INTEGER | OptionKind.NUMBER | OptionKind.DURATION | OptionKind.PORT:
-            text = number_wanted(row).removeprefix("a ")
-        case _:
-            text = str(row.kind)
-    return f"{text} (secret)" if row.secret else text
-
-
-def _default(row: Option) -> str:
-    if row.required:
-        return "(required)"
-    if row.required_when:
-        return f"(required with {row.required_when})"
-    return row.otherwise if row.default is None else text_of(row.default)
 
 
 def _object(options: Sequence[Option], prefix: str, more: Schema | None = None) -> Schema:

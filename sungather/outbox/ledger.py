@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from sungather.outbox.limits import FeedStats, OutboxLimits
-from sungather.outbox.record import Record, Rejected, Row
+from sungather.outbox.record import OutboxRow, Record, Rejected
 from sungather.outbox.rejections import Rejections, described, unusable
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.outbox.timekeeper import JUMP_MS, Timekeeper
@@ -46,7 +46,7 @@ class Ledger:
         self._file = OutboxFile(path, self._adopt, self._lost)
         self._limits = limits
         self._time = timekeeper
-        self._tail: deque[Row] = deque()
+        self._tail: deque[OutboxRow] = deque()
         self._next_id = timekeeper.now_ms()
         self._cursors = {name: Cursor(self._next_id - 1) for name in exporters}
         self._pending = dict.fromkeys(exporters, 0)
@@ -151,7 +151,7 @@ class Ledger:
         self.check_clock()
         self._started = True
         mono_ms = read_ms - self._time.offset_ms
-        row = Row(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
+        row = OutboxRow(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
         row.seal()
         self._tail.append(row)
         self._next_id += 1
@@ -250,10 +250,10 @@ class Ledger:
         self._reserved[exporter] = records[-1].id if records else position
         return again + records
 
-    def _owed(self, exporter: str, limit: int) -> list[Row]:
+    def _owed(self, exporter: str, limit: int) -> list[OutboxRow]:
         """The next readings behind the cursor, on the disk and then in memory."""
         position = self._cursors[exporter].position
-        rows: list[Row] = []
+        rows: list[OutboxRow] = []
         for last in (False, True) if self._file.is_open else ():
             try:
                 rows = self._file.after(position, limit)
@@ -269,7 +269,7 @@ class Ledger:
             self._pending[exporter] = 0
         return rows
 
-    def _skip(self, exporter: str, row: Row, why: str) -> None:
+    def _skip(self, exporter: str, row: OutboxRow, why: str) -> None:
         cursor = self._cursors[exporter]
         cursor.position = row.id
         cursor.rejected += 1
@@ -313,7 +313,7 @@ class Ledger:
         ):
             self.commit()
 
-    def _row(self, number: int) -> Row | None:
+    def _row(self, number: int) -> OutboxRow | None:
         """A reading as it was stored, in memory or on the disk."""
         for row in self._tail:
             if row.id == number:

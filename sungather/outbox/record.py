@@ -34,7 +34,7 @@ class Record:
     kind: str = "inverter"
     """"inverter", "battery", "charger"; see `Reading`."""
     via: str = ""
-    """Name of the inverter behind which the device is; "" for an inverter."""
+    """Name of the inverter whose sub-device this is; "" for an inverter."""
 
     @property
     def time(self) -> datetime:
@@ -43,7 +43,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Row:
+class OutboxRow:
     """A record as it is stored. The clock of the machine is part of it, for later correction."""
 
     id: int
@@ -58,7 +58,7 @@ class Row:
     """False when what the disk gave back is not what was stored; then it may hold anything."""
 
     @classmethod
-    def from_disk(cls, values: Sequence[object]) -> "Row":
+    def from_disk(cls, values: Sequence[object]) -> "OutboxRow":
         """A row as the file holds it, whatever became of it; one column after the other."""
         number, name, boot, mono_ms, time_ms, read_ms, body = values
         return cls(
@@ -155,7 +155,7 @@ def worth_keeping(reading: Reading) -> bool:
 
 
 def body_of(reading: Reading) -> bytes:
-    """The stored form: model, serial, what it is behind, and the values that this scan read."""
+    """The stored form: what the device is, and the values that this scan read."""
     values = {
         name: value
         for name, (value, _, fresh) in reading.measurements.items()

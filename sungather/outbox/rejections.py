@@ -6,7 +6,7 @@ Runs on the outbox's one thread, as the ledger does.
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from sungather.outbox.record import Record, Rejected, Row
+from sungather.outbox.record import OutboxRow, Record, Rejected
 from sungather.outbox.store import REJECTED_KEPT, OutboxFile
 from sungather.outbox.timekeeper import EARLIEST_MS
 from sungather.reading import Value
@@ -17,9 +17,9 @@ class Rejections:
 
     def __init__(self, file: OutboxFile, exporters: Sequence[str]) -> None:
         self._file = file
-        self._again: dict[str, dict[int, Row]] = {name: {} for name in exporters}
+        self._again: dict[str, dict[int, OutboxRow]] = {name: {} for name in exporters}
         """Readings that are to be sent again, until they were."""
-        self.unsaved: deque[tuple[str, Row, str]] = deque(
+        self.unsaved: deque[tuple[str, OutboxRow, str]] = deque(
             maxlen=REJECTED_KEPT * max(1, len(exporters))
         )
         self.unsaved_accepted: list[tuple[str, int]] = []
@@ -34,11 +34,11 @@ class Rejections:
         self.unsaved.clear()
         self.unsaved_accepted.clear()
 
-    def add(self, exporter: str, row: Row, why: str) -> None:
+    def add(self, exporter: str, row: OutboxRow, why: str) -> None:
         """Keep a reading that is given up."""
         self.unsaved.append((exporter, row, why))
 
-    def rows(self, exporter: str) -> list[tuple[Row, str]]:
+    def rows(self, exporter: str) -> list[tuple[OutboxRow, str]]:
         """All that are kept for an exporter, and why, oldest first."""
         found = {row.id: (row, why) for row, why in self._on_disk(exporter)}
         found |= {row.id: (row, why) for name, row, why in self.unsaved if name == exporter}
@@ -47,7 +47,7 @@ class Rejections:
                 found.pop(number, None)
         return [found[number] for number in sorted(found)]
 
-    def _on_disk(self, exporter: str) -> list[tuple[Row, str]]:
+    def _on_disk(self, exporter: str) -> list[tuple[OutboxRow, str]]:
         return self._file.rejected(exporter) if self._file.is_open else []
 
     def send_again(self, exporter: str) -> int:
@@ -87,7 +87,7 @@ class Rejections:
         return first
 
 
-def unusable(row: Row, records: list[Record]) -> str | None:
+def unusable(row: OutboxRow, records: list[Record]) -> str | None:
     """Append the record to `records`, or tell why it can never be delivered."""
     if row.time_ms < EARLIEST_MS:
         return "it was read in an earlier run of the machine, whose clock was never set"
@@ -98,12 +98,12 @@ def unusable(row: Row, records: list[Record]) -> str | None:
     return None
 
 
-def described(row: Row, why: str) -> Rejected:
+def described(row: OutboxRow, why: str) -> Rejected:
     """A rejected row for people."""
     return Rejected(row.id, row.name, row.time_ms, why, _values(row))
 
 
-def _values(row: Row) -> Mapping[str, Value]:
+def _values(row: OutboxRow) -> Mapping[str, Value]:
     try:
         return row.record().values
     except ValueError:

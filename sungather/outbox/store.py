@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sungather.outbox.record import Row
+from sungather.outbox.record import OutboxRow
 from sungather.outbox.salvage import FARTHEST, plausible_rows
 from sungather.sqlite_file import DamagedError, SqliteFile
 from sungather.sqlite_salvage import rows_from_both_ends
@@ -50,9 +50,9 @@ class Cursor:
 class Changes:
     """What one transaction writes."""
 
-    rows: Sequence[Row] = ()
+    rows: Sequence[OutboxRow] = ()
     cursors: Mapping[str, Cursor] = field(default_factory=dict[str, Cursor])
-    rejected: Sequence[tuple[str, Row, str]] = ()
+    rejected: Sequence[tuple[str, OutboxRow, str]] = ()
     """Exporter, row, reason."""
     notes: Mapping[tuple[str, str], str | None] = field(
         default_factory=dict[tuple[str, str], str | None]
@@ -99,7 +99,7 @@ class OutboxFile(SqliteFile):
         """See `SqliteFile`."""
         for values in plausible_rows(old, _ROW):
             # A row that is whole goes before one that has got its number by damage.
-            how = "REPLACE" if Row.from_disk(values).is_whole else "IGNORE"
+            how = "REPLACE" if OutboxRow.from_disk(values).is_whole else "IGNORE"
             self._insert("readings", [values], how)
         count = int(self.db.execute("SELECT count(*) FROM readings").fetchone()[0])
         for table, columns, key in (
@@ -149,25 +149,25 @@ class OutboxFile(SqliteFile):
         query = "SELECT key, value FROM notes WHERE exporter = ? ORDER BY key"
         return {str(key): str(value) for key, value in self.db.execute(query, (exporter,))}
 
-    def newest(self) -> Row | None:
+    def newest(self) -> OutboxRow | None:
         """The last reading stored."""
         query = f"SELECT {_ROW} FROM readings ORDER BY id DESC LIMIT 1"  # noqa: S608 (constant)
         row = self.db.execute(query).fetchone()
-        return None if row is None else Row.from_disk(row)
+        return None if row is None else OutboxRow.from_disk(row)
 
     def count_after(self, position: int) -> int:
         """Readings behind `position`."""
         query = "SELECT count(*) FROM readings WHERE id > ?"
         return int(self.db.execute(query, (position,)).fetchone()[0])
 
-    def after(self, position: int, limit: int) -> list[Row]:
+    def after(self, position: int, limit: int) -> list[OutboxRow]:
         """The next readings behind `position`, oldest first.
 
         Raises:
             DamagedError: an id is out of order.
         """
         query = f"SELECT {_ROW} FROM readings WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
-        rows = [Row.from_disk(row) for row in self.db.execute(query, (position, limit))]
+        rows = [OutboxRow.from_disk(row) for row in self.db.execute(query, (position, limit))]
         for before, row in zip([position, *(row.id for row in rows)], rows, strict=False):
             if row.id <= before:
                 raise DamagedError("its readings are out of order")
@@ -221,20 +221,20 @@ class OutboxFile(SqliteFile):
         used = self.pragma("page_count") - self.pragma("freelist_count")
         return used * self.pragma("page_size")
 
-    def row(self, number: int) -> Row | None:
+    def row(self, number: int) -> OutboxRow | None:
         """The reading with this id."""
         query = f"SELECT {_ROW} FROM readings WHERE id = ?"  # noqa: S608
         row = self.db.execute(query, (number,)).fetchone()
-        return None if row is None else Row.from_disk(row)
+        return None if row is None else OutboxRow.from_disk(row)
 
-    def rejected(self, exporter: str) -> list[tuple[Row, str]]:
+    def rejected(self, exporter: str) -> list[tuple[OutboxRow, str]]:
         """What was given up for an exporter, and why, oldest first."""
         query = (
             "SELECT id, name, '', 0, time_ms, time_ms, body, reason FROM rejected"
             " WHERE exporter = ? ORDER BY id"
         )
         found = self.db.execute(query, (exporter,))
-        return [(Row.from_disk(row), str(reason)) for *row, reason in found]
+        return [(OutboxRow.from_disk(row), str(reason)) for *row, reason in found]
 
     def delete_before(self, time_ms: int, at_most: int) -> list[int]:
         """Drop the oldest readings as long as they are older than `time_ms`; their ids."""

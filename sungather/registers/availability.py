@@ -46,7 +46,7 @@ _MISLEADING_DONGLES = ("SH-RT", "SH-RS")
 """Families old enough for a WiNet-S firmware that answers capacities in 0.01 kWh."""
 
 
-class Truth:
+class Availability:
     """Judges the registers of one reading by everything that was read with them."""
 
     def __init__(

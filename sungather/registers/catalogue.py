@@ -6,7 +6,7 @@ The map itself is in `data/*.table`; `tables.py` describes the form. It is read 
 from collections.abc import Mapping
 from functools import cache
 
-from sungather.household import NOT_INVERTERS
+from sungather.reading import NOT_INVERTERS
 from sungather.registers import Space
 from sungather.registers.device import Device
 from sungather.registers.tables import Register, Row, Tier, read_rows
@@ -14,8 +14,8 @@ from sungather.registers.tables import Register, Row, Tier, read_rows
 __all__ = ["Register", "Tier", "registers_for", "starts_known"]
 
 _INVERTERS = ("common", "string", "hybrid", "settings", "history", "undocumented")
-_BEHIND = ("behind",)
-"""Files of the devices that stand behind an inverter; read only if there are any."""
+_SUB_DEVICES = ("sub_devices",)
+"""Files of batteries and wall boxes; read only if there are any."""
 
 
 def registers_for(device: Device, level: int) -> tuple[Register, ...]:
@@ -23,7 +23,7 @@ def registers_for(device: Device, level: int) -> tuple[Register, ...]:
 
     Several registers of one name are candidates for one value, the preferred one first.
     """
-    rows = _rows(_BEHIND if device.family in NOT_INVERTERS else _INVERTERS)
+    rows = _rows(_SUB_DEVICES if device.family in NOT_INVERTERS else _INVERTERS)
     return tuple(row.register for row in rows if row.register.level <= level and row.suits(device))
 
 

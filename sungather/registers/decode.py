@@ -11,7 +11,7 @@ from functools import cache
 
 from sungather.reading import Value
 from sungather.registers import Space, codes, kinds
-from sungather.registers.availability import Truth
+from sungather.registers.availability import Availability
 from sungather.registers.device import Device
 from sungather.registers.kinds import Kind, Shape
 from sungather.registers.tables import Register
@@ -45,7 +45,7 @@ class Decoder:
             words: Documented register number -> word (0..0xFFFF), of everything that was read at
                 one time; the words that no register asked for help to judge those beside them.
         """
-        truth = Truth(self._marked, words, self._device)
+        available = Availability(self._marked, words, self._device)
         values: dict[str, Value] = {}
         units: dict[str, str] = {}
         absent: dict[str, None] = {}
@@ -58,7 +58,7 @@ class Decoder:
             found = [known[at] for at in addresses if at in known]
             if len(found) < register.count:
                 continue
-            value = _value(register, found, truth)
+            value = _value(register, found, available)
             if value is None:
                 absent[name] = None
                 continue
@@ -69,7 +69,7 @@ class Decoder:
         return Decoded(values, units, tuple(absent))
 
 
-def _value(register: Register, words: Sequence[int], truth: Truth) -> Value | None:
+def _value(register: Register, words: Sequence[int], available: Availability) -> Value | None:
     kind = kinds.kind(register.kind)
     match kind.shape:
         case Shape.TEXT:
@@ -87,7 +87,7 @@ def _value(register: Register, words: Sequence[int], truth: Truth) -> Value | No
         case Shape.NUMBER:
             if kind.length > 1:
                 return _array(register, kind, words)
-            return _number(register, kind, kinds.raw_number(kind, words), truth)
+            return _number(register, kind, kinds.raw_number(kind, words), available)
 
 
 def _array(register: Register, kind: Kind, words: Sequence[int]) -> list[float | None] | None:
@@ -98,12 +98,12 @@ def _array(register: Register, kind: Kind, words: Sequence[int]) -> list[float |
     return found if any(element is not None for element in found) else None
 
 
-def _number(register: Register, kind: Kind, raw: int, truth: Truth) -> Value | None:
+def _number(register: Register, kind: Kind, raw: int, available: Availability) -> Value | None:
     if raw == kind.absent:
         return None
-    if "no-alarm" in register.absent and register.codes and truth.quiet:
+    if "no-alarm" in register.absent and register.codes and available.quiet:
         return codes.NONE
-    if truth.absent(register, raw):
+    if available.absent(register, raw):
         return None
     if register.bit is not None:
         return raw >> register.bit & 1
@@ -111,9 +111,9 @@ def _number(register: Register, kind: Kind, raw: int, truth: Truth) -> Value | N
         return codes.meaning(register.codes, raw, bits=16 * kind.words)
     match register.kind:
         case "battery" | "battery5631":
-            return _scaled(truth.signed(register, raw), register.scale)
+            return _scaled(available.signed(register, raw), register.scale)
         case "capacity":
-            return _scaled(raw, truth.capacity_scale(raw))
+            return _scaled(raw, available.capacity_scale(raw))
         case "frequency":
             return _scaled(raw, 0.01 if raw > _HIGHEST_IN_TENTHS else 0.1)
         case "health":

@@ -11,8 +11,8 @@ The name of a kind is its full specification: `u16`, `s16`, `u32`, `s32` (low wo
 * `position`: of a cell or sensor in a battery: module in the high byte, number in the low byte;
 * `frequency`: 0.01 Hz when the raw number is over 1000, else 0.1 Hz;
 * `health`: 1 % when the raw number is 100 or less, else 0.1 %;
-* `capacity`: 0.1 kWh, but 0.01 kWh through some dongles (see `truth.py`);
-* `battery`: s16 whose sign older firmware left out (see `truth.py`);
+* `capacity`: 0.1 kWh, but 0.01 kWh through some dongles (see `availability.py`);
+* `battery`: s16 whose sign older firmware left out (see `availability.py`);
 * `battery5631`: the same, where the firmware's own sign is never trusted.
 """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
-from sungather.household import NOT_INVERTERS
+from sungather.reading import NOT_INVERTERS
 from sungather.registers.device import Device
 from sungather.registers.tables import DATA
 

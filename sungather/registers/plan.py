@@ -3,7 +3,7 @@
 A *field* is the block of registers that one value takes; all its words come from one request, so
 that a value is never torn. A request may start only on a register that the device knows and that
 is no hole for starts, may not contain a register that is a hole for contents, and has a greatest
-width. Nothing else restricts it: it may begin before and end behind what is needed.
+width. Nothing else restricts it: it may begin before and end after what is needed.
 """
 
 from bisect import bisect_left, bisect_right

@@ -49,7 +49,7 @@ ABSENT = frozenset(
         "zero-masked",
     }
 )
-"""Marks for what makes a value absent, beside what the documents say (see `truth.py`)."""
+"""Marks for what makes a value absent, beside what the documents say (see `availability.py`)."""
 
 
 class Tier(StrEnum):
@@ -93,7 +93,7 @@ class Register:
     group: str
     """Registers of one group are read apart from all others, last. "" for none."""
     absent: frozenset[str]
-    """What else tells that the value is absent: of `ABSENT`, see `truth.py`."""
+    """What else tells that the value is absent: of `ABSENT`, see `availability.py`."""
     source: str
     note: str
 

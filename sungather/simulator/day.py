@@ -44,7 +44,7 @@ class Site:
     seed: int = 1
 
 
-class Flow(NamedTuple):
+class SitePowers(NamedTuple):
     """Powers of one step, W, none of them negative."""
 
     pv: tuple[int, ...]
@@ -94,7 +94,7 @@ class Tally(NamedTuple):
         return Tally(*(a - b for a, b in zip(self, other, strict=True)))
 
 
-def tally(flow: Flow, seconds: int) -> Tally:
+def tally(flow: SitePowers, seconds: int) -> Tally:
     """What a flow adds up to in some seconds."""
     pv, grid = flow.dc, flow.grid
     exported, imported = max(0, -grid), max(0, grid)
@@ -108,7 +108,7 @@ class Now(NamedTuple):
 
     moment: datetime
     """Local time without a zone, whole seconds."""
-    flow: Flow
+    flow: SitePowers
     stored: int
     """Energy in the battery, J."""
     today: Tally
@@ -198,7 +198,7 @@ class _Trace:
     def __init__(self, site: Site, day: date, stored: int) -> None:
         self._site = site
         self._day = day
-        self.flows: list[Flow] = []
+        self.flows: list[SitePowers] = []
         self.sums = [Tally()]
         self.stored = [stored]
 
@@ -210,7 +210,7 @@ class _Trace:
             self.sums.append(self.sums[-1].plus(tally(flow, STEP)))
             self.stored.append(self.stored[-1] - flow.battery * STEP)
 
-    def _flow(self, minute: float) -> Flow:
+    def _flow(self, minute: float) -> SitePowers:
         site, stored = self._site, self.stored[-1]
         pv = pv_power(site, self._day, minute)
         house = house_power(site, self._day, minute)
@@ -222,7 +222,7 @@ class _Trace:
         else:
             left = max(0, stored - round(site.capacity * site.reserve) * 3600) // STEP
             discharge = min(-surplus, site.battery_power, left, site.limit - sum(pv))
-        return Flow(pv, house, charge, discharge)
+        return SitePowers(pv, house, charge, discharge)
 
 
 class Life:
@@ -272,7 +272,7 @@ class Life:
             moment -= timedelta(seconds=STEP)
         return moment
 
-    def flows_of(self, now: Now) -> list[Flow]:
+    def flows_of(self, now: Now) -> list[SitePowers]:
         """The day's flows, one a step, up to and with the running one."""
         seconds = now.moment.hour * 3600 + now.moment.minute * 60
         return self._trace(now.moment.date()).flows[: seconds // STEP + 1]

@@ -11,18 +11,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sungather.errors import OptionsError
-from sungather.simulator import tables_hybrid, tables_string
 from sungather.simulator.day import Now, life_of
-from sungather.simulator.history import History
+from sungather.simulator.history import HistoryArrays
 from sungather.simulator.modbus import WIDEST, Answer, ExceptionCode
 from sungather.simulator.models import MODELS, Model
 from sungather.simulator.quantities import quantities
-from sungather.simulator.words import image
+from sungather.simulator.words import image, read_tables
 
 Clock = Callable[[], datetime]
 Image = Mapping[str, Mapping[int, int]]
 """Space ("input", "holding") -> documented address -> word."""
 
+_COMMON: Final = read_tables("common.table")
+_STRING: Final = read_tables("string.table")
+_HYBRID: Final = read_tables("hybrid.table")
+
+DONGLE_ZEROS: Final = (
+    (5009, 5010), (5022, 5024), (5031, 5032), (5088, 5089), (5232, 5256), (5609, 5620),
+    (5630, 5630), (5632, 5634), (5659, 5664), (5737, 5737), (5741, 5750), (13000, 13000),
+    (13015, 13016), (13043, 13043), (13048, 13049),
+)  # fmt: skip
+"""What a WiNet-S serves over Modbus as 0, although its inverter has a value."""
 REFUSED_BY_DONGLE: Final = frozenset(
     address
     for first, last in (
@@ -101,7 +110,7 @@ class LivingDevice(SimulatedDevice):
         # The device's own clock: local time of its start, never moved to or from summer time.
         self._begin = begin.replace(tzinfo=None) if begin else clock().replace(tzinfo=None)
         self.life = life_of(model.site, self._begin.date())
-        self._history = History(self.life)
+        self._history = HistoryArrays(self.life)
         self._shown: tuple[datetime, bool] | None = None
         self._cached: Image = {}
 
@@ -130,19 +139,20 @@ class LivingDevice(SimulatedDevice):
         now = self.life.at(moment)
         values = quantities(self.model, now, meter=self.meter, asleep=self.asleep)
         values |= self._history.quantities(now)
-        masked = self.path == "dongle"
+        tables = _HYBRID if self.model.hybrid else _STRING
+        dongle = self.path == "dongle"
+        words = image((*_COMMON["input"], *tables["input"]), values, masked=dongle)
         if not self.model.hybrid:
-            rows = tables_string.SG_RT if self.model.phases == 3 else tables_string.SG_RS
-            holding = image(tables_string.HOLDING, values)
-            return {"input": image(rows, values, masked=masked), "holding": holding}
-        words = image(tables_hybrid.SH_RT, values, masked=masked)
-        if masked:
-            for first, last in tables_hybrid.DONGLE_ZEROS:
+            phases = "three phases" if self.model.phases == 3 else "a single phase"
+            words |= image(tables[f"input of {phases}"], values, masked=dongle)
+        elif dongle:
+            for first, last in DONGLE_ZEROS:
                 words |= dict.fromkeys(range(first, last + 1), 0)
-            old = self.model.old_dongle
-            own = tables_hybrid.OLD_DONGLE if old else tables_hybrid.DONGLE_EXTRA
-            words |= image(own, values)
-        return {"input": words, "holding": image(tables_hybrid.HOLDING, values)}
+            words |= image(tables["input of a dongle"], values)
+            if self.model.old_dongle:
+                words |= image(tables["input of an old dongle"], values)
+        holding = image((*_COMMON["holding"], *tables["holding"]), values)
+        return {"input": words, "holding": holding}
 
 
 def local_clock() -> datetime:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from Cryptodome.Cipher import AES
 
 from sungather.simulator.frontend import FrontEnd
-from sungather.simulator.modbus import Answer, Request, answer_frame
+from sungather.simulator.modbus import Answer, ModbusRequest, answer_frame
 
 _KEY_QUESTION = struct.pack(">BBHH", 247, 4, 2791, 8)
 _PUBLIC_HALF = b"Grow#0*2Sun68CbE"
@@ -69,7 +69,7 @@ class EncryptedServer(FrontEnd):
 
     def __init__(
         self,
-        read: Callable[[Request], Answer],
+        read: Callable[[ModbusRequest], Answer],
         host: str = "127.0.0.1",
         port: int = 0,
         faults: EncryptedFaults | None = None,

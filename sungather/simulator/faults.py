@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from sungather.simulator.modbus import ExceptionCode, Request
+from sungather.simulator.modbus import ExceptionCode, ModbusRequest
 
 Addresses = Mapping[str, Container[int]]
 
@@ -90,11 +90,11 @@ class Faults:
     units: Container[int] | None = None
     """Unit ids that the faults of requests and replies are for; None for all."""
 
-    def concern(self, request: Request) -> bool:
+    def concern(self, request: ModbusRequest) -> bool:
         """Whether the faults are for the request's unit."""
         return self.units is None or request.unit in self.units
 
-    def refuse(self, request: Request) -> ExceptionCode | None:
+    def refuse(self, request: ModbusRequest) -> ExceptionCode | None:
         """The exception that a request meets before the device sees it."""
         if self.busy > 0:
             self.busy -= 1
@@ -107,7 +107,7 @@ class Faults:
             return self.refusal
         return None
 
-    def change(self, request: Request, words: list[int]) -> list[int]:
+    def change(self, request: ModbusRequest, words: list[int]) -> list[int]:
         """The words of a block as the client shall see them."""
         shown = self.words.get(request.space, {})
         zeros = self.cannot_start.get(request.space, ())
@@ -117,7 +117,7 @@ class Faults:
         ]
 
 
-def touches(addresses: Addresses, request: Request) -> bool:
+def touches(addresses: Addresses, request: ModbusRequest) -> bool:
     """Whether the request's block holds one of the addresses."""
     wanted = addresses.get(request.space, ())
     return any(n in wanted for n in range(request.start, request.start + request.count))

@@ -7,7 +7,7 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
-from sungather.simulator.modbus import Answer, ExceptionCode, Request
+from sungather.simulator.modbus import Answer, ExceptionCode, ModbusRequest
 from sungather.simulator.server import Readable
 
 
@@ -84,10 +84,10 @@ class FrontEnd:
                 self.emptied.set()
 
 
-def reads_from(devices: Mapping[int, Readable]) -> Callable[[Request], Answer]:
+def reads_from(devices: Mapping[int, Readable]) -> Callable[[ModbusRequest], Answer]:
     """Passes each request on to the device on its unit id."""
 
-    def read(request: Request) -> Answer:
+    def read(request: ModbusRequest) -> Answer:
         device = devices.get(request.unit)
         if device is None:
             return ExceptionCode.GATEWAY_TARGET

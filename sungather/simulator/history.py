@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
-from sungather.simulator.day import ONE_DAY, Flow, Life, Now, Tally
+from sungather.simulator.day import ONE_DAY, Life, Now, SitePowers, Tally
 from sungather.simulator.words import Quantity
 
 FIRST_YEAR: Final = 2015
@@ -21,7 +21,7 @@ MEASURES: Final = ("pv", "direct", "exported", "charge")
 """Order of the arrays; each is a field of `Tally`."""
 
 
-def power(flow: Flow, measure: str) -> int:
+def power(flow: SitePowers, measure: str) -> int:
     """W of a measure that a flow holds."""
     exported = max(0, -flow.grid)
     return {
@@ -32,7 +32,7 @@ def power(flow: Flow, measure: str) -> int:
     }[measure]
 
 
-class History:
+class HistoryArrays:
     """The arrays of one life. What has ended is added up once a day."""
 
     def __init__(self, life: Life) -> None:

@@ -33,12 +33,12 @@ Answer = list[int] | ExceptionCode
 """Words of a block, or why there are none."""
 
 
-class NotModbus(Exception):
+class ForeignFrame(Exception):
     """What came is no Modbus/TCP frame; a server can only close the connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ModbusRequest:
     """One frame from a client. `problem` tells why it cannot be a read that we answer."""
 
     transaction: int
@@ -63,34 +63,36 @@ def body_length(header: bytes) -> int:
     """Bytes that follow the 7 bytes of `header`.
 
     Raises:
-        NotModbus: The header belongs to another protocol.
+        ForeignFrame: The header belongs to another protocol.
     """
     _, protocol, length, _ = HEADER.unpack(header)
     if protocol != 0 or not 2 <= length <= 254:
-        raise NotModbus
+        raise ForeignFrame
     return length - 1
 
 
-def parse_request(header: bytes, body: bytes) -> Request:
+def parse_request(header: bytes, body: bytes) -> ModbusRequest:
     """The request in a frame whose header passed `body_length`."""
     transaction, _, _, unit = HEADER.unpack(header)
     function = body[0]
     if function not in SPACES:
         problem = ExceptionCode.ILLEGAL_FUNCTION
-        return Request(transaction, unit, function, problem=problem)
+        return ModbusRequest(transaction, unit, function, problem=problem)
     if len(body) != 5:
         problem = ExceptionCode.ILLEGAL_VALUE
-        return Request(transaction, unit, function, problem=problem)
+        return ModbusRequest(transaction, unit, function, problem=problem)
     wire, count = struct.unpack(">HH", body[1:])
     problem = None
     if not 1 <= count <= WIDEST:
         problem = ExceptionCode.ILLEGAL_VALUE
     elif wire + count > 0x10000:
         problem = ExceptionCode.ILLEGAL_ADDRESS
-    return Request(transaction, unit, function, wire, count, problem)
+    return ModbusRequest(transaction, unit, function, wire, count, problem)
 
 
-def words_reply(request: Request, words: Sequence[int], transaction: int | None = None) -> bytes:
+def words_reply(
+    request: ModbusRequest, words: Sequence[int], transaction: int | None = None
+) -> bytes:
     """A reply with `words`, under the request's transaction id unless told another."""
     data = struct.pack(f">{len(words)}H", *words)
     body = bytes([request.function, len(data)]) + data
@@ -98,27 +100,27 @@ def words_reply(request: Request, words: Sequence[int], transaction: int | None 
     return HEADER.pack(tid, 0, len(body) + 1, request.unit) + body
 
 
-def exception_reply(request: Request, code: ExceptionCode) -> bytes:
+def exception_reply(request: ModbusRequest, code: ExceptionCode) -> bytes:
     """A reply that refuses the request."""
     body = bytes([request.function | 0x80, code])
     return HEADER.pack(request.transaction, 0, len(body) + 1, request.unit) + body
 
 
-def reply(request: Request, answer: Answer) -> bytes:
+def reply(request: ModbusRequest, answer: Answer) -> bytes:
     """A well-formed reply with words or with an exception."""
     if isinstance(answer, ExceptionCode):
         return exception_reply(request, answer)
     return words_reply(request, answer)
 
 
-def answer_frame(frame: bytes, read: Callable[[Request], Answer]) -> bytes:
+def answer_frame(frame: bytes, read: Callable[[ModbusRequest], Answer]) -> bytes:
     """The reply to one whole frame, for front ends with a wrapping of their own.
 
     Raises:
-        NotModbus: `frame` is no whole Modbus/TCP frame.
+        ForeignFrame: `frame` is no whole Modbus/TCP frame.
     """
     header, body = frame[: HEADER.size], frame[HEADER.size :]
     if len(header) < HEADER.size or body_length(header) != len(body):
-        raise NotModbus
+        raise ForeignFrame
     request = parse_request(header, body)
     return reply(request, read(request) if request.problem is None else request.problem)

@@ -1,9 +1,12 @@
-"""The four inverters that can be simulated: what is on their type plates, and their sites."""
+"""The inverters that can be simulated, their type plates and their sites: `data/models.toml`."""
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 from sungather.simulator.day import Site
+from sungather.simulator.words import DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,74 +40,20 @@ class Model:
     """%."""
 
 
-SG10RT: Final = Model(
-    name="SG10RT",
-    code=0x2433,
-    hybrid=False,
-    nominal=10_000,
-    phases=3,
-    strings=(2, 1),
-    serial="A2180412376",
-    protocol_number="AS1",
-    protocol_version=0x01015300,
-    arm="LCD_BERYL-S_V11_V01_A",
-    dsp="MDSP_BERYL-S_V11_V01_A",
-    site=Site(peak=10_400, limit=10_000, mppts=(-0.8, 1.0), house=620, seed=11),
-)
-SG5_0RS: Final = Model(
-    name="SG5.0RS",
-    code=0x2606,
-    hybrid=False,
-    nominal=5_000,
-    phases=1,
-    strings=(1, 1),
-    serial="A2281507944",
-    protocol_number="AS1",
-    protocol_version=0x01015300,
-    arm="LCD_PEARL-R_V11_V01_B",
-    dsp="MDSP_PEARL-R_V11_V01_B",
-    site=Site(peak=5_200, limit=5_000, mppts=(-1.6, 1.4), house=430, seed=12),
-)
-SH10RT: Final = Model(
-    name="SH10RT",
-    code=0x0E03,
-    hybrid=True,
-    nominal=10_000,
-    phases=3,
-    strings=(1, 1),
-    serial="A2310715068",
-    protocol_number="AB0",
-    protocol_version=0x01001100,
-    arm="ARM_SAPPHIRE-H_V11_V01_B",
-    dsp="MDSP_SAPPHIRE-H_V11_V01_B",
-    site=Site(peak=10_200, limit=10_000, mppts=(-1.2, 1.2), house=640, capacity=12_800,
-              battery_power=7_600, seed=13),
-    firmware=("SAPPHIRE-H_01011.95.13", "SAPPHIRE-H_03011.95.13", "SAPPHIRE-H_B001.V000.P022",
-              "SBRBCU-S_22011.01.30"),
-    modules=("SAPPHIRE-H_B001.V000.P022", "WINET-SV200.001.00.P043",
-             # Real ones leave stale bytes behind the NUL that ends the text.
-             "SBRBCU-S_22011.01.30\0 43"),
-    battery_health=98,
-)  # fmt: skip
-SH8_0RT: Final = Model(
-    name="SH8.0RT",
-    code=0x0E02,
-    hybrid=True,
-    nominal=8_000,
-    phases=3,
-    strings=(1, 1),
-    serial="A2250903127",
-    protocol_number="AB0",
-    protocol_version=0x01001100,
-    arm="ARM_SAPPHIRE-H_V11_V01_A",
-    dsp="MDSP_SAPPHIRE-H_V11_V01_A",
-    site=Site(peak=8_300, limit=8_000, mppts=(-0.6, 0.9), house=560, capacity=9_600,
-              battery_power=5_700, reserve=0.05, seed=14),
-    firmware=("SAPPHIRE-H_01011.01.34", "SAPPHIRE-H_03011.01.34", "SAPPHIRE-H_B000.V000.P008",
-              "SBRBCU-S_22011.01.19"),
-    modules=("SAPPHIRE-H_B000.V000.P008", "WINET-SV200.001.00.P008", "SBRBCU-S_22011.01.19"),
-    signed_battery=False,
-    old_dongle=True,
-)  # fmt: skip
+def _models() -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for name, plate in tomllib.loads((DATA / "models.toml").read_text(encoding="utf-8")).items():
+        site = Site(**_fixed(plate.pop("site")))
+        found[name] = Model(name=name, site=site, **_fixed(plate))
+    return found
 
-MODELS: Final = {model.name: model for model in (SG10RT, SG5_0RS, SH10RT, SH8_0RT)}
+
+def _fixed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as tuples: what is frozen has no parts that change."""
+    return {
+        name: tuple(cast(list[object], value)) if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+
+
+MODELS: Final = _models()

@@ -19,8 +19,8 @@ from sungather.simulator.modbus import (
     HEADER,
     Answer,
     ExceptionCode,
-    NotModbus,
-    Request,
+    ForeignFrame,
+    ModbusRequest,
     body_length,
     exception_reply,
     parse_request,
@@ -131,7 +131,7 @@ class Server:
                 reset(writer)
                 return
             await self._talk(reader, session)
-        except (NotModbus, ConnectionError, asyncio.IncompleteReadError, _Close):
+        except (ForeignFrame, ConnectionError, asyncio.IncompleteReadError, _Close):
             pass
         except asyncio.CancelledError:
             # Only `go_dark` cancels; the stream's own callback must not see it as an error.
@@ -172,7 +172,7 @@ class Server:
             if session.served and not self._is_night("dark"):
                 await self._handle(parse_request(header, body), session)
 
-    async def _handle(self, request: Request, session: _Session) -> None:
+    async def _handle(self, request: ModbusRequest, session: _Session) -> None:
         if request.problem is not None:
             await self._send(session, exception_reply(request, request.problem))
             return
@@ -202,7 +202,7 @@ class Server:
         else:
             await self._send(session, frame, split=faults.split)
 
-    def _answer(self, faults: Faults, request: Request) -> Answer:
+    def _answer(self, faults: Faults, request: ModbusRequest) -> Answer:
         refusal = faults.refuse(request)
         if refusal is not None:
             return refusal
@@ -236,7 +236,7 @@ class _Close(Exception):
     """A fault wants this connection closed."""
 
 
-def build_frame(faults: Faults, request: Request, answer: Answer) -> bytes:
+def build_frame(faults: Faults, request: ModbusRequest, answer: Answer) -> bytes:
     """The bytes that go out for an answer, with the faults of frames in them."""
     if isinstance(answer, ExceptionCode):
         return exception_reply(request, answer)
@@ -256,7 +256,7 @@ def build_frame(faults: Faults, request: Request, answer: Answer) -> bytes:
     return frame
 
 
-def pad(request: Request, words: list[int]) -> bytes:
+def pad(request: ModbusRequest, words: list[int]) -> bytes:
     """A frame for 15 registers whose byte count speaks of the registers asked for."""
     data = struct.pack(f">{len(words)}H", *words)[: 2 * PADDED_WORDS].ljust(
         2 * PADDED_WORDS, b"\0"

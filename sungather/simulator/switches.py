@@ -9,7 +9,7 @@ from sungather.simulator.faults import ABSURD_CLOCK, HTTP_SERVER, METER_LOST, Fa
 from sungather.simulator.modbus import ExceptionCode
 
 Change = Callable[[Faults, str], None]
-"""Turns a fault on with the text behind "="; "" where there is none.
+"""Turns a fault on with the text after "="; "" where there is none.
 
 Raises `ValueError` with what the fault takes.
 """

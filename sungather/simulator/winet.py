@@ -18,7 +18,7 @@ import wsproto
 from wsproto import events
 
 from sungather.simulator.frontend import FrontEnd
-from sungather.simulator.modbus import Answer, ExceptionCode, Request
+from sungather.simulator.modbus import Answer, ExceptionCode, ModbusRequest
 
 SESSION_PATH = "/ws/home/overview"
 REGISTERS_PATH = "/device/getParam"
@@ -103,7 +103,7 @@ class WinetFaults:
 class Dongle:
     """What all ports of a dongle share: sessions, tokens, devices and faults."""
 
-    read: Callable[[Request], Answer]
+    read: Callable[[ModbusRequest], Answer]
     firmware: Firmware = Firmware.WITH_LOGIN
     devices: Sequence[Listing] = (SH10RT,)
     accounts: Mapping[str, str] = field(
@@ -155,7 +155,7 @@ class Dongle:
             return ExceptionCode.GATEWAY_TARGET
         function = _FUNCTIONS[query["param_type"]]
         wire, count = int(query["param_addr"]) - 1, int(query["param_num"])
-        return self.read(Request(0, int(query["dev_id"]), function, wire, count))
+        return self.read(ModbusRequest(0, int(query["dev_id"]), function, wire, count))
 
     async def end_sessions(self, reason: str, code: int = 100) -> None:
         """Tell all sessions that they are over, and take their tokens away."""

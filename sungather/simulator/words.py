@@ -1,19 +1,24 @@
 """From physical quantities to register words: the simulator's own tables and encodings.
 
-The tables are written from the register documents once more, apart from the collector's map, so
-that a wrong address, width or scale on one side shows and does not cancel itself out.
+The tables, `data/*.table`, are written from the register documents once more, apart from the
+collector's map, so that a wrong address, width or scale on one side shows and does not cancel
+itself out.
 
-A table has one line a register: documented address, kind, step, meaning. The step is what one
-count is worth, with its unit ("0.1kWh"), or "-" for a plain number. The meaning names a quantity
-in base units (W, J, V, A, Hz, s, ohm, degrees C, %), or is a fixed number ("=85"), or "absent".
-Kinds: u16, s16, u32 and s32 (low word first), textN (N registers), swapN (text, words in reverse
-order) and uNxM (array of M values).
+A file has tables below their names in brackets, and comments after "#". A table has one line a
+register: documented address, kind, step, meaning. The step is what one count is worth, with its
+unit ("0.1kWh"), or "-" for a plain number. The meaning names a quantity in base units (W, J, V, A,
+Hz, s, ohm, degrees C, %), or is a fixed number ("=85"), or "absent". Kinds: u16, s16, u32 and s32
+(low word first), textN (N registers), swapN (text, words in reverse order) and uNxM (array of M
+values).
 """
 
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+DATA: Final = Path(__file__).with_name("data")
 
 Quantity = int | float | str | Sequence[int] | None
 """One physical value; None is one that this device does not have."""
@@ -34,7 +39,7 @@ BITS: Final = {"u16": 16, "s16": 16, "u32": 32, "s32": 32}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WordRow:
     """One register of a table."""
 
     address: int
@@ -73,12 +78,28 @@ class Row:
         return (count,) if bits == 16 else (count & 0xFFFF, count >> 16)
 
 
-def parse_table(table: str) -> tuple[Row, ...]:
-    """The rows of a table, see the module's docstring."""
-    return tuple(_row(*line.split()) for line in table.strip().splitlines())
+Tables = Mapping[str, Sequence[WordRow]]
+"""The tables of a file by their names in brackets."""
 
 
-def _row(address: str, kind: str, step: str, meaning: str) -> Row:
+def read_tables(file: str) -> Tables:
+    """The tables of this file in `data`."""
+    return parse_tables((DATA / file).read_text(encoding="utf-8"))
+
+
+def parse_tables(text: str) -> Tables:
+    """The tables of a text, see the module's docstring."""
+    tables: dict[str, list[WordRow]] = {}
+    rows = list[WordRow]()
+    for line in text.splitlines():
+        if line.startswith("["):
+            rows = tables.setdefault(line.strip("[]"), [])
+        elif line and not line.startswith("#"):
+            rows.append(_row(*line.split()))
+    return tables
+
+
+def _row(address: str, kind: str, step: str, meaning: str) -> WordRow:
     length = 1
     if kind.startswith(("text", "swap")):
         kind, length = kind[:4], int(kind[4:])
@@ -86,10 +107,10 @@ def _row(address: str, kind: str, step: str, meaning: str) -> Row:
         kind, _, times = kind.partition("x")
         length = int(times)
     if step == "-":
-        return Row(int(address), kind, length, 1, False, meaning)
+        return WordRow(int(address), kind, length, 1, False, meaning)
     unit = step.lstrip("0123456789.")
     number = float(step.removesuffix(unit))
-    return Row(int(address), kind, length, number * UNITS[unit], unit == "kWh", meaning)
+    return WordRow(int(address), kind, length, number * UNITS[unit], unit == "kWh", meaning)
 
 
 def text_words(text: str, registers: int, *, swapped: bool = False) -> list[int]:
@@ -100,7 +121,7 @@ def text_words(text: str, registers: int, *, swapped: bool = False) -> list[int]
 
 
 def image(
-    rows: Sequence[Row], quantities: Mapping[str, Quantity], *, masked: bool = False
+    rows: Sequence[WordRow], quantities: Mapping[str, Quantity], *, masked: bool = False
 ) -> dict[int, int]:
     """Documented address -> word. `masked` answers 0 for what is absent, as dongles do."""
     words: dict[int, int] = {}

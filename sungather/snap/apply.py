@@ -9,7 +9,7 @@ from sungather.options.check import Checked, check
 from sungather.options.configuration import configured
 from sungather.options.file import Document, parse, render
 from sungather.options.values import text_of
-from sungather.privileges import prepare
+from sungather.privileges import instance, let_read, prepare
 from sungather.snap import confined
 from sungather.snap.snapctl import snapctl
 from sungather.snap.snapd_socket import set_texts
@@ -17,8 +17,11 @@ from sungather.snap.snapd_socket import set_texts
 FILE = "sungather.yaml"
 """Name of the rendered file of options, below $SNAP_DATA."""
 SERVICE = "daemon"
-NO_HOST = "no inverter yet: sudo snap set sungather inverter.host=ADDRESS"
-"""What `snap info` shows then; snapd takes 7 to 70 characters."""
+_SEVERAL = (
+    "From one inverter to several is one command: sudo snap set {instance} inverter! "
+    "inverters.east.host=ADDRESS inverters.west.host=ADDRESS"
+)
+"""The names are the person's own."""
 
 
 def apply(
@@ -29,7 +32,8 @@ def apply(
     Args:
         stored: what snapd holds.
         secrets: options to be stored beside it, or in its place, if all is well.
-        steer: whether to start, restart or stop the daemon, as the options want it.
+        steer: whether to start or stop the daemon, as the options want it. One that runs takes
+            the file up by itself (`daemon/reload.py`).
 
     Raises:
         OptionsError: with every problem; then nothing at all is changed.
@@ -42,8 +46,8 @@ def apply(
     checked = _checked(given, stored, common)
     texts = {key: text_of(value) for key, value in checked.values.items()}
     file = Path(os.environ["SNAP_DATA"]) / FILE
-    matters = _in_force(texts) != _in_force(_texts_of(file))
-    running, idle = _service()
+    before = _texts_of(file)
+    startup, current = _service()
     missing = [key for key in texts if key not in given]
     if secrets:
         set_texts(secrets)
@@ -52,17 +56,18 @@ def apply(
         snapctl("set", "-s", *(f"{key}={texts[key]}" for key in missing))
     _write(file, render(checked.values))
     if not checked.has_inverter:
-        snapctl("set-health", "blocked", NO_HOST, "--code=no-inverter")
+        # snapd takes 7 to 70 characters.
+        no_host = f"no inverter yet: sudo snap set {instance()} inverter.host=ADDRESS"
+        snapctl("set-health", "blocked", no_host[:70], "--code=no-inverter")
     if not steer:
         return
     service = _service_name()
     if not checked.has_inverter:
-        if not idle:
+        if (startup, current) != ("disabled", "inactive"):
             snapctl("stop", "--disable", service)
-    elif not running:
+    elif current != "active" and (startup == "enabled" or not _names_inverter(before)):
+        # Somebody who disabled the daemon wants it so; only the first inverter starts it.
         snapctl("start", "--enable", service)
-    elif matters:
-        snapctl("restart", service)
 
 
 def _checked(given: Mapping[str, str], stored: Document, common: Path) -> Checked:
@@ -72,8 +77,17 @@ def _checked(given: Mapping[str, str], stored: Document, common: Path) -> Checke
     if not problems:
         problems = confined.problems(configured(checked), common)
     if problems:
+        if {"inverter", "inverters"} <= {key.partition(".")[0] for key in given}:
+            problems.append(_SEVERAL.format(instance=instance()))
         raise errors.OptionsError(problems)
     return checked
+
+
+def _names_inverter(texts: Mapping[str, str]) -> bool:
+    return any(
+        text and key.endswith(".host") and key.startswith("inverter")
+        for key, text in texts.items()
+    )
 
 
 def _texts_of(file: Path) -> Mapping[str, str]:
@@ -84,36 +98,26 @@ def _texts_of(file: Path) -> Mapping[str, str]:
         return {}
 
 
-def _in_force(texts: Mapping[str, str]) -> dict[str, str]:
-    """The texts that do something: neither empty, nor of a part that is switched off."""
-    off = tuple(
-        key.removesuffix("enabled")
-        for key, text in texts.items()
-        if key.endswith(".enabled") and text == "false"
-    )
-    return {
-        key: text
-        for key, text in texts.items()
-        if text and (key.endswith(".enabled") or not key.startswith(off))
-    }
-
-
 def _service_name() -> str:
     return f"{os.environ['SNAP_INSTANCE_NAME']}.{SERVICE}"
 
 
-def _service() -> tuple[bool, bool]:
-    """Whether the daemon runs; and whether it neither runs nor would at the next start."""
+def _service() -> tuple[str, str]:
+    """What snapd says of the daemon: "enabled" or "disabled", "active" or "inactive"."""
     _, startup, current, *_ = snapctl("services", _service_name()).splitlines()[-1].split()
-    return current == "active", (startup, current) == ("disabled", "inactive")
+    return startup, current
 
 
 def _write(file: Path, text: str) -> None:
-    """Replace a file at once, readable by root alone: a power cut leaves the old or the new."""
+    """Replace a file at once: a power cut leaves the old one or the new one.
+
+    The daemon, which is not root any more, reads it again whenever it changes.
+    """
     fresh = file.with_name(f"{file.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
+    let_read(fresh)
     fresh.replace(file)

@@ -44,7 +44,7 @@ class SnapHealth:
 
 
 def snap_health(readings: Iterable[Reading], services: Iterable[Health]) -> SnapHealth:
-    """The worst of all inverters and exporters. Devices behind an inverter do not count."""
+    """The worst of all inverters and exporters. Sub-devices do not count."""
     found = [_of(reading) for reading in readings if not reading.via]
     # An exporter whose other side is down waits with nothing lost: that is its normal work.
     found += [
@@ -86,14 +86,14 @@ class SnapHealthService:
         self._services = services
         self._tell = tell
         self._newest: dict[str, Reading] = {}
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._told: SnapHealth | None = None
         self._trouble = ""
 
     def on_reading(self, reading: Reading) -> None:
         """Remember it."""
         self._newest[reading.name] = reading
-        self._news.set()
+        self._changed.set()
 
     async def tell(self, *readings: Reading) -> None:
         """Tell snapd if the health is another one with these readings."""
@@ -106,8 +106,8 @@ class SnapHealthService:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._changed.wait()
+            self._changed.clear()
             await self.tell()
 
     async def _say(self, health: SnapHealth) -> None:

@@ -64,14 +64,14 @@ class ListedDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Credentials:
     """User name and password; see `account`."""
 
     username: str
     password: str
 
 
-def account(username: str, password: str) -> Account:
+def account(username: str, password: str) -> Credentials:
     """The given account, with the factory's where parts are not set.
 
     Raises `LoginRefused` for a user name that the factory does not know, without a password.
@@ -81,7 +81,7 @@ def account(username: str, password: str) -> Account:
         raise errors.LoginRefused(
             f"inverter.username is {username}, but inverter.password is not set."
         )
-    return Account(username, password or FACTORY_ACCOUNTS[username])
+    return Credentials(username, password or FACTORY_ACCOUNTS[username])
 
 
 class Rejected(Exception):
@@ -137,7 +137,7 @@ class WinetSession:
     def __init__(
         self,
         socket: WebSocket,
-        credentials: Account | None,
+        credentials: Credentials | None,
         host: str,
         ping_every: float = PING_EVERY,
         connected: Callable[[], None] | None = None,
@@ -210,7 +210,7 @@ class WinetSession:
         if self._connected is not None:
             self._connected()
 
-    async def _login(self, credentials: Account) -> None:
+    async def _login(self, credentials: Credentials) -> None:
         user, password = credentials.username, credentials.password
         try:
             data = await self.request("login", username=user, passwd=password)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sungather.history.service import Day
-from sungather.household import is_inverter
+from sungather import answers
+from sungather.history.service import DayHistory
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import flow
@@ -18,11 +18,7 @@ def now(readings: Sequence[Reading], moment: datetime) -> bytes:
     return _json(
         {
             "time": rfc3339(moment),
-            "inverters": [
-                reading.as_json()
-                | {"age_s": round(max(0.0, (moment - reading.time).total_seconds()), 1)}
-                for reading in readings
-            ],
+            "inverters": [answers.of_reading(reading, moment) for reading in readings],
             "sum": _sum(readings),
         }
     )
@@ -31,7 +27,7 @@ def now(readings: Sequence[Reading], moment: datetime) -> bytes:
 def _sum(readings: Sequence[Reading]) -> dict[str, float]:
     """Powers of the inverters that have a reading, together; absent ones are left out."""
     together = flow.total(
-        [Flow.of(r.values) for r in readings if r.state is State.OK and is_inverter(r)]
+        [Flow.of(r.values) for r in readings if r.state is State.OK and r.is_inverter]
     )
     return {
         name if name == "battery_level" else f"{name}_power": figure
@@ -40,7 +36,7 @@ def _sum(readings: Sequence[Reading]) -> dict[str, float]:
     }
 
 
-def history(day: Day, inverters: Sequence[str], timezone: str) -> bytes:
+def history(day: DayHistory, inverters: Sequence[str], timezone: str) -> bytes:
     """`/api/v1/history`: the means of a local day, null where nothing is known."""
     return _json(
         {
@@ -75,17 +71,11 @@ def health(readings: Sequence[Reading], services: Sequence[Health], moment: date
                     "state": str(reading.state),
                     "since": rfc3339(reading.since) if reading.since else None,
                     "time": rfc3339(reading.time),
-                    "error": {"class": reading.problem.kind, "message": reading.problem.message}
-                    if reading.problem
-                    else None,
+                    "error": answers.of_problem(reading.problem) if reading.problem else None,
                 }
                 for reading in readings
             ],
-            "services": [
-                asdict(service)
-                | {"last_success": rfc3339(service.last_success) if service.last_success else None}
-                for service in services
-            ],
+            "services": [answers.of_health(service) for service in services],
         }
     )
 

@@ -12,7 +12,7 @@ from math import ceil, floor, log10
 from typing import Final
 
 from sungather import household
-from sungather.history.service import Day
+from sungather.history.service import DayHistory
 from sungather.history.store import Sample
 from sungather.reading import State
 from sungather.web import formats
@@ -24,6 +24,8 @@ _LEVEL_HEIGHT: Final = 46
 _INDEX: Final = {name: index for index, name in enumerate(household.FIGURES)}
 
 Mean = Callable[[Sample], float | None]
+Run = list[tuple[float, float]]
+"""Points that follow each other without a gap."""
 
 
 def _mean(name: str) -> Mean:
@@ -76,7 +78,9 @@ _BANDS: Final = {
 }
 
 
-def section(day: Day, today: date, timezone: tzinfo, inverter: str, patience: int = 0) -> str:
+def section(
+    day: DayHistory, today: date, timezone: tzinfo, inverter: str, patience: int = 0
+) -> str:
     """The whole section: choice of the day, legend, drawing, and the same as a table.
 
     `patience`: seconds without a reading that are no gap, where scans are that far apart.
@@ -118,7 +122,7 @@ def _choice(day: date, today: date, inverter: str) -> str:
     )
 
 
-def _figure(day: Day, timezone: tzinfo, gap: int) -> str:
+def _figure(day: DayHistory, timezone: tzinfo, gap: int) -> str:
     shown = [
         (series, [(at, series.mean(sample)) for at, sample in day.samples.items()])
         for series in _SERIES
@@ -175,11 +179,9 @@ def _tick(watts: float) -> str:
     return "0" if abs(watts) < 0.5 else f"{watts / 1000:g}{formats.SPACE}kW".replace("-", "−")
 
 
-def _runs(
-    day: Day, points: Sequence[tuple[int, float | None]], gap: int
-) -> list[list[tuple[float, float]]]:
+def _runs(day: DayHistory, points: Sequence[tuple[int, float | None]], gap: int) -> list[Run]:
     """Points that follow each other without a gap; x in steps from midnight."""
-    runs: list[list[tuple[float, float]]] = []
+    runs: list[Run] = []
     previous = None
     for at, mean in points:
         if mean is None:
@@ -191,25 +193,26 @@ def _runs(
     return runs
 
 
-def _lines(key: str, runs: list[list[tuple[float, float]]], scale: _Scale, filled: bool) -> str:
+def _lines(key: str, runs: Sequence[Run], scale: _Scale, filled: bool) -> str:
     path = "".join(
         "M" + "L".join(f"{x:g} {scale.y(y):.1f}" for x, y in run) + ("h0" * (len(run) == 1))
         for run in runs
     )
-    area = ""
-    if filled:
-        zero = scale.y(0)
-        shape = "".join(
-            f"M{run[0][0]:g} {zero:.1f}L"
-            + "L".join(f"{x:g} {scale.y(y):.1f}" for x, y in run)
-            + f"L{run[-1][0]:g} {zero:.1f}z"
-            for run in runs
-        )
-        area = f'<path class="area s-{key}" d="{shape}"/>'
+    area = f'<path class="area s-{key}" d="{_area(runs, scale.y)}"/>' if filled else ""
     return f'{area}<path class="line s-{key}" d="{path}"/>'
 
 
-def _bands(day: Day, timezone: tzinfo, gap: int) -> str:
+def _area(runs: Sequence[Run], y: Callable[[float], float]) -> str:
+    """What lies between the runs and zero."""
+    return "".join(
+        f"M{run[0][0]:g} {y(0):.1f}L"
+        + "L".join(f"{x:g} {y(figure):.1f}" for x, figure in run)
+        + f"L{run[-1][0]:g} {y(0):.1f}z"
+        for run in runs
+    )
+
+
+def _bands(day: DayHistory, timezone: tzinfo, gap: int) -> str:
     """Where an inverter was asleep or gave no answer."""
     drawn: list[str] = []
     begun: tuple[State, int] | None = None
@@ -225,7 +228,7 @@ def _bands(day: Day, timezone: tzinfo, gap: int) -> str:
     return "".join(drawn)
 
 
-def _band(day: Day, begun: tuple[State, int], end: int, timezone: tzinfo) -> str:
+def _band(day: DayHistory, begun: tuple[State, int], end: int, timezone: tzinfo) -> str:
     state, start = begun
     kind = "asleep" if state is State.ASLEEP else "lost"
     title = f"{_BANDS[state]} {_hhmm(start, timezone)}–{_hhmm(end, timezone)}"
@@ -240,7 +243,7 @@ def _hhmm(seconds: int, timezone: tzinfo) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).astimezone(timezone):%H:%M}"
 
 
-def _hours(day: Day, timezone: tzinfo) -> str:
+def _hours(day: DayHistory, timezone: tzinfo) -> str:
     length = day.end - day.start
     marks = ['<text class="tick" x="0" y="100%" dy="-4">00:00</text>']
     for hour in (6, 12, 18):
@@ -270,18 +273,13 @@ def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
     return f'<fieldset class="legend"><legend>Show</legend>{"".join(items)}</fieldset>'
 
 
-def _level(day: Day, steps: int, gap: int) -> str:
+def _level(day: DayHistory, steps: int, gap: int) -> str:
     points = [(at, _LEVEL(sample)) for at, sample in day.samples.items()]
     runs = _runs(day, points, gap)
     if not runs:
         return ""
     bottom = _LEVEL_HEIGHT
-    shape = "".join(
-        f"M{run[0][0]:g} {bottom}L"
-        + "L".join(f"{x:g} {bottom - y / 100 * bottom:.1f}" for x, y in run)
-        + f"L{run[-1][0]:g} {bottom}z"
-        for run in runs
-    )
+    shape = _area(runs, lambda level: bottom - level / 100 * bottom)
     return (
         f'<svg class="curve level" height="{_LEVEL_HEIGHT}" width="100%" aria-hidden="true">'
         f'<svg width="100%" height="100%" viewBox="0 0 {steps} {bottom}"'
@@ -291,7 +289,7 @@ def _level(day: Day, steps: int, gap: int) -> str:
     )
 
 
-def _table(day: Day, timezone: tzinfo) -> str:
+def _table(day: DayHistory, timezone: tzinfo) -> str:
     """The means of each hour, for those who would rather read than look."""
     hours: dict[int, list[Sample]] = {}
     for at, sample in day.samples.items():

@@ -70,19 +70,12 @@ def _strings(reading: Reading) -> str:
         volts = reading.number(f"mppt_{index}_voltage")
         amperes = reading.number(f"mppt_{index}_current")
         power = None if volts is None or amperes is None else volts * amperes
-        rows.append(
-            (f"MPPT {index}", _unit(volts, "V"), _unit(amperes, "A"), formats.power(power))
-        )
+        title = f"MPPT {index}"
+        rows.append((title, _unit(volts, "V"), _unit(amperes, "A"), formats.power(power)))
     strings = sorted(int(match[1]) for name in known if (match := _STRING.fullmatch(name)))
-    rows += [
-        (
-            f"String {index}",
-            "",
-            _unit(reading.number(f"string_{index}_current"), "A"),
-            "",
-        )
-        for index in strings
-    ]
+    for index in strings:
+        amperes = reading.number(f"string_{index}_current")
+        rows.append((f"String {index}", "", _unit(amperes, "A"), ""))
     return _block("Strings", ("", "Voltage", "Current", "Power"), rows)
 
 
@@ -96,26 +89,17 @@ def _phases(reading: Reading) -> str:
             meter = reading.number(f"meter_{phase}_phase_power")
         if volts is None and amperes is None and meter is None:
             continue
-        rows.append(
-            (
-                f"Phase {phase.upper()}",
-                _unit(volts, "V"),
-                _unit(amperes, "A"),
-                formats.power(meter),
-            )
-        )
+        title = f"Phase {phase.upper()}"
+        rows.append((title, _unit(volts, "V"), _unit(amperes, "A"), formats.power(meter)))
     return _block("Phases", ("", "Voltage", "Current", "Meter"), rows)
 
 
 def _temperatures(reading: Reading) -> str:
-    rows = [
-        (
-            formats.label(name).replace(" temperature", "").replace(" temp", ""),
-            _unit(figure, "°C"),
-        )
-        for name, one in reading.measurements.items()
-        if one.unit == "°C" and (figure := number_of(one.value)) is not None
-    ]
+    rows: list[tuple[str, ...]] = []
+    for name, one in reading.measurements.items():
+        if one.unit == "°C" and (figure := number_of(one.value)) is not None:
+            title = formats.label(name).replace(" temperature", "").replace(" temp", "")
+            rows.append((title, _unit(figure, "°C")))
     return _block("Temperatures", ("", "°C"), rows)
 
 

@@ -7,7 +7,7 @@ from math import tau
 from typing import Final
 
 from sungather import household
-from sungather.reading import Value
+from sungather.reading import Value, number_of
 from sungather.web import formats
 
 _RADIUS: Final = 50
@@ -38,8 +38,8 @@ class Flow:
     @staticmethod
     def of(values: Mapping[str, Value]) -> "Flow":
         """From published values."""
-        powers = {flow: household.number(values, f"{flow}_power") for flow in household.FLOWS}
-        return Flow(**powers, battery_level=household.number(values, household.BATTERY_LEVEL))
+        powers = {flow: number_of(values.get(f"{flow}_power")) for flow in household.FLOWS}
+        return Flow(**powers, battery_level=number_of(values.get(household.BATTERY_LEVEL)))
 
     @property
     def grid(self) -> float | None:
@@ -69,44 +69,25 @@ def total(flows: list[Flow]) -> Flow:
         return sum(known) if known else None
 
     levels = [flow.battery_level for flow in flows if flow.battery_level is not None]
-    return Flow(
-        pv=added([flow.pv for flow in flows]),
-        house=added([flow.house for flow in flows]),
-        grid_import=added([flow.grid_import for flow in flows]),
-        grid_export=added([flow.grid_export for flow in flows]),
-        battery_charge=added([flow.battery_charge for flow in flows]),
-        battery_discharge=added([flow.battery_discharge for flow in flows]),
-        battery_level=sum(levels) / len(levels) if levels else None,
-    )
+    powers = {name: added([getattr(flow, name) for flow in flows]) for name in household.FLOWS}
+    return Flow(**powers, battery_level=sum(levels) / len(levels) if levels else None)
 
 
 def sentence(flow: Flow) -> str:
     """What happens now, for everybody and for screen readers."""
     parts: list[str] = []
     if flow.pv is not None:
-        parts.append(
-            f"The sun gives {formats.power(flow.pv)}"
-            if flow.pv >= _IDLE
-            else "The sun gives nothing now"
-        )
+        given = formats.power(flow.pv) if flow.pv >= _IDLE else "nothing now"
+        parts.append(f"The sun gives {given}")
     if flow.house is not None:
         parts.append(f"the house uses {formats.power(flow.house)}")
-    battery = flow.battery
-    if battery is not None:
-        if battery > _IDLE:
-            parts.append(f"the battery gives {formats.power(battery)}")
-        elif battery < -_IDLE:
-            parts.append(f"the battery takes {formats.power(-battery)}")
-        else:
-            parts.append("the battery rests")
-    grid = flow.grid
-    if grid is not None:
-        if grid > _IDLE:
-            parts.append(f"{formats.power(grid)} come from the grid")
-        elif grid < -_IDLE:
-            parts.append(f"{formats.power(-grid)} go to the grid")
-        else:
-            parts.append("nothing comes from the grid")
+    for watts, forth, back, idle in (
+        (flow.battery, "the battery gives {}", "the battery takes {}", "the battery rests"),
+        (flow.grid, "{} come from the grid", "{} go to the grid", "nothing comes from the grid"),
+    ):
+        if watts is not None:
+            said = idle if abs(watts) <= _IDLE else forth if watts > 0 else back
+            parts.append(said.format(formats.power(abs(watts))))
     if not parts:
         return ""
     text = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]

@@ -104,7 +104,7 @@ def inverters(model: PageModel) -> str:
 
 
 def _watts(reading: Reading) -> str:
-    if not household.is_inverter(reading):
+    if not reading.is_inverter:
         return ""
     return f'<span class="watts">{formats.power(reading.number("pv_power"))}</span>'
 

@@ -75,7 +75,7 @@ class Live:
         self._now = now
         self._several = several
         self._boards: dict[str, _Board] = {}
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._shown = asyncio.Condition()
 
     @property
@@ -85,17 +85,17 @@ class Live:
 
     def changed(self) -> None:
         """Something that a page shows is new."""
-        self._news.set()
+        self._changed.set()
 
     async def run(self) -> None:
         """Render and tell, until cancelled. Without open pages nothing is rendered."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_HEARTBEAT):
-                    await self._news.wait()
-            if self._news.is_set() and self._several():
+                    await self._changed.wait()
+            if self._changed.is_set() and self._several():
                 await asyncio.sleep(_GAP)
-            self._news.clear()
+            self._changed.clear()
             now = self._now()
             for inverter, board in self._boards.items():
                 board.show(self._render(inverter), now)

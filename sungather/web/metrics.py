@@ -46,6 +46,24 @@ _UNITS: Final = {
     "kg": ("grams", 1000.0),
 }
 """Unit as published -> ending of the name, and the factor to it."""
+_OWN: Final = {
+    "build": ("info", "The running program."),
+    "up": ("gauge", "1 if the last scan gave a reading."),
+    "inverter_state": ("gauge", "1 for the state that the inverter is in."),
+    "inverter": ("info", "What the inverter says of itself."),
+    "scan_duration_seconds": ("gauge", "How long the last scan took."),
+    "requests": ("counter", "Requests sent."),
+    "scans": ("counter", "Scans by what came of them."),
+    "errors": ("counter", "Failed scans by class."),
+    "last_success_timestamp_seconds": ("gauge", "When the last reading was taken."),
+    "service_state": ("gauge", "1 for the state that an exporter, or another service, is in."),
+    "service_queue_readings": ("gauge", "Readings that wait for delivery."),
+    "service_delivered_readings": ("counter", "Readings delivered."),
+    "service_rejected_readings": ("counter", "Readings that the other side refused for good."),
+    "service_dropped_readings": ("counter", "Readings given up because the outbox was full."),
+    "service_last_success_timestamp_seconds": ("gauge", "When the last delivery succeeded."),
+}
+"""Metrics beside the published values: name -> kind and help."""
 _ONE_OF: Final = re.compile(r"(?:^|_)(phase|mppt|string)_(\d+|[abc])(?=_)")
 _PHASE_AFTER: Final = re.compile(r"_([abc])_phase(?=_)")
 _RESERVED: Final = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
@@ -97,9 +115,7 @@ class Metrics:
     ) -> tuple[bytes, str]:
         """The text and its content type, as the `Accept` header wishes."""
         families = _Families()
-        families.add(
-            "build", "info", "The running program.", (("version", sungather.__version__),), 1
-        )
+        families.own("build", (("version", sungather.__version__),), 1)
         for reading in readings:
             self._inverter(families, reading)
             _values(families, reading)
@@ -111,53 +127,19 @@ class Metrics:
     def _inverter(self, families: "_Families", reading: Reading) -> None:
         name: Labels = (("name", reading.name),)
         counts = self._counts.get(reading.name, _Counts())
-        families.add(
-            "up", "gauge", "1 if the last scan gave a reading.", name, reading.state is State.OK
-        )
+        families.own("up", name, reading.state is State.OK)
         for state in State:
-            families.add(
-                "inverter_state",
-                "gauge",
-                "1 for the state that the inverter is in.",
-                (*name, ("state", str(state))),
-                reading.state is state,
-            )
-        families.add(
-            "inverter",
-            "info",
-            "What the inverter says of itself.",
-            (
-                *_identity(reading),
-                ("family", reading.family),
-                ("transport", reading.transport),
-                ("path", str(reading.path)),
-            ),
-            1,
-        )
-        families.add(
-            "scan_duration_seconds",
-            "gauge",
-            "How long the last scan took.",
-            name,
-            reading.duration_ms / 1000,
-        )
-        families.add("requests", "counter", "Requests sent.", name, counts.requests)
+            families.own("inverter_state", (*name, ("state", str(state))), reading.state is state)
+        about = (("transport", reading.transport), ("path", str(reading.path)))
+        families.own("inverter", (*_identity(reading), ("family", reading.family), *about), 1)
+        families.own("scan_duration_seconds", name, reading.duration_ms / 1000)
+        families.own("requests", name, counts.requests)
         for state, count in counts.scans.items():
-            families.add(
-                "scans", "counter", "Scans by what came of them.", (*name, ("state", state)), count
-            )
+            families.own("scans", (*name, ("state", state)), count)
         for kind, count in counts.errors.items():
-            families.add(
-                "errors", "counter", "Failed scans by class.", (*name, ("class", kind)), count
-            )
+            families.own("errors", (*name, ("class", kind)), count)
         if counts.last_success is not None:
-            families.add(
-                "last_success_timestamp_seconds",
-                "gauge",
-                "When the last reading was taken.",
-                name,
-                counts.last_success,
-            )
+            families.own("last_success_timestamp_seconds", name, counts.last_success)
 
 
 class _Families:
@@ -165,6 +147,9 @@ class _Families:
 
     def __init__(self) -> None:
         self._families: dict[str, _Family] = {}
+
+    def own(self, name: str, labels: Labels, value: float) -> None:
+        self.add(name, *_OWN[name], labels, value)
 
     def add(self, name: str, kind: str, help_: str, labels: Labels, value: float) -> None:
         family = self._families.setdefault(f"sungather_{name}", _Family(kind, help_))
@@ -240,30 +225,14 @@ def _is_lifetime(name: str) -> bool:
 def _service(families: _Families, health: Health) -> None:
     labels: Labels = (("service", health.name),)
     for state in _SERVICE_STATES:
-        families.add(
-            "service_state",
-            "gauge",
-            "1 for the state that an exporter, or another service, is in.",
-            (*labels, ("state", state)),
-            health.state == state,
-        )
-    families.add(
-        "service_queue_readings", "gauge", "Readings that wait for delivery.", labels, health.queue
-    )
-    for name, help_, count in (
-        ("delivered", "Readings delivered.", health.delivered),
-        ("rejected", "Readings that the other side refused for good.", health.rejected),
-        ("dropped", "Readings given up because the outbox was full.", health.dropped),
-    ):
-        families.add(f"service_{name}_readings", "counter", help_, labels, count)
+        families.own("service_state", (*labels, ("state", state)), health.state == state)
+    families.own("service_queue_readings", labels, health.queue)
+    families.own("service_delivered_readings", labels, health.delivered)
+    families.own("service_rejected_readings", labels, health.rejected)
+    families.own("service_dropped_readings", labels, health.dropped)
     if health.last_success is not None:
-        families.add(
-            "service_last_success_timestamp_seconds",
-            "gauge",
-            "When the last delivery succeeded.",
-            labels,
-            health.last_success.timestamp(),
-        )
+        moment = health.last_success.timestamp()
+        families.own("service_last_success_timestamp_seconds", labels, moment)
 
 
 def _prefers_open_metrics(accept: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from html import escape
+from importlib import resources
 from typing import Final, NamedTuple
 
 from sungather import household
@@ -23,6 +24,17 @@ _COUNTERS: Final = (
     "monthly_power_yields",
     "monthly_pv_energy_yields",
 )
+
+
+_PAGE: Final = "".join(
+    line.strip()
+    for line in resources.files("sungather.web")
+    .joinpath("page.html")
+    .read_text("utf-8")
+    .splitlines()
+    if not line.startswith("<!-- ")
+)
+"""The document, with a place in braces for whatever depends on the readings."""
 
 
 class Part(NamedTuple):
@@ -64,39 +76,23 @@ def _made(html: str) -> Part:
 def page(model: PageModel, curve: str, day: date, assets: Mapping[str, str], version: str) -> str:
     """The whole document. `assets`: file name -> address with its fingerprint."""
     inside = {name: part.html() for name, part in parts(model).items()}
-    title = "SunGather" if model.chosen == "" else f"{escape(model.chosen)} · SunGather"
     cards = [_card(name, inside[name]) for name in _CARDS if name in inside]
     if not model.about_a_device:
         cards.insert(0, _card("day", curve, live=day == model.today))
     if "values" in inside:
         cards.append(_values(inside["values"]))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{title}</title>"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        '<meta name="theme-color" media="(prefers-color-scheme: light)" content="#f4f6f8">'
-        '<meta name="theme-color" media="(prefers-color-scheme: dark)" content="#0e1318">'
-        '<meta name="description" content="What the solar inverter does now, and did before">'
-        f'<link rel="icon" type="image/svg+xml" href="{assets["icon.svg"]}">'
-        f'<link rel="manifest" href="{assets["manifest.webmanifest"]}">'
-        f'<link rel="stylesheet" href="{assets["style.css"]}">'
-        f'<script type="module" src="{assets["app.js"]}"></script>'
-        '<noscript><meta http-equiv="refresh" content="30"></noscript></head>'
-        f'<body data-inverter="{escape(model.chosen)}" data-now="{rfc3339(model.now)}">'
-        f'<a class="skip" href="#main">To the values</a>{_SYMBOLS}'
-        f'<header><a class="brand" href="./"><svg aria-hidden="true"><use href="#i-pv"/></svg>'
-        f"SunGather</a>{_choice(model)}</header>"
-        '<p id="connection" role="status" hidden></p>'
-        '<main id="main"><h1 class="hidden">'
-        f"{'Your solar power' if not model.chosen else escape(model.chosen)}</h1>"
-        f'<div class="columns"><section class="card now" aria-label="Now">'
-        f'<div id="status">{inside["status"]}</div>'
-        f'<div id="flow">{inside.get("flow", "")}</div></section>'
-        f"{''.join(cards)}</div></main>"
-        f"<footer><p>SunGather {escape(version)} · read-only · "
-        '<a href="api/v1/now">JSON</a> · <a href="api/v1/openapi.json">API</a> · '
-        '<a href="metrics">Metrics</a></p></footer></body></html>'
+    chosen = escape(model.chosen)
+    return _PAGE.format(
+        title=f"{chosen} · SunGather" if chosen else "SunGather",
+        heading=chosen or "Your solar power",
+        chosen=chosen,
+        now=rfc3339(model.now),
+        choice=_choice(model),
+        status=inside["status"],
+        flow=inside.get("flow", ""),
+        cards="".join(cards),
+        assets=assets,
+        version=escape(version),
     )
 
 
@@ -235,22 +231,3 @@ def _as_of(model: PageModel) -> str:
         for name, moment in times
     )
     return f'<p class="quiet">{said}</p>'
-
-
-# Drawn for this page: 24 × 24, one stroke.
-_SYMBOLS: Final = (
-    '<svg class="symbols" width="0" height="0" aria-hidden="true">'
-    '<symbol id="i-pv" viewBox="0 0 24 24"><circle cx="12" cy="12" r="4.5"/>'
-    '<path d="M12 2v2.5M12 19.5V22M2 12h2.5M19.5 12H22M4.9 4.9l1.8 1.8M17.3 17.3l1.8 1.8'
-    'M4.9 19.1l1.8-1.8M17.3 6.7l1.8-1.8"/></symbol>'
-    '<symbol id="i-house" viewBox="0 0 24 24"><path d="M3 11.5L12 4l9 7.5M5.5 10v10h13V10'
-    'M10 20v-5.5h4V20"/></symbol>'
-    '<symbol id="i-grid" viewBox="0 0 24 24"><path d="M8 22L11 3h2l3 19M4 8h16M6 12.500h12'
-    'M9.500 12.500L15 18M14.500 12.500L9 18M4 8v2M20 8v2"/></symbol>'
-    '<symbol id="i-battery" viewBox="0 0 24 24"><rect x="6" y="5" width="12" height="17" rx="2"/>'
-    '<path d="M10 5V2.500h4V5M13 9l-3 4.500h4L11 18"/></symbol>'
-    '<symbol id="i-ok" viewBox="0 0 24 24"><circle cx="12" cy="12" r="9"/>'
-    '<path d="M8 12.500l2.700 2.700L16 9.500"/></symbol>'
-    '<symbol id="i-warn" viewBox="0 0 24 24"><path d="M12 4L2.500 20h19zM12 10v4.500M12 17v.5"/>'
-    "</symbol></svg>"
-)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-from sungather import household
 from sungather.history.store import Fault
 from sungather.history.totals import Totals
 from sungather.reading import Reading
@@ -33,12 +32,12 @@ class PageModel:
     @property
     def inverters(self) -> list[Reading]:
         """The readings of inverters."""
-        return [r for r in self.readings if household.is_inverter(r)]
+        return [r for r in self.readings if r.is_inverter]
 
     @property
     def devices(self) -> list[Reading]:
-        """The readings of devices behind the inverters."""
-        return [r for r in self.readings if not household.is_inverter(r)]
+        """The readings of sub-devices."""
+        return [r for r in self.readings if not r.is_inverter]
 
     @property
     def shown(self) -> list[Reading]:
@@ -61,7 +60,7 @@ class PageModel:
 
     @property
     def about_a_device(self) -> bool:
-        """Whether the page is about a device behind an inverter: it has no flow, day or sums."""
+        """Whether the page is about a sub-device: it has no flow, day or sums."""
         return any(r.name == self.chosen for r in self.devices)
 
     @property

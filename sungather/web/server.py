@@ -11,7 +11,6 @@ from importlib import resources
 from typing import Final
 
 import sungather
-from sungather import household
 from sungather.clock import Clock
 from sungather.history.service import History
 from sungather.options.table import WebOptions
@@ -231,7 +230,7 @@ class WebServer:
         """The inverters that a page or an answer is about."""
         if chosen:
             return [chosen]
-        return [r.name for r in self._readings.values() if household.is_inverter(r)]
+        return [r.name for r in self._readings.values() if r.is_inverter]
 
     def _asked_day(self, request: Request) -> date:
         """The day of the query; today where that is missing, no date, or still to come."""

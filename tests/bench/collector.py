@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sungather.cli.reports import plan_for
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
 from sungather.options.configuration import load
@@ -21,7 +22,6 @@ from sungather.reading import Path as DevicePath
 from sungather.registers.catalogue import Tier, registers_for
 from sungather.registers.models import model_named
 from sungather.registers.plan import UnreadableRanges, plan
-from sungather.registers.report import plan_for
 from sungather.simulator import Server, device_named, serve
 from sungather.storage import Storage
 from sungather.transports.modbus import ModbusTransport

@@ -16,16 +16,15 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from plain_values import measurements
-
 from sungather import control
 from sungather.outbox import Outbox, OutboxLimits
-from sungather.outbox.record import Row, body_of, milliseconds
+from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Reading
 from sungather.simulator import device_named, serve
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.outbox_parts import Time, reading
+from tests.plain_values import measurements
 from tests.real_parts import Server, free_port, influxd, mosquitto, running
 
 CYCLES = 60
@@ -231,7 +230,7 @@ def _store_queue(file: Path, owed_by: tuple[str, ...]) -> None:
     body = body_of(_full(datetime.now(UTC)))
     start = milliseconds(datetime.now(UTC) - timedelta(seconds=10 * QUEUE))
     rows = [
-        Row(n, "roof", "earlier", n * 10_000, start + n * 10_000, start + n * 10_000, body)
+        OutboxRow(n, "roof", "earlier", n * 10_000, start + n * 10_000, start + n * 10_000, body)
         for n in range(1, QUEUE + 1)
     ]
     store.write(Changes(rows, {name: Cursor(0) for name in owed_by}))

@@ -30,7 +30,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "faults": of_program.simulator_faults,
     "household": of_values.household,
     "measurements": of_values.measurements,
-    "behind": of_values.behind,
+    "sub devices": of_values.sub_devices,
     "models": of_values.models,
     "metrics": of_values.metrics,
     "topics": of_values.topics,

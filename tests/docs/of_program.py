@@ -12,11 +12,10 @@ from typing import Any, cast, get_args, get_type_hints
 
 import sungather
 import sungather.web
-from sungather import errors, service
+from sungather import answers, errors, service
 from sungather.cli import command_line
-from sungather.daemon import answers
+from sungather.cli.reports import option_report
 from sungather.device.states import state_of
-from sungather.options import schema as option_schema
 from sungather.reading import State
 from sungather.simulator import Faults
 from tests.docs.markdown import code, table
@@ -35,7 +34,7 @@ _STATES = {
 def options() -> str:
     """The table of options, one group a heading."""
     groups: dict[str, list[list[str]]] = {}
-    for row in option_schema.rows():
+    for row in option_report()["options"]:
         cells = [f"`{row['key']}`", row["takes"], row["default"], row["help"]]
         groups.setdefault(row["key"].partition(".")[0], []).append(cells)
     header = ["Option", "Takes", "Default", "Meaning"]
@@ -119,9 +118,8 @@ def states() -> str:
     rows: list[list[str]] = []
     by = _states_of_errors()
     for state in State:
-        reading: answers.Answer = {"inverters": [{"state": str(state)}]}
         kinds = ", ".join(f"[{kind}](../troubleshooting.md#{kind})" for kind in by.get(state, ()))
-        rows.append([code(state), _STATES[state], kinds, str(answers.exit_code(reading))])
+        rows.append([code(state), _STATES[state], kinds, str(answers.EXIT_CODES[state])])
     return table(["State", "Meaning", "Error classes", "Exit code"], rows)
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from plain_values import measurements as measured
-
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
 from sungather.reading import Reading, State, Value
@@ -19,6 +17,7 @@ from sungather.registers.tables import DATA, Register, Row, read_rows
 from sungather.service import Health
 from sungather.web.metrics import Metrics
 from tests.docs.markdown import code, table
+from tests.plain_values import measurements as measured
 
 _FILES = {
     "common": "Every inverter",
@@ -122,9 +121,9 @@ def measurements() -> str:
     return "\n".join(parts)
 
 
-def behind() -> str:
+def sub_devices() -> str:
     """Every row of the map of batteries and wall boxes."""
-    return table(_HEADER, (line.cells() for line in _lines(read_rows("behind"))))
+    return table(_HEADER, (line.cells() for line in _lines(read_rows("sub_devices"))))
 
 
 def models() -> str:

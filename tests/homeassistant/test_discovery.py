@@ -17,7 +17,6 @@ from homeassistant.components.mqtt import binary_sensor, sensor
 from homeassistant.components.mqtt.discovery import DEVICE_DISCOVERY_SCHEMA
 from homeassistant.components.sensor import const as sensors
 from homeassistant.helpers import frame
-from plain_values import measurements
 
 from sungather.exporters.homeassistant import HOUSEHOLD, Topics, discovery
 from sungather.reading import Value
@@ -25,6 +24,7 @@ from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import UNITS
 from sungather.registers.device import Device
 from tests.outbox_parts import behind, reading
+from tests.plain_values import measurements
 
 TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
 FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL")

@@ -18,7 +18,6 @@ pytest.importorskip("homeassistant", reason="tox -e homeassistant installs Home 
 
 from homeassistant import auth, bootstrap, config_entries, core, loader, setup
 from homeassistant.helpers import device_registry, entity_registry
-from plain_values import measurements
 
 from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt
@@ -26,6 +25,7 @@ from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import State
 from tests.outbox_parts import behind, reading
+from tests.plain_values import measurements
 from tests.real_parts import Server, free_port, mosquitto, running
 
 OPTIONS = MqttOptions(

@@ -16,6 +16,8 @@ from snap_machine import (
     eventually,
     exporter,
     health,
+    inverter_is_ok,
+    main_pid,
     options,
     readings,
     set_texts,
@@ -215,9 +217,27 @@ def test_an_unreachable_inverter_waits_and_says_where_to_look(snapd: VirtualMach
     becomes_healthy(snapd, "okay")
 
 
-def test_only_what_matters_restarts_the_daemon(snapd: VirtualMachine) -> None:
-    started = snapd.run(f"systemctl show --property ExecMainStartTimestampMonotonic {SERVICE}")
-    set_texts(snapd, {"influxdb.url": "http://192.0.2.7:8086", "inverter.level": "1"})
-    again = snapd.run(f"systemctl show --property ExecMainStartTimestampMonotonic {SERVICE}")
-    assert again.stdout == started.stdout
-    assert exporter(readings(snapd), "mqtt")["state"] == "ok"
+def test_twenty_options_one_straight_after_another_are_in_force_without_a_restart(
+    snapd: VirtualMachine,
+) -> None:
+    process = main_pid(snapd)
+    for number in range(20):
+        set_texts(snapd, {"inverter.retries": str(number % 2), "mqtt.topic": f"topic-{number}"})
+    assert snapd.run(f"systemctl is-enabled {SERVICE}").stdout == "enabled\n"
+    assert main_pid(snapd) == process, "taken up by the process that was there"
+
+    def delivers(answer: Any) -> bool:
+        return inverter_is_ok(answer) and exporter(answer, "mqtt")["state"] == "ok"
+
+    eventually(snapd, "sungather.readings --format json", delivers)
+    log = snapd.run(f"cat {COMMON}/logs/sungather.log").stdout
+    assert "the options have changed" in log
+    assert options(snapd)["mqtt.topic"] == "topic-19"
+
+
+def test_a_daemon_that_was_disabled_stays_so(snapd: VirtualMachine) -> None:
+    snapd.run("snap stop --disable sungather")
+    set_texts(snapd, {"inverter.retries": "2"})
+    assert snapd.run(f"systemctl is-active {SERVICE}", check=False).stdout == "inactive\n"
+    snapd.run("snap start --enable sungather")
+    readings(snapd)

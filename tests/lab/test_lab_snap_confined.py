@@ -72,10 +72,10 @@ def test_files_are_for_root_and_the_daemon_alone(running: VirtualMachine) -> Non
         if path in (f"{DATA}/", COMMON):
             continue
         assert mode[-1] == "0", line
-        assert owner in ("root:root", "_daemon_:root"), line
+        assert owner in ("root:root", "root:_daemon_", "_daemon_:root"), line
         if kind == "f":
             assert mode in ("600", "640"), line
-    assert f"600 root:root f {DATA}/sungather.yaml" in listed
+    assert f"640 root:_daemon_ f {DATA}/sungather.yaml" in listed
     assert f"640 _daemon_:root f {COMMON}/logs/sungather.log" in listed
 
 
@@ -86,7 +86,8 @@ def test_the_secret_is_nowhere_but_in_roots_own_files(running: VirtualMachine) -
     found = running.run(search, check=False, given=SECRET).stdout.split()
     assert any(file.endswith("sungather.yaml") for file in found)
     for file in found:
-        assert running.run(f"stat -c '%a %U' {file}").stdout == "600 root\n", file
+        known = ("600 root root", "640 root _daemon_")
+        assert running.run(f"stat -c '%a %U %G' {file}").stdout.strip() in known, file
 
 
 def test_another_user_sees_neither_files_nor_socket_nor_the_daemons_environment(

@@ -1,4 +1,4 @@
-"""Batteries and wall boxes behind an inverter: found once, read as devices of their own."""
+"""Sub-devices, batteries and wall boxes: found once, read as devices of their own."""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -12,28 +12,29 @@ import support
 from support import ManualClock, storage_in
 
 from sungather import errors
+from sungather.answers import of_reading
 from sungather.device.sub_devices import LOOK_AGAIN_AFTER, PAUSE, SubDevices
 from sungather.reading import Path, Reading, State
 from sungather.registers.device import Device
 from sungather.registers.models import model_named
 from sungather.simulator import Faults, LivingDevice, Server, device_named, serve
-from sungather.simulator.behind import WallBox, battery
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.modbus import Answer, ExceptionCode
 from sungather.simulator.server import Readable
+from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.winet import BATTERY, SH10RT, WALL_BOX, Dongle, WinetPort
 from sungather.transports import Transport
 from sungather.transports.modbus import ModbusTransport
 from sungather.transports.winet import WinetTransport
 
 HYBRID = replace(model_named("SH10RT"), path=Path.CABLE)
-BEHIND_DONGLE = replace(HYBRID, path=Path.DONGLE, masked=True)
-BEHIND_WEB = replace(HYBRID, path=Path.DONGLE)
+BY_DONGLE = replace(HYBRID, path=Path.DONGLE, masked=True)
+BY_WEB = replace(HYBRID, path=Path.DONGLE)
 
 
 class Home:
-    """An inverter with devices behind it, and the reader of those."""
+    """An inverter with sub-devices, and the reader of those."""
 
     def __init__(self, transport: Transport, storage: FilePath, time: ManualClock) -> None:
         self.transport = transport
@@ -41,7 +42,7 @@ class Home:
         self._storage = storage
         self.inverter = Reading("inverter", State.OK, time.clock.now(), serial="A2310715068")
 
-    def behind(self, **options: Any) -> SubDevices:
+    def sub_devices(self, **options: Any) -> SubDevices:
         """A new reader, as after a restart."""
         chosen = replace(support.OPTIONS, level=2, **options)
         return SubDevices(chosen, self.transport, storage_in(self._storage), self.time.clock)
@@ -90,19 +91,19 @@ def units_asked(server: Server) -> list[int]:
 
 
 async def test_batteries_on_the_lan_port_are_devices_of_their_own(home: Home) -> None:
-    first, second = await home.behind().scan(home.inverter, HYBRID)
+    first, second = await home.sub_devices().scan(home.inverter, HYBRID)
     assert (first.name, second.name) == ("inverter-battery-1", "inverter-battery-2")
     assert (first.serial, second.serial) == ("S2305170042", "S2305170043")
     assert first.state is State.OK
     assert (first.kind, first.via, first.model) == ("battery", "inverter", "SBR128")
     assert first.firmware == {"battery_bcu_firmware": "SBRBCU-S_22011.01.30"}
-    assert first.as_json()["via"] == "inverter"
+    assert of_reading(first).get("via") == "inverter"
 
 
 async def test_a_battery_says_what_its_cells_and_modules_do(
     home: Home, hybrid: LivingDevice
 ) -> None:
-    reading, _ = await home.behind().scan(home.inverter, HYBRID)
+    reading, _ = await home.sub_devices().scan(home.inverter, HYBRID)
     now, values = hybrid.now(), reading.values
     level = 100 * now.stored / (12_800 * 3600)
     assert values["battery_pack_level"] == pytest.approx(level, abs=0.1)
@@ -121,18 +122,18 @@ async def test_a_battery_says_what_its_cells_and_modules_do(
 
 
 async def test_modules_that_are_not_there_are_absent_not_zero(home: Home) -> None:
-    reading, _ = await home.behind().scan(home.inverter, HYBRID)
+    reading, _ = await home.sub_devices().scan(home.inverter, HYBRID)
     assert "module_5_max_cell_voltage" in reading.absent
     assert "module_5_serial_number" in reading.absent
     assert not any(name.startswith("module_5") for name in reading.values)
 
 
 async def test_devices_are_looked_for_once_even_across_restarts(home: Home, lan: Server) -> None:
-    first = home.behind()
+    first = home.sub_devices()
     await first.scan(home.inverter, HYBRID)
     assert units_asked(lan).count(202) == 1
     await first.scan(home.inverter, HYBRID)
-    after_restart = await home.behind().scan(home.inverter, HYBRID)
+    after_restart = await home.sub_devices().scan(home.inverter, HYBRID)
     assert [reading.state for reading in after_restart] == [State.OK, State.OK]
     assert units_asked(lan).count(202) == 1
     assert 3 not in units_asked(lan), "a wall box is never on the LAN port"
@@ -141,36 +142,37 @@ async def test_devices_are_looked_for_once_even_across_restarts(home: Home, lan:
 async def test_devices_are_looked_for_again_after_a_long_while(
     home: Home, lan: Server, hybrid: LivingDevice
 ) -> None:
-    await home.behind().scan(home.inverter, HYBRID)
+    await home.sub_devices().scan(home.inverter, HYBRID)
     home.time.tick(LOOK_AGAIN_AFTER.total_seconds() + 1)
     hybrid.now()  # lives through the days now, not when asked
-    await home.behind().scan(home.inverter, HYBRID)
+    await home.sub_devices().scan(home.inverter, HYBRID)
     assert units_asked(lan).count(202) == 2
 
 
 async def test_another_inverter_at_the_address_has_other_devices(home: Home, lan: Server) -> None:
-    behind = home.behind()
-    await behind.scan(home.inverter, HYBRID)
+    sub_devices = home.sub_devices()
+    await sub_devices.scan(home.inverter, HYBRID)
     del lan.devices[201]
     other = replace(home.inverter, serial="A2310715999")
-    assert len(await behind.scan(other, HYBRID)) == 1
+    assert len(await sub_devices.scan(other, HYBRID)) == 1
 
 
 async def test_none_asks_nothing(home: Home, lan: Server) -> None:
-    assert await home.behind(devices="none").scan(home.inverter, HYBRID) == ()
+    assert await home.sub_devices(devices="none").scan(home.inverter, HYBRID) == ()
     assert lan.requests == []
 
 
 async def test_a_list_names_what_is_read_and_nothing_else_is_looked_for(
     home: Home, lan: Server
 ) -> None:
-    (reading,) = await home.behind(devices="battery:201").scan(home.inverter, HYBRID)
+    (reading,) = await home.sub_devices(devices="battery:201").scan(home.inverter, HYBRID)
     assert (reading.name, reading.serial) == ("inverter-battery-1", "S2305170043")
     assert set(units_asked(lan)) == {201}
 
 
 async def test_a_listed_device_is_not_found_a_second_time(home: Home, lan: Server) -> None:
-    first, second = await home.behind(devices="battery:201,battery").scan(home.inverter, HYBRID)
+    reader = home.sub_devices(devices="battery:201,battery")
+    first, second = await reader.scan(home.inverter, HYBRID)
     assert (first.name, first.serial) == ("inverter-battery-1", "S2305170043")
     assert (second.name, second.serial) == ("inverter-battery-2", "S2305170042")
     plates = [unit for unit, *block in lan.requests if block == ["input", 10710, 21]]
@@ -180,57 +182,57 @@ async def test_a_listed_device_is_not_found_a_second_time(home: Home, lan: Serve
 async def test_a_listed_device_that_is_not_there_is_reported_and_left_alone_for_a_while(
     home: Home, lan: Server
 ) -> None:
-    behind = home.behind(devices="battery:202")
-    (reading,) = await behind.scan(home.inverter, HYBRID)
+    sub_devices = home.sub_devices(devices="battery:202")
+    (reading,) = await sub_devices.scan(home.inverter, HYBRID)
     assert reading.state is State.UNREACHABLE
     assert reading.problem is not None
     asked = len(lan.requests)
     home.time.tick(PAUSE / 2)
-    await behind.scan(home.inverter, HYBRID)
+    await sub_devices.scan(home.inverter, HYBRID)
     assert len(lan.requests) == asked
     home.time.tick(PAUSE)
-    await behind.scan(home.inverter, HYBRID)
+    await sub_devices.scan(home.inverter, HYBRID)
     assert len(lan.requests) > asked
 
 
 async def test_a_battery_that_falls_silent_shows_no_old_values_and_comes_back(
     home: Home, lan: Server
 ) -> None:
-    behind = home.behind()
-    await behind.scan(home.inverter, HYBRID)
+    sub_devices = home.sub_devices()
+    await sub_devices.scan(home.inverter, HYBRID)
     lan.faults.silent_on = {"input": range(10710, 10900)}
     home.time.tick(30)
-    first, _ = await behind.scan(home.inverter, HYBRID)
+    first, _ = await sub_devices.scan(home.inverter, HYBRID)
     assert (first.state, first.values) == (State.UNREACHABLE, {})
     assert first.serial == "S2305170042"
     lan.faults.silent_on = {}
     home.time.tick(PAUSE)
-    first, _ = await behind.scan(home.inverter, HYBRID)
+    first, _ = await sub_devices.scan(home.inverter, HYBRID)
     assert first.state is State.OK
     assert "battery_pack_level" in first.values
 
 
 async def test_nothing_behind_an_inverter_in_trouble_is_asked(home: Home, lan: Server) -> None:
-    behind = home.behind()
-    await behind.scan(home.inverter, HYBRID)
+    sub_devices = home.sub_devices()
+    await sub_devices.scan(home.inverter, HYBRID)
     asked = len(lan.requests)
     silent = replace(home.inverter, state=State.UNREACHABLE)
-    first, _ = await behind.scan(silent, HYBRID)
+    first, _ = await sub_devices.scan(silent, HYBRID)
     assert (first.state, first.values) == (State.UNREACHABLE, {})
     assert len(lan.requests) == asked
 
 
 async def test_a_string_inverter_is_not_asked_for_batteries(home: Home, lan: Server) -> None:
     inverter = replace(model_named("SG10RT"), path=Path.CABLE)
-    assert await home.behind().scan(home.inverter, inverter) == ()
+    assert await home.sub_devices().scan(home.inverter, inverter) == ()
     assert lan.requests == []
 
 
 async def test_what_is_found_is_said_once(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "sungather")
-    behind = home.behind()
+    sub_devices = home.sub_devices()
     for _ in range(3):
-        await behind.scan(home.inverter, HYBRID)
+        await sub_devices.scan(home.inverter, HYBRID)
     said = [line for line in caplog.messages if line.startswith("Behind inverter")]
     assert said == ["Behind inverter: SBR128 S2305170042", "Behind inverter: SBR128 S2305170043"]
 
@@ -244,13 +246,13 @@ async def test_a_unit_that_a_gateway_cannot_reach_is_asked_in_one_scan_only(
 ) -> None:
     caplog.set_level(logging.INFO, "sungather")
     lan.devices[202] = Held(code)
-    sub_devices = home.behind(retries=1)
+    sub_devices = home.sub_devices(retries=1)
     readings = [await sub_devices.scan(home.inverter, HYBRID) for _ in range(4)]
     assert units_asked(lan).count(202) == 2, "with one retry, and never again"
     assert [one.state for scan in readings for one in scan] == [State.OK] * 8
     assert len([line for line in caplog.messages if line.startswith("Behind")]) == 2
     asked = units_asked(lan).count(202)
-    await home.behind().scan(home.inverter, HYBRID)
+    await home.sub_devices().scan(home.inverter, HYBRID)
     assert units_asked(lan).count(202) == asked, "also not after a restart"
 
 
@@ -258,7 +260,7 @@ async def test_contention_leaves_a_unit_open_and_what_was_found_is_kept(
     home: Home, lan: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "sungather")
-    sub_devices = home.behind()
+    sub_devices = home.sub_devices()
     held = Held(ExceptionCode.DEVICE_BUSY, lan.devices[201])
     lan.devices[201] = held
     (first,) = await sub_devices.scan(home.inverter, HYBRID)
@@ -274,7 +276,7 @@ async def test_contention_leaves_a_unit_open_and_what_was_found_is_kept(
 async def test_contention_that_lasts_ends_the_search_after_three_scans(
     home: Home, lan: Server
 ) -> None:
-    sub_devices = home.behind()
+    sub_devices = home.sub_devices()
     lan.devices[201] = Held(ExceptionCode.DEVICE_BUSY, lan.devices[201])
     for _ in range(5):
         assert len(await sub_devices.scan(home.inverter, HYBRID)) == 1
@@ -282,7 +284,7 @@ async def test_contention_that_lasts_ends_the_search_after_three_scans(
 
 
 async def test_a_device_has_its_kind_and_inverter_before_it_has_answered(home: Home) -> None:
-    sub_devices = home.behind(devices="battery:200")
+    sub_devices = home.sub_devices(devices="battery:200")
     silent = replace(home.inverter, state=State.UNREACHABLE)
     await sub_devices.scan(home.inverter, HYBRID)
     (reading,) = await sub_devices.scan(silent, HYBRID)
@@ -292,10 +294,10 @@ async def test_a_device_has_its_kind_and_inverter_before_it_has_answered(home: H
 def test_a_wrong_list_is_wrong_options(tmp_path: FilePath, time: ManualClock) -> None:
     home = Home(ModbusTransport("127.0.0.1", 1, 1.0), tmp_path, time)
     with pytest.raises(errors.OptionsError, match=r"inverter\.devices: 'heatpump'"):
-        home.behind(devices="heatpump")
+        home.sub_devices(devices="heatpump")
 
 
-WAYS = [("modbus", BEHIND_DONGLE), ("http", BEHIND_WEB)]
+WAYS = [("modbus", BY_DONGLE), ("http", BY_WEB)]
 
 
 @pytest.mark.parametrize(("connection", "device"), WAYS)
@@ -322,7 +324,7 @@ async def test_battery_and_wall_box_behind_a_dongle(
             await stack.enter_async_context(port)
             transport = WinetTransport("127.0.0.1", port.port, 5.0, memory={})
         home = Home(transport, tmp_path, time)
-        pack, charger = await home.behind(retries=1).scan(home.inverter, device)
+        pack, charger = await home.sub_devices(retries=1).scan(home.inverter, device)
         await transport.close()
     assert (pack.name, pack.state) == ("inverter-battery-1", State.OK)
     assert pack.values["battery_pack_health"] == 98

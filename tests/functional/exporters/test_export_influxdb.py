@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
-from plain_values import measurements
 
 from sungather.exporters.delivery import Delivery
 from sungather.exporters.influxdb import Influxdb
 from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Outbox, OutboxLimits
 from tests.outbox_parts import NOON, Time, reading
+from tests.plain_values import measurements
 from tests.real_parts import influxd, running, victoria_metrics
 from tests.stand_ins import Reply, Request, site
 

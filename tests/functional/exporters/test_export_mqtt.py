@@ -18,7 +18,7 @@ from sungather.exporters.mqtt import Mqtt
 from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Reading, State
-from tests.outbox_parts import Time, behind, reading
+from tests.outbox_parts import Time, reading, sub_device
 from tests.real_parts import Server, mosquitto, running, tool
 
 OPTIONS = MqttOptions(
@@ -175,7 +175,7 @@ async def test_a_battery_behind_an_inverter_is_a_device_behind_its_device(
     server = mosquitto(tmp_path)
     with running(server):
         async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
-            b.take(behind(b.time.now))
+            b.take(sub_device(b.time.now))
             b.take_powers(4821)
             await all_.hears(lambda: all_.on(BATTERY))
             announced = [topic for topic, _, _ in all_.heard if topic.endswith("/config")]
@@ -401,7 +401,7 @@ async def test_the_topic_payload_and_serial_of_sungather_0_5_are_kept_on_request
             assert message["timestamp"] == "2026-6-21 9:05:09"
             assert (message["level"], message["host"], message["port"]) == (1, "192.0.2.1", 502)
             assert "strings" not in message
-            b.take(replace(behind(b.time.now), serial="A223098765ABC"))
+            b.take(replace(sub_device(b.time.now), serial="A223098765ABC"))
             await all_.hears(lambda: all_.on("sungather/roof-battery-1/state"))
             assert len(all_.on("SunGather/A223098765")) == 1, "it knew no batteries"
             assert list(message)[:2] == ["model", "serial_number"]

@@ -10,13 +10,13 @@ from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import pytest
-from plain_values import measurements
 
 from sungather.exporters.pvoutput import Pvoutput
 from sungather.options.table import PvoutputOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Value
-from tests.outbox_parts import NOON, Time, behind, reading
+from tests.outbox_parts import NOON, Time, reading, sub_device
+from tests.plain_values import measurements
 from tests.stand_ins import Reply, Request, site
 
 KEY = "k3y-that-nobody-may-see"
@@ -172,7 +172,7 @@ async def test_each_interval_is_uploaded_once_when_it_is_over_with_mean_and_last
 async def test_what_is_behind_an_inverter_is_not_counted_twice(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         await b.read(2.5, power=100)
-        b.outbox.on_reading(behind(b.time.now, pv_power=9000, house_power=9000))
+        b.outbox.on_reading(sub_device(b.time.now, pv_power=9000, house_power=9000))
         await b.read(3, power=100)
         await b.round()
         assert b.org.kept == {"20260621 14:00": ["1500", "100", "", "50"]}

@@ -256,7 +256,7 @@ async def test_a_million_readings_are_worked_off_in_flat_memory_with_progress_sh
 
 
 def _store_a_million(path: Path) -> None:
-    from sungather.outbox.record import Row, body_of, milliseconds
+    from sungather.outbox.record import OutboxRow, body_of, milliseconds
     from sungather.outbox.store import Changes, Cursor, OutboxFile
 
     store = OutboxFile(path)
@@ -266,7 +266,7 @@ def _store_a_million(path: Path) -> None:
     step = round(timedelta(seconds=30).total_seconds() * 1000)
     for first in range(1, 1_000_001, 50_000):
         rows = [
-            Row(n, "roof", "earlier", n * step, start + n * step, start + n * step, body)
+            OutboxRow(n, "roof", "earlier", n * step, start + n * step, start + n * step, body)
             for n in range(first, first + 50_000)
         ]
         store.write(Changes(rows, {"x": Cursor(0)}))

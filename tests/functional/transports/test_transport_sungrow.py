@@ -14,7 +14,7 @@ from sungather.simulator.encrypted import (
     KeyAnswer,
     OldKey,
 )
-from sungather.simulator.modbus import Answer, ExceptionCode, Request
+from sungather.simulator.modbus import Answer, ExceptionCode, ModbusRequest
 from sungather.transports.sungrow import SungrowTransport
 
 BLOCK = Block(Space.INPUT, 5000, 3)
@@ -23,7 +23,7 @@ SHORT = 0.3
 """Seconds: the deadline of requests that are meant to stay unanswered."""
 
 
-def own_numbers(request: Request) -> Answer:
+def own_numbers(request: ModbusRequest) -> Answer:
     """A device in which every register holds its own documented number."""
     if request.unit != 1:
         return ExceptionCode.GATEWAY_TARGET

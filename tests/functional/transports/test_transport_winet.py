@@ -13,7 +13,7 @@ import pytest
 from sungather import errors
 from sungather.registers import Block, Space
 from sungather.simulator.certificate import self_signed, server_context, throwaway_context
-from sungather.simulator.modbus import Answer, ExceptionCode, Request
+from sungather.simulator.modbus import Answer, ExceptionCode, ModbusRequest
 from sungather.simulator.winet import BATTERY, SH10RT, Cut, Dongle, Firmware, WinetPort
 from sungather.transports import winet_endpoints
 from sungather.transports.winet import WinetTransport
@@ -26,7 +26,7 @@ SHORT = 0.3
 """Seconds: the deadline of requests that are meant to stay unanswered."""
 
 
-def own_numbers(request: Request) -> Answer:
+def own_numbers(request: ModbusRequest) -> Answer:
     """Devices in which every register holds its own documented number (10000 more in holding)."""
     if request.start == 6100:
         return ExceptionCode.ILLEGAL_ADDRESS

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 from browser import Browser, Page, chromium, needs_chromium
 from households import BERLIN, NOW, household, reading, silent
-from plain_values import measurements
 
 from sungather.reading import Reading, State
+from tests.plain_values import measurements
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 

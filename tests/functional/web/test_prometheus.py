@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 from households import SERVICES, Watch, household, reading, silent
-from plain_values import measurements
 
 from sungather.reading import Reading, State, Value
 from sungather.registers.catalogue import (
-    _BEHIND,  # pyright: ignore[reportPrivateUsage]
     _INVERTERS,  # pyright: ignore[reportPrivateUsage]
+    _SUB_DEVICES,  # pyright: ignore[reportPrivateUsage]
 )
 from sungather.registers.tables import read_rows
 from sungather.web.metrics import Metrics
+from tests.plain_values import measurements
 
 PROMETHEUS = shutil.which("prometheus")
 PROMTOOL = shutil.which("promtool")
@@ -55,7 +55,7 @@ def everything() -> Reading:
     """A reading with every name that the register map can publish."""
     values: dict[str, Value] = {}
     units: dict[str, str] = {}
-    for file in (*_INVERTERS, *_BEHIND):
+    for file in (*_INVERTERS, *_SUB_DEVICES):
         for row in read_rows(file):
             values[row.register.name] = 1.5
             units[row.register.name] = row.register.unit

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 from households import SERVICES, reading, silent
-from plain_values import measurements
 
 import observability
 from sungather.household import FAULT_REGISTERS
 from sungather.reading import State, Value
 from sungather.web.metrics import Metrics
+from tests.plain_values import measurements
 
 US = {
     "model": "home",

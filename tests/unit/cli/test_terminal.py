@@ -1,14 +1,14 @@
 """What people read on a terminal of 80 columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from sungather.cli import tables
-from sungather.daemon.answers import Answer
 from sungather.registers.catalogue import registers_for
 from sungather.registers.models import model_named
 
+Answer = Mapping[str, object]
 Shown = Callable[[str, Answer], str]
 
 FOUND: Answer = {

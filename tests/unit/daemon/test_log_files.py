@@ -16,8 +16,9 @@ from sungather.daemon.log_files import FILE, LogFiles, log_to_files
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Generator[None]:
-    before = list(logging.getLogger().handlers)
+    before, level = list(logging.getLogger().handlers), logging.getLogger().level
     yield
+    logging.getLogger().setLevel(level)
     for handler in logging.getLogger().handlers[:]:
         if handler not in before:
             logging.getLogger().removeHandler(handler)
@@ -29,7 +30,7 @@ def record(text: str) -> logging.LogRecord:
 
 
 def test_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
-    log_to_files(tmp_path / "logs", "INFO")
+    log_to_files(tmp_path / "logs")
     logging.getLogger("sungather.x").warning("roof is %s", "busy")
     line = (tmp_path / "logs" / FILE).read_text()
     assert line.endswith("Z WARNING roof is busy\n")
@@ -37,7 +38,8 @@ def test_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
 
 
 def test_what_is_below_the_level_is_left_out(tmp_path: Path) -> None:
-    log_to_files(tmp_path, "ERROR")
+    logging.getLogger().setLevel("ERROR")
+    log_to_files(tmp_path)
     logging.getLogger("sungather.x").warning("not this")
     assert (tmp_path / FILE).read_text() == ""
 
@@ -58,7 +60,7 @@ def test_a_directory_that_cannot_be_written_is_said_and_the_program_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "logs").touch()
-    log_to_files(tmp_path / "logs", "INFO")
+    log_to_files(tmp_path / "logs")
     assert "The log cannot be written" in capsys.readouterr().err
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path as FilePath
 
 import pytest
-from plain_values import fresh
 from scripted_transport import ScriptedTransport, inverter_on, nobody_answers, silent_at
 from support import ManualClock
 
@@ -13,6 +12,7 @@ from sungather.device.inverter import Inverter
 from sungather.reading import Path, Reading, State
 from sungather.registers import Block, Space
 from sungather.simulator import device_named
+from tests.plain_values import fresh
 
 NIGHT = 12.5 * 3600
 """Seconds from the clock's noon until the sun has set."""

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import support
-from plain_values import fresh
 from support import ManualClock
 
 from sungather import errors
@@ -21,9 +20,10 @@ from sungather.registers import Block
 from sungather.registers.derive import Derivation
 from sungather.registers.models import model_named
 from sungather.simulator import LivingDevice, device_named
-from sungather.simulator.behind import battery
 from sungather.simulator.device import SimulatedDevice
+from sungather.simulator.sub_devices import battery
 from sungather.storage import Storage
+from tests.plain_values import fresh
 
 
 class Wire:

@@ -3,7 +3,6 @@
 from pathlib import Path as FilePath
 
 import pytest
-from plain_values import fresh
 from scripted_transport import (
     ScriptedTransport,
     Trouble,
@@ -19,7 +18,8 @@ from sungather.device.sub_devices import PAUSE
 from sungather.reading import Reading, State
 from sungather.registers import Block
 from sungather.simulator import LivingDevice, device_named
-from sungather.simulator.behind import battery
+from sungather.simulator.sub_devices import battery
+from tests.plain_values import fresh
 
 
 class House:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sungather.exporters.console import Console, table
 from sungather.reading import Problem, State
-from tests.outbox_parts import behind, reading
+from tests.outbox_parts import reading, sub_device
 
 
 class Terminal(io.StringIO):
@@ -50,7 +50,7 @@ async def test_on_a_terminal_it_is_a_table() -> None:
 
 
 def test_a_device_behind_an_inverter_is_shown_as_such() -> None:
-    assert table(behind()).startswith(
+    assert table(sub_device()).startswith(
         "roof-battery-1 · SBR096 · S2310160987 · battery behind roof · ok · "
     )
 

@@ -15,7 +15,7 @@ from sungather.exporters.homeassistant import (
     title,
 )
 from sungather.reading import Value
-from tests.outbox_parts import behind, reading
+from tests.outbox_parts import reading, sub_device
 
 TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
 
@@ -109,7 +109,7 @@ def test_an_entity_of_an_earlier_run_that_is_no_more_is_removed() -> None:
 
 
 def test_a_device_behind_an_inverter_is_a_device_of_its_own_that_says_so() -> None:
-    one = behind()
+    one = sub_device()
     message = discovery(one, one.values, TOPICS, inverter=reading())
     assert message["device"] == {
         "identifiers": ["sungather_S2310160987"],
@@ -127,14 +127,14 @@ def test_a_device_behind_an_inverter_is_a_device_of_its_own_that_says_so() -> No
 def test_a_device_without_a_serial_number_of_its_own_is_known_by_its_inverter(
     serial: str,
 ) -> None:
-    one = replace(behind(), serial=serial)
+    one = replace(sub_device(), serial=serial)
     assert device_id(one, reading()) == "sungather_A223098765_battery-1"
     assert device_id(replace(one, serial="")) == "", "nobody knows it"
 
 
 def test_the_short_form_gives_names_for_people() -> None:
     inverter = replace(reading(), name="inverter")
-    one = behind(via="inverter")
+    one = sub_device(via="inverter")
     names = [
         cast(dict[str, object], discovery(each, each.values, TOPICS)["device"])["name"]
         for each in (inverter, one)

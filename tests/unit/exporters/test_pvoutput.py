@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sungather.exporters.pvoutput_answers import Refusal, refusal, results
+from sungather.exporters.pvoutput_answers import UploadRefusal, refusal, results
 from sungather.exporters.pvoutput_slots import Slot, data, start_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -89,26 +89,30 @@ def test_a_damaged_note_is_a_value_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("status", "text", "what"),
     [
-        (403, "Forbidden 403: Exceeded 60 requests per hour", Refusal.WAIT),
-        (400, "Bad request 400: Date is in the future [20261123]", Refusal.WAIT),
-        (500, "Internal error", Refusal.WAIT),
-        (503, "", Refusal.WAIT),
-        (429, "", Refusal.WAIT),
-        (400, "Bad request 400: Date is older than 14 days", Refusal.SET_ASIDE),
-        (400, "Energy value 100 lower than previously recorded value 200", Refusal.SET_ASIDE),
-        (400, "Energy value too high for system size", Refusal.SET_ASIDE),
-        (400, "Power value too high for system size", Refusal.SET_ASIDE),
-        (400, "Moon Powered: power at night", Refusal.SET_ASIDE),
-        (400, "Bad request 400: No statuses added or updated", Refusal.SET_ASIDE),
-        (400, "Could not read data", Refusal.SET_ASIDE),
-        (401, "Unauthorized 401: Invalid API Key", Refusal.PERSON),
-        (401, "Unauthorized 401: Invalid System ID", Refusal.PERSON),
-        (401, "Unauthorized 401: Disabled API Key", Refusal.PERSON),
-        (403, "Forbidden 403: Read only key", Refusal.PERSON),
-        (403, "Forbidden 403: Donation Mode", Refusal.NO_DONATION),
+        (403, "Forbidden 403: Exceeded 60 requests per hour", UploadRefusal.WAIT),
+        (400, "Bad request 400: Date is in the future [20261123]", UploadRefusal.WAIT),
+        (500, "Internal error", UploadRefusal.WAIT),
+        (503, "", UploadRefusal.WAIT),
+        (429, "", UploadRefusal.WAIT),
+        (400, "Bad request 400: Date is older than 14 days", UploadRefusal.SET_ASIDE),
+        (
+            400,
+            "Energy value 100 lower than previously recorded value 200",
+            UploadRefusal.SET_ASIDE,
+        ),
+        (400, "Energy value too high for system size", UploadRefusal.SET_ASIDE),
+        (400, "Power value too high for system size", UploadRefusal.SET_ASIDE),
+        (400, "Moon Powered: power at night", UploadRefusal.SET_ASIDE),
+        (400, "Bad request 400: No statuses added or updated", UploadRefusal.SET_ASIDE),
+        (400, "Could not read data", UploadRefusal.SET_ASIDE),
+        (401, "Unauthorized 401: Invalid API Key", UploadRefusal.PERSON),
+        (401, "Unauthorized 401: Invalid System ID", UploadRefusal.PERSON),
+        (401, "Unauthorized 401: Disabled API Key", UploadRefusal.PERSON),
+        (403, "Forbidden 403: Read only key", UploadRefusal.PERSON),
+        (403, "Forbidden 403: Donation Mode", UploadRefusal.NO_DONATION),
     ],
 )
-def test_each_refusal_is_handled_by_its_words(status: int, text: str, what: Refusal) -> None:
+def test_each_refusal_is_handled_by_its_words(status: int, text: str, what: UploadRefusal) -> None:
     assert refusal(status, text) is what
 
 

@@ -8,13 +8,14 @@ import jsonschema
 import pytest
 import yaml
 
+from sungather.cli.reports import option_report
 from sungather.errors import OptionsError
 from sungather.options.check import check
 from sungather.options.configuration import load
 from sungather.options.file import render
 from sungather.options.keys import option
 from sungather.options.option import Option, OptionKind
-from sungather.options.schema import rows, schema
+from sungather.options.schema import schema
 from sungather.options.table import OPTIONS
 from tests.docs import of_program
 
@@ -112,7 +113,7 @@ def test_what_another_option_requires_is_required_by_check_and_schema(row: Optio
 
 
 def test_the_rows_for_people_say_what_an_option_takes_and_what_holds_without_it() -> None:
-    found = {row["key"]: (row["takes"], row["default"]) for row in rows()}
+    found = {row["key"]: (row["takes"], row["default"]) for row in option_report()["options"]}
     assert len(found) == len(OPTIONS)
     assert found["inverter.host"] == ("host name or IP address", "(required)")
     assert found["inverter.scan-interval"] == ("number of seconds from 1 to 3600", "30")

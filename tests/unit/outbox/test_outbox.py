@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.ledger import MEMORY_ROWS
-from sungather.outbox.record import Row, body_of, milliseconds
+from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Measurement, State, rfc3339
 from sungather.sqlite_file import DamagedError
-from tests.outbox_parts import NOON, Time, behind, reading
+from tests.outbox_parts import NOON, Time, reading, sub_device
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def test_a_device_behind_an_inverter_is_known_as_such_after_a_restart(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as outbox:
-        outbox.on_reading(behind())
+        outbox.on_reading(sub_device())
         outbox.on_reading(reading())
     async with opened(tmp_path) as outbox:
         battery, inverter = await deliver_all(outbox.feed("influxdb"))
@@ -495,7 +495,8 @@ async def test_many_readings_of_such_a_run_are_skipped_with_one_line_in_the_log(
     file = OutboxFile(tmp_path / "outbox.sqlite3")
     file.open()
     rows = [
-        Row(n, "roof", "first", n, never_set + n, never_set + n, body) for n in range(1, 60_001)
+        OutboxRow(n, "roof", "first", n, never_set + n, never_set + n, body)
+        for n in range(1, 60_001)
     ]
     file.write(Changes(rows, {"influxdb": Cursor(0)}))
     file.close()

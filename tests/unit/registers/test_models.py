@@ -2,7 +2,7 @@
 
 import pytest
 
-from sungather.household import NOT_INVERTERS
+from sungather.reading import NOT_INVERTERS
 from sungather.registers.models import device_for, model_named, model_names
 from sungather.registers.tables import DATA
 

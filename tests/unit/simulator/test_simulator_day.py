@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sungather.simulator import device_named
 from sungather.simulator.day import Site, Tally, daylight, life_of
-from sungather.simulator.history import FIRST_YEAR, History
-from sungather.simulator.models import MODELS, SH8_0RT, SH10RT
+from sungather.simulator.history import FIRST_YEAR, HistoryArrays
+from sungather.simulator.models import MODELS
 
 FIRST = date(2026, 6, 19)
 START = datetime(2026, 6, 19)
@@ -63,7 +63,7 @@ def test_a_small_battery_gets_full_by_day_and_empty_by_night() -> None:
 
 
 def test_the_sun_shines_between_sunrise_and_sunset_only() -> None:
-    life = life_of(SH10RT.site, FIRST)
+    life = life_of(MODELS["SH10RT"].site, FIRST)
     rise, sets = daylight(FIRST)
     for minute in range(0, 1440, 7):
         pv = life.at(START + timedelta(minutes=minute)).flow.dc
@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_day_and_another_seed_another() -> None:
 
 def test_days_asked_for_in_any_order_are_the_same() -> None:
     moments = [START + timedelta(days=n, hours=15) for n in (4, 0, 2, 4, 1, 3, 0)]
-    site = SH8_0RT.site
+    site = MODELS["SH8.0RT"].site
     backwards = life_of(site, date(2026, 6, 18))
     backwards.at(moments[0])
     fresh = [backwards.at(moment) for moment in moments]
@@ -93,7 +93,7 @@ def test_days_asked_for_in_any_order_are_the_same() -> None:
 
 
 def test_the_last_sun_of_a_night_is_the_evening_before() -> None:
-    life = life_of(SH10RT.site, FIRST)
+    life = life_of(MODELS["SH10RT"].site, FIRST)
     sun = life.last_sun(datetime(2026, 6, 20, 2))
     assert sun.date() == FIRST
     assert sun.hour >= 19
@@ -102,9 +102,9 @@ def test_the_last_sun_of_a_night_is_the_evening_before() -> None:
 
 @pytest.mark.parametrize("measure", ["pv", "direct", "exported", "charge"])
 def test_history_adds_up_from_days_to_months_to_years_to_the_lifetime(measure: str) -> None:
-    life = life_of(SH10RT.site, FIRST)
+    life = life_of(MODELS["SH10RT"].site, FIRST)
     now = life.at(datetime(2026, 6, 21, 17, 3))
-    arrays = History(life).quantities(now)
+    arrays = HistoryArrays(life).quantities(now)
 
     def array(name: str) -> list[int]:
         value = arrays[f"{measure}_{name}"]

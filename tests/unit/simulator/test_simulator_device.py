@@ -15,7 +15,7 @@ from sungather.simulator import (
     device_names,
     stranger,
 )
-from sungather.simulator.words import parse_table
+from sungather.simulator.words import parse_tables
 
 BEGIN = datetime(2026, 6, 19, 6)
 REFUSED = ExceptionCode.ILLEGAL_ADDRESS
@@ -277,7 +277,7 @@ def test_a_stranger_answers_other_registers() -> None:
 
 
 def test_a_value_that_does_not_fit_its_register_is_an_error_of_the_simulator() -> None:
-    (row,) = parse_table("5003 u16 0.1kWh today")
+    ((row,),) = parse_tables("[input]\n5003 u16 0.1kWh today").values()
     assert row.encode({"today": 359_999 + 360_000}) == (1,)
     with pytest.raises(ValueError, match="does not fit u16 at 5003"):
         row.encode({"today": 70_000 * 360_000})

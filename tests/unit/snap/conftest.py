@@ -44,5 +44,6 @@ def fake(tmp_path: Path, data: Path, common: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SNAP_COOKIE", "a-cookie")
     # Only root could give files away.
     monkeypatch.setattr(privileges, "USER", os.geteuid())
+    monkeypatch.setattr(privileges, "GROUP", os.getegid())
     monkeypatch.setattr(privileges, "ROOT_GROUP", os.getegid())
     return Snapd(tmp_path / "state.json", lambda: hooks.main("configure"))

@@ -46,27 +46,50 @@ def test_the_daemon_starts_with_the_first_host_and_stops_with_the_last(fake: Sna
     assert fake.state.current == "active"
 
 
-def test_the_daemon_restarts_only_if_something_changed(fake: Snapd) -> None:
+def test_a_daemon_that_runs_is_left_to_take_its_file_up_by_itself(fake: Snapd, data: Path) -> None:
+    """However often options are set, systemd's limit of starts is not met."""
     fake.set(HOST)
+    for number in range(20):
+        assert fake.set(f"mqtt.host=192.168.1.{number}", "mqtt.enabled=true") == 0
+        assert asked(fake) == []
+        assert f"192.168.1.{number}" in (data / "sungather.yaml").read_text()
+
+
+def test_a_daemon_that_somebody_disabled_stays_disabled(fake: Snapd) -> None:
     fake.set(HOST)
-    assert asked(fake) == []
-    fake.set("inverter.level=1")
-    assert asked(fake) == [], "the default, said aloud, changes nothing"
+    state = fake.state
+    state.startup, state.current = "disabled", "inactive"
+    fake.put(state)
     fake.set("inverter.level=2")
-    assert asked(fake) == ["restart"]
-
-
-def test_what_is_switched_off_needs_no_restart(fake: Snapd, data: Path) -> None:
-    fake.set(HOST)
-    fake.set("mqtt.host=192.168.1.5")
     assert asked(fake) == []
-    assert "192.168.1.5" in (data / "sungather.yaml").read_text()
-    fake.set("mqtt.enabled=true")
-    assert asked(fake) == ["restart"]
-    fake.set("mqtt.host=192.168.1.6")
-    assert asked(fake) == ["restart"]
-    fake.set("mqtt.enabled=false")
-    assert asked(fake) == ["restart"]
+    fake.set("inverter.host=192.168.1.11")
+    assert asked(fake) == [], "another address is no first inverter"
+    fake.set("inverter.host!")
+    fake.set(HOST)
+    assert asked(fake) == ["start"], "a first one is"
+
+
+def test_a_daemon_that_has_failed_is_started_by_the_next_change(fake: Snapd) -> None:
+    fake.set(HOST)
+    state = fake.state
+    state.current = "inactive"
+    fake.put(state)
+    fake.set("inverter.level=2")
+    assert asked(fake) == ["start"]
+
+
+def test_from_one_inverter_to_several_the_command_is_told(
+    fake: Snapd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.set(HOST)
+    assert fake.set("inverters.west.host=192.168.1.11") != 0
+    assert "sudo snap set sungather inverter! inverters.east.host=" in capsys.readouterr().err
+    assert (
+        fake.set(
+            "inverter!", "inverters.east.host=192.168.1.10", "inverters.west.host=192.168.1.11"
+        )
+        == 0
+    )
 
 
 def test_an_export_that_lacks_something_is_refused(
@@ -158,14 +181,16 @@ def test_a_secret_is_neither_echoed_nor_put_on_a_command_line(
     assert "hunter2" not in json.dumps(fake.state.calls)
 
 
-def test_the_rendered_file_is_readable_by_its_owner_alone(fake: Snapd, data: Path) -> None:
+def test_the_rendered_file_is_readable_by_root_and_the_daemon_alone(
+    fake: Snapd, data: Path
+) -> None:
     before = os.umask(0)
     try:
         fake.set(HOST)
     finally:
         os.umask(before)
     (file,) = data.iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
 def test_a_left_over_of_a_power_cut_is_in_nobodys_way(fake: Snapd, data: Path) -> None:

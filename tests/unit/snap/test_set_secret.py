@@ -40,7 +40,7 @@ def test_a_secret_is_stored_rendered_and_in_force(
     assert command_line.main(["set-secret", "inverter.password"]) == 0
     assert json.loads(fake.state.options["inverter.password"]) == SECRET
     assert load(data / "sungather.yaml").inverters[0].password == SECRET
-    assert fake.state.queued == ["restart"]
+    assert fake.state.queued == [], "the daemon takes its file up by itself"
 
 
 def test_no_program_gets_the_secret_as_an_argument_and_nothing_shows_it(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sungather import errors
 from sungather.transports.trust import Trust
 from sungather.transports.winet_endpoints import NEW, OLD, Endpoint, endpoints, words_of
-from sungather.transports.winet_session import Account, Splicer, account, data_of, result_of
+from sungather.transports.winet_session import Credentials, Splicer, account, data_of, result_of
 from sungather.transports.winet_wire import LONGEST
 
 JSON = st.recursive(
@@ -94,14 +94,14 @@ def test_answers_of_any_shape_have_a_result(answer: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("username", "password", "expected"),
     [
-        ("", "", Account("user", "pw1111")),
-        ("admin", "", Account("admin", "pw8888")),
-        ("", "own", Account("user", "own")),
-        ("jo", "own", Account("jo", "own")),
+        ("", "", Credentials("user", "pw1111")),
+        ("admin", "", Credentials("admin", "pw8888")),
+        ("", "own", Credentials("user", "own")),
+        ("jo", "own", Credentials("jo", "own")),
     ],
 )
 def test_what_is_not_set_of_the_account_is_the_factorys(
-    username: str, password: str, expected: Account
+    username: str, password: str, expected: Credentials
 ) -> None:
     assert account(username, password) == expected
 

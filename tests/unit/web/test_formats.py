@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sungather import household
-from sungather.history.service import Day
+from sungather.history.service import DayHistory
 from sungather.history.store import Sample
-from sungather.reading import Reading, State, Value
+from sungather.reading import NOT_INVERTERS, Reading, State, Value
 from sungather.web import curve, flow, formats
 from sungather.web.flow import Flow
 
@@ -124,7 +123,11 @@ def drawn_day(samples: dict[int, Sample], patience: int = 0) -> str:
     end = int((midnight + timedelta(days=1)).timestamp())
     shifted = {start + at * 300: sample for at, sample in samples.items()}
     return curve.section(
-        Day(date(2026, 6, 18), start, end, 300, shifted, {}), date(2026, 6, 18), UTC, "", patience
+        DayHistory(date(2026, 6, 18), start, end, 300, shifted, {}),
+        date(2026, 6, 18),
+        UTC,
+        "",
+        patience,
     )
 
 
@@ -173,6 +176,6 @@ def test_lines_have_every_known_point_and_no_other(samples: dict[int, Sample]) -
 
 
 def test_the_page_knows_every_family_that_is_no_inverter() -> None:
-    for family in household.NOT_INVERTERS:
-        assert not household.is_inverter(Reading("x", State.OK, NOW, family=family))
-    assert household.is_inverter(Reading("x", State.OK, NOW, family="SH-RT"))
+    for family in NOT_INVERTERS:
+        assert not Reading("x", State.OK, NOW, family=family).is_inverter
+    assert Reading("x", State.OK, NOW, family="SH-RT").is_inverter

@@ -8,13 +8,13 @@ import pytest
 from households import NOW, SERVICES, reading, silent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_values import measurements
 from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from sungather.reading import Reading, State, Value
 from sungather.web.metrics import OPEN_METRICS, TEXT, Metrics
+from tests.plain_values import measurements
 
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"

@@ -1,9 +1,14 @@
-"""The answer of `registers`: what is read of a model at a level, and in which requests."""
+"""The answers of the commands that ask no inverter: `registers`, `check-config`, `options`."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
 from sungather import errors
+from sungather.answers import BlockAnswer, ConfigurationAnswer, OptionsAnswer, RegistersAnswer
+from sungather.options.configuration import Configuration, masked
+from sungather.options.option import Option, OptionKind
+from sungather.options.table import OPTIONS
+from sungather.options.values import listed, number_wanted, text_of
 from sungather.reading import Path
 from sungather.registers import Block
 from sungather.registers.catalogue import Register, Tier, registers_for, starts_known
@@ -12,8 +17,8 @@ from sungather.registers.models import model_named
 from sungather.registers.plan import Plan, UnreadableRanges, plan
 
 
-def register_report(model: str, level: int, widest: int, path: Path) -> dict[str, object]:
-    """Registers by documented numbers, the requests that read them all, and the lower bound."""
+def register_report(model: str, level: int, widest: int, path: Path) -> RegistersAnswer:
+    """What is read of a model at a level, in which requests, and why fewer cannot do it."""
     try:
         device = model_named(model)
     except ValueError as error:
@@ -59,5 +64,39 @@ def plan_for(registers: Iterable[Register], device: Device, widest: int) -> Plan
     return plan(blocks, widest, starts_known(device), UnreadableRanges(), isolated)
 
 
-def _block(block: Block) -> dict[str, object]:
+def _block(block: Block) -> BlockAnswer:
     return {"space": str(block.space), "start": block.start, "count": block.count}
+
+
+def configuration_report(configuration: Configuration) -> ConfigurationAnswer:
+    """Options in force by dotted key, without the values of secrets, and the warnings."""
+    return {"options": masked(configuration.values), "warnings": list(configuration.warnings)}
+
+
+def option_report() -> OptionsAnswer:
+    """Every option in words."""
+    return {
+        "options": [
+            {"key": row.key, "takes": _takes(row), "default": _default(row), "help": row.help}
+            for row in OPTIONS
+        ]
+    }
+
+
+def _takes(row: Option) -> str:
+    match row.kind:
+        case OptionKind.CHOICE:
+            text = listed(one or "nothing" for one in row.choices)
+        case OptionKind.INTEGER | OptionKind.NUMBER | OptionKind.DURATION | OptionKind.PORT:
+            text = number_wanted(row).removeprefix("a ")
+        case _:
+            text = str(row.kind)
+    return f"{text} (secret)" if row.secret else text
+
+
+def _default(row: Option) -> str:
+    if row.required:
+        return "(required)"
+    if row.required_when:
+        return f"(required with {row.required_when})"
+    return row.otherwise if row.default is None else text_of(row.default)

@@ -1,4 +1,4 @@
-"""What stands behind a simulated inverter: an SBR battery and a wall box, each on its unit id.
+"""The sub-devices of a simulated inverter: an SBR battery and a wall box, each on its unit id.
 
 The battery's figures are those of the inverter's site, so that both sides tell the same story.
 """
@@ -6,7 +6,7 @@ The battery's figures are those of the inverter's site, so that both sides tell 
 from typing import Final
 
 from sungather.simulator.device import Image, LivingDevice, SimulatedDevice
-from sungather.simulator.words import Quantity, image, parse_table
+from sungather.simulator.words import Quantity, image, read_tables
 
 MODULES: Final = 8
 """Modules that the registers have room for."""
@@ -20,85 +20,7 @@ IDLE, CHARGING = 1, 3
 """Register 21317."""
 
 
-def _per_module(first: int, kind: str, step: str, name: str, width: int = 1) -> str:
-    return "\n".join(
-        f"{first + n * width} {kind} {step} module_{n + 1}_{name}" for n in range(MODULES)
-    )
-
-
-BATTERY: Final = parse_table(
-    """
-10710 u16    -       code
-10711 text10 -       serial
-10721 text10 -       firmware
-10741 u16    0.1V    voltage
-10742 s16    0.1A    current
-10743 s16    0.1C    temperature
-10744 u16    0.1%    level
-10745 u16    1%      health
-10746 u32    0.1kWh  charged
-10748 u32    0.1kWh  discharged
-10750 u16    -       =1
-10751 u16    -       =0
-10757 u16    0.0001V highest
-10758 u16    -       highest_at
-10759 u16    0.0001V lowest
-10760 u16    -       lowest_at
-10761 s16    0.1C    warmest
-10762 u16    -       warmest_at
-10763 s16    0.1C    coolest
-10764 u16    -       coolest_at
-10789 u16    -       =2
-"""
-    + _per_module(10765, "u16", "0.0001V", "highest")
-    + "\n"
-    + _per_module(10773, "u16", "0.0001V", "lowest")
-    + "\n"
-    + _per_module(10781, "u16", "-", "cells")
-    + "\n"
-    + _per_module(10822, "text9", "-", "serial", 9)
-)
-
-WALL_BOX: Final = parse_table("""
-21201 text6  -        serial
-21216 text5  -        model
-21224 u16    -        code
-21225 u16    -        =3
-21226 text10 -        firmware
-21262 u16    1V       =230
-21263 u16    0.1A     =320
-21268 u16    -        =1
-21270 u16    -        =0
-21272 u16    1W       =1380
-21273 u16    1W       =22080
-21300 u32    0.001kWh total
-21302 u16    0.1V     volts
-21303 u16    0.1A     amperes
-21304 u16    0.1V     volts
-21305 u16    0.1A     amperes
-21306 u16    0.1V     volts
-21307 u16    0.1A     amperes
-21308 u32    1W       power
-21310 u32    0.001kWh session
-21312 u16    0.01V    pilot
-21314 u16    -        =1
-21315 u16    -        =0
-21316 u16    -        =1
-21317 u16    -        status
-21318 u32    -        begun
-21320 u32    -        ended
-21322 u16    0.1A     =161
-""")
-
-WALL_BOX_HOLDING: Final = parse_table("""
-21203 u16 0.1A =151
-21204 u16 -    =0
-21211 u16 -    =1
-21212 u16 -    =1
-21231 u16 -    =248
-21232 u16 -    =50
-21233 u16 1A   =6
-""")
+_TABLES: Final = read_tables("sub_devices.table")
 
 
 def battery(
@@ -110,7 +32,7 @@ def battery(
     """
 
     def words() -> Image:
-        return {"input": image(BATTERY, _battery(inverter, serial))}
+        return {"input": image(_TABLES["input of a battery"], _battery(inverter, serial))}
 
     dongle = path == "dongle"
     return SimulatedDevice(
@@ -183,4 +105,7 @@ class WallBox(SimulatedDevice):
             "begun": 1_788_890_175,
             "ended": 0 if charging else 1_788_893_775,
         }
-        return {"input": image(WALL_BOX, values), "holding": image(WALL_BOX_HOLDING, values)}
+        return {
+            "input": image(_TABLES["input of a wall box"], values),
+            "holding": image(_TABLES["holding of a wall box"], values),
+        }
