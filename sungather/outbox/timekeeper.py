@@ -108,14 +108,13 @@ class Timekeeper:
                 "time is known. Set it, or let the machine reach a time server."
             )
         elif late:
-            behind = "The clock of this machine is behind the readings of its last run"
             minutes = round(PATIENCE_S / 60)
             self.doubt = (
-                f"{behind}, and was not set within {minutes} minutes. Readings carry the time "
-                "that it shows."
+                "The clock of this machine is behind the readings of its last run, and was not "
+                f"set within {minutes} minutes. Readings carry the time that it shows."
                 if waited
-                else f"{behind}, so it is not set yet. Deliveries wait for that, {minutes} "
-                "minutes at most."
+                else "The clock of this machine is behind the readings of its last run, so it is "
+                f"not set yet. Deliveries wait for that, {minutes} minutes at most."
             )
         else:
             self._floor_ms = EARLIEST_MS
