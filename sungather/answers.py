@@ -5,11 +5,12 @@ command that runs without a daemon.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sungather import errors
-from sungather.reading import Problem, Reading, State, Value, rfc3339
+from sungather.reading import Faults, Problem, Reading, State, Value, rfc3339
 from sungather.service import Health
 
 ErrorAnswer = TypedDict("ErrorAnswer", {"class": str, "message": str})
@@ -29,21 +30,42 @@ class RefusalAnswer(BlockAnswer):
     reason: str
 
 
-class ReadingAnswer(TypedDict):
-    """One reading, an element of "inverters" or "devices"; see `Reading`."""
+class FaultAnswer(TypedDict):
+    """A fault: the name of the register that tells it, and its code and text."""
+
+    register: str
+    text: str
+
+
+class FaultsAnswer(TypedDict):
+    """What can be said of faults, also in words; `active` is None while nothing is known."""
+
+    active: Sequence[FaultAnswer] | None
+    text: str
+
+
+class DeviceAnswer(TypedDict):
+    """Which device an answer is about, as far as that is known, and how it is read."""
 
     name: str
-    state: str
     model: str
-    family: str
+    display_model: str
     serial: str
-    firmware: Mapping[str, str]
     transport: str
     path: str
+
+
+class ReadingAnswer(DeviceAnswer):
+    """One reading, an element of "inverters" or "devices"; see `Reading`."""
+
+    state: str
+    family: str
+    firmware: Mapping[str, str]
     time: str
     values: Mapping[str, Value]
     units: Mapping[str, str]
     absent: Sequence[str]
+    faults: NotRequired[FaultsAnswer]
     refused: Sequence[RefusalAnswer]
     requests: int
     duration_ms: float
@@ -114,17 +136,13 @@ class AdviceAnswer(TypedDict):
     why: str
 
 
-class ConnectionAnswer(TypedDict):
+class ConnectionAnswer(DeviceAnswer):
     """What came of the connection to one inverter."""
 
-    name: str
     success: bool
     latency_ms: LatencyAnswer | None
-    transport: str
-    path: str
-    model: str
-    serial: str
     best: AdviceAnswer | None
+    faults: FaultsAnswer | None
     error: ErrorAnswer | None
 
 
@@ -134,21 +152,17 @@ class ConnectionsAnswer(TypedDict):
     inverters: Sequence[ConnectionAnswer]
 
 
-class InverterAnswer(TypedDict):
+class InverterAnswer(DeviceAnswer):
     """What one inverter says of itself; None is not known."""
 
-    name: str
     state: str
-    model: str
     family: str
     nominal_power_kw: float | None
     phases: int | None
     mppt_count: int | None
-    serial: str
     firmware: Mapping[str, str]
     battery: bool | None
-    transport: str
-    path: str
+    faults: FaultsAnswer | None
     error: NotRequired[ErrorAnswer]
 
 
@@ -169,6 +183,7 @@ class FoundAnswer(TypedDict):
     path: str
     what: str
     why: str
+    display_model: str
 
 
 class DiscoveryAnswer(TypedDict):
@@ -273,6 +288,7 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
         "name": reading.name,
         "state": str(reading.state),
         "model": reading.model,
+        "display_model": reading.display_model,
         "family": reading.family,
         "serial": reading.serial,
         "firmware": dict(reading.firmware),
@@ -282,13 +298,12 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
         "values": reading.values,
         "units": {name: one.unit for name, one in reading.measurements.items() if one.unit},
         "absent": list(reading.absent),
-        "refused": [
-            {"space": r.space, "start": r.start, "count": r.count, "reason": r.reason}
-            for r in reading.refused
-        ],
+        "refused": [RefusalAnswer(**asdict(one)) for one in reading.refused],
         "requests": reading.requests,
         "duration_ms": round(reading.duration_ms, 1),
     }
+    if reading.faults is not None:
+        answer["faults"] = of_faults(reading.faults)
     if reading.via:
         answer["kind"], answer["via"] = reading.kind, reading.via
     if reading.since is not None:
@@ -300,6 +315,14 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
     return answer
 
 
+def of_faults(faults: Faults) -> FaultsAnswer:
+    """What can be said of a device's faults."""
+    active: list[FaultAnswer] = [
+        {"register": one.register, "text": one.text} for one in faults.active
+    ]
+    return {"active": active if faults.known else None, "text": faults.text}
+
+
 def of_problem(problem: Problem) -> ErrorAnswer:
     """Why there is no (complete) reading."""
     return {"class": problem.kind, "message": problem.message}
@@ -308,13 +331,6 @@ def of_problem(problem: Problem) -> ErrorAnswer:
 def of_health(health: Health) -> HealthAnswer:
     """How one service is doing."""
     success = health.last_success
-    return {
-        "name": health.name,
-        "state": health.state,
-        "message": health.message,
-        "queue": health.queue,
-        "delivered": health.delivered,
-        "rejected": health.rejected,
-        "dropped": health.dropped,
-        "last_success": rfc3339(success) if success else None,
-    }
+    said: dict[str, Any] = asdict(health)
+    said["last_success"] = rfc3339(success) if success else None
+    return HealthAnswer(**said)

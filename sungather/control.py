@@ -10,9 +10,10 @@ whether the page is or not.
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sungather import errors
+from sungather.strangers import parsed_json
 
 SOCKET = "control.sock"
 _LONGEST_LINE = 16 * 1024 * 1024
@@ -45,7 +46,12 @@ async def ask_daemon(path: Path, command: str, targets: Targets) -> Any:
         line = b""
     finally:
         writer.close()
-    reply: dict[str, object] = json.loads(line) if line else {"error": "it stopped meanwhile"}
+    reply: dict[str, object] = {"error": "it stopped meanwhile"}
+    if line:
+        try:
+            reply = cast(dict[str, object], parsed_json(line))
+        except ValueError:
+            reply = {"error": "what it said is no answer"}
     if "other" in reply:
         return None
     if "answer" not in reply:

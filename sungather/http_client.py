@@ -17,6 +17,7 @@ import h11
 
 from sungather.errors import Blocked, Unavailable
 from sungather.http_proxy import Proxy, proxy_for
+from sungather.strangers import fit_to_show
 
 DEADLINE = 20.0
 """Seconds that an exchange may take."""
@@ -117,7 +118,10 @@ class HttpConnection:
         try:
             return await self._answer(tunnel=method == "CONNECT")
         except h11.RemoteProtocolError as error:
-            raise EOFError(f"it does not answer as a web server does ({error})") from None
+            # The library quotes what came, which may be what we have sent.
+            sent = [part for value in headers.values() for part in (value, *value.split())]
+            said = fit_to_show(str(error), sent)
+            raise EOFError(f"it does not answer as a web server does ({said})") from None
 
     async def _answer(self, *, tunnel: bool) -> HttpAnswer:
         head: h11.Response | None = None
@@ -125,6 +129,8 @@ class HttpConnection:
         while len(body) <= self._longest:
             event = self._protocol.next_event()
             if event is h11.NEED_DATA:
+                # What has arrived is read without a pause: a flood would let nobody else work.
+                await asyncio.sleep(0)
                 data = await self._reader.read(_CHUNK)
                 self.heard = self.heard or bool(data)
                 if not data and head is None:

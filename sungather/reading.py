@@ -86,6 +86,37 @@ class Problem:
     """One sentence with the likely cause and the remedy."""
 
 
+class ActiveFault(NamedTuple):
+    """A fault or alarm that the device tells now."""
+
+    register: str
+    """Published name of the register that tells it."""
+    text: str
+    """Code and text, such as "083 Fan 2 Stall Alarm"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What can be said of a device's faults now."""
+
+    active: tuple[ActiveFault, ...] = ()
+    unknown: str = ""
+    """Why nobody can say that there are no (further) faults; "" where that can be said."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be said that there is a fault, or that there is none."""
+        return bool(self.active) or not self.unknown
+
+    @property
+    def text(self) -> str:
+        """The judgement in words: "none", the faults, or "unknown: …" with the reason."""
+        told = "; ".join(fault.text for fault in self.active)
+        if not self.unknown:
+            return told or "none"
+        return f"{told} (perhaps more: {self.unknown})" if told else f"unknown: {self.unknown}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The newest that is known of one inverter, after one scan.
@@ -99,7 +130,8 @@ class Reading:
     time: datetime
     """When the scan ended, UTC."""
     model: str = ""
-    """"SH10RT", "unknown (0x1234)", or "" before the device said it."""
+    """"SH10RT", "unknown (0x1234)", or "" before the device said it: one name, fit for
+    identities."""
     family: str = ""
     """"SH-RT", "SG-RS", …; "" if not known."""
     serial: str = ""
@@ -108,9 +140,13 @@ class Reading:
     path: Path = Path.UNKNOWN
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """By published name. A name that is absent is not in here."""
+    impossible: tuple[str, ...] = ()
+    """Names whose value this scan read and left out, since it cannot be."""
     absent: tuple[str, ...] = ()
     """Names that the model has, but the device marks as not available."""
     refused: tuple[Refusal, ...] = ()
+    faults: Faults | None = None
+    """None for a device that has no registers to tell faults: nothing is said of them."""
     requests: int = 0
     """Requests that this scan sent."""
     duration_ms: float = 0.0
@@ -121,6 +157,13 @@ class Reading:
     """"inverter", or what kind of sub-device: "battery", "charger"."""
     via: str = ""
     """Name of the inverter whose sub-device this is; "" for an inverter itself."""
+    other_models: tuple[str, ...] = ()
+    """Models with the same type code; the device cannot say which of them it is."""
+
+    @property
+    def display_model(self) -> str:
+        """The model for people: "SG10RT / SG10RT-20" where the device cannot say which."""
+        return " / ".join((self.model, *self.other_models))
 
     @property
     def is_inverter(self) -> bool:

@@ -7,6 +7,7 @@ belong on one thread: that of a `Worker`, which holds up no exit.
 """
 
 import logging
+import os
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
@@ -14,6 +15,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import ClassVar, cast
 
+from sungather.own_file import close_to_others, is_same_file, open_own
 from sungather.sqlite_salvage import copy_with_first_page, reading_only, tolerant_text
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class SqliteFile:
         """Name the file; `open` opens it. None keeps everything in memory."""
         self.path = path
         self._connection: sqlite3.Connection | None = None
+        self._found: os.stat_result | None = None
 
     @property
     def is_open(self) -> bool:
@@ -124,6 +127,33 @@ class SqliteFile:
             self.close()
             raise
 
+    def make_sure(self) -> None:
+        """Make the file anew from what is still open when it was removed, or another put there.
+
+        Raises:
+            sqlite3.Error: when that does not work; it can be tried again.
+            OSError: the same, of the file system.
+        """
+        path, old = self.path, self._connection
+        if path is None or old is None or is_same_file(path, self._found):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.replace(_free_name(path, "other"))
+        _own(path)
+        fresh = self._connected()
+        try:
+            old.backup(fresh)
+        except BaseException:
+            fresh.close()
+            path.unlink(missing_ok=True)
+            raise
+        # Closed before the new one has a log, which it could take for its own.
+        old.close()
+        self._connection, self._found = fresh, path.stat()
+        self._set_up(fresh)
+        log.warning("%s was removed, and is made anew. Nothing of it is lost.", path)
+
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
         """All or nothing; written down when the block ends."""
@@ -157,20 +187,11 @@ class SqliteFile:
         return 0
 
     def _connect(self, aside: Path | None = None) -> None:
-        # The loop's thread never touches it; but a thread that hangs may have to be replaced.
-        self._connection = db = sqlite3.connect(
-            self.path or ":memory:",
-            timeout=self.busy_seconds,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        db.text_factory = tolerant_text
-        if self.exclusive:
-            db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute(f"PRAGMA synchronous={self.synchronous}")
-        db.execute("PRAGMA cache_size=-512")
-        db.execute("PRAGMA journal_size_limit=1048576")
+        if self.path is not None:
+            _own(self.path)
+        self._connection = db = self._connected()
+        self._found = self.path.stat() if self.path is not None else None
+        self._set_up(db)
         with self.transaction():
             version = self.pragma("user_version")
             tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -237,6 +258,24 @@ class SqliteFile:
         except sqlite3.DatabaseError:
             return 0
 
+    def _connected(self) -> sqlite3.Connection:
+        # The loop's thread never touches it; but a thread that hangs may have to be replaced.
+        return sqlite3.connect(
+            self.path or ":memory:",
+            timeout=self.busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _set_up(self, db: sqlite3.Connection) -> None:
+        db.text_factory = tolerant_text
+        if self.exclusive:
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={self.synchronous}")
+        db.execute("PRAGMA cache_size=-512")
+        db.execute("PRAGMA journal_size_limit=1048576")
+
 
 def _columns(db: sqlite3.Connection) -> set[tuple[object, ...]]:
     """Table, and number, name and type of each of its columns."""
@@ -248,14 +287,26 @@ def _columns(db: sqlite3.Connection) -> set[tuple[object, ...]]:
     )
 
 
+def _own(path: Path) -> None:
+    """Make the file if there is none, for its owner alone; SQLite gives its logs the same modes.
+
+    Raises:
+        OSError: it cannot be opened, or is a symbolic link.
+    """
+    if not close_to_others(path):
+        os.close(open_own(path, os.O_RDWR | os.O_CREAT))
+    for suffix in (*_LOGS, "-shm"):
+        close_to_others(_beside(path, suffix))
+
+
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _free_name(path: Path) -> Path:
+def _free_name(path: Path, why: str = "damaged") -> Path:
     """`<name>.damaged`, or with a number when that is taken: what was set aside stays."""
     numbers = chain([""], (f"-{number}" for number in count(2)))
-    names = (_beside(path, f".damaged{number}") for number in numbers)
+    names = (_beside(path, f".{why}{number}") for number in numbers)
     return next(
         name
         for name in names

@@ -12,10 +12,13 @@ import logging
 import os
 import threading
 from collections.abc import Generator, Iterator, MutableMapping
+from itertools import starmap
 from pathlib import Path
 from typing import cast
 
 from sungather import errors
+from sungather.own_file import is_same_file, open_own
+from sungather.strangers import parsed_json
 from sungather.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -24,29 +27,86 @@ CLOSE_WITHIN = 1.0
 """Seconds that closing may take; a disk that hangs is left alone after that."""
 
 
-@contextlib.contextmanager
-def claimed(directory: Path) -> Generator[None]:
-    """Keep a directory to one daemon, until it ends in whatever way.
+class Claim:
+    """A directory that is one daemon's alone, until it ends in whatever way.
 
     Two would poll the same inverters, export everything twice, and take each other's socket.
-    Raises `OptionsError` when another one has it.
+    The directory itself is locked, too: a file in it can be removed.
     """
-    with contextlib.ExitStack() as stack:
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._locked: dict[Path, int] = {}
+        """What is locked, and its file descriptor."""
+
+    def take(self) -> None:
+        """Make the directory if need be, and lock what is there.
+
+        Raises:
+            OptionsError: another daemon has it.
+        """
+        for path in [path for path, opened in self._locked.items() if not _leads(path, opened)]:
+            os.close(self._locked.pop(path))
+        lock = self._directory / "daemon.lock"
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context((directory / "daemon.lock").open("ab"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # What cannot be written is nobody's; `Storage` says so.
+            with contextlib.suppress(OSError):
+                self._directory.mkdir(parents=True, exist_ok=True)
+            self._lock(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+            self._lock(lock, os.O_RDWR | os.O_CREAT)
         except BlockingIOError:
+            self.release()
             raise errors.OptionsError(
                 [
-                    f"Another daemon of SunGather already works in {directory}. Stop it first, or "
-                    "give this one a storage.directory of its own."
+                    f"Another daemon of SunGather already works in {self._directory}. Stop it "
+                    "first. To run a second one beside it, give that one a storage.directory, "
+                    "web.port, mqtt.topic and mqtt.client-id of its own."
                 ]
             ) from None
+
+    def _lock(self, path: Path, flags: int) -> None:
+        if path in self._locked:
+            return
+        try:
+            opened = open_own(path, flags)
         except OSError:
-            # What cannot be written is nobody's; `Storage` says so.
-            pass
-        yield
+            return
+        self._locked[path] = opened
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            return  # a file system without locks
+
+    def is_whole(self) -> bool:
+        """Whether the directory and the lock are still there, and still those that were locked."""
+        return len(self._locked) == 2 and all(starmap(_leads, self._locked.items()))
+
+    def release(self) -> None:
+        """Let others have it."""
+        for opened in self._locked.values():
+            os.close(opened)
+        self._locked.clear()
+
+
+def _leads(path: Path, opened: int) -> bool:
+    return is_same_file(path, os.fstat(opened))
+
+
+@contextlib.contextmanager
+def claimed(directory: Path) -> Generator[Claim]:
+    """Have a directory to oneself; see `Claim`.
+
+    Raises:
+        OptionsError: another daemon has it.
+    """
+    claim = Claim(directory)
+    try:
+        claim.take()
+        yield claim
+    finally:
+        claim.release()
 
 
 class Storage:
@@ -61,26 +121,32 @@ class Storage:
         self._warned = False
         self._worker = Worker("storage")
         self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
+        """Name -> what was loaded or saved last; guarded by the lock."""
         self._waiting: dict[str, str] = {}
         """Name -> what is not on the disk yet; guarded by the lock."""
 
     def load(self, name: str) -> dict[str, object]:
         """The object saved as `name` last; empty when there is none that can be read."""
         with self._lock:
-            waiting = self._waiting.get(name)
-        if waiting is not None:
-            return cast(dict[str, object], json.loads(waiting))
+            known = self._known.get(name)
+        if known is not None:
+            return cast(dict[str, object], json.loads(known))
         file = self.directory / f"{name}.json"
         try:
-            content: object = json.loads(file.read_bytes())
+            with open(open_own(file, os.O_RDONLY), "rb") as stream:  # noqa: PTH123 (a descriptor)
+                text = stream.read().decode("utf-8", "replace")
+            content = parsed_json(text)
         except FileNotFoundError:
             return {}
         except OSError as error:
             self._warn(f"{file} cannot be read: {error.strerror}")
             return {}
         except ValueError:
-            content = None
+            text, content = "", None
         if isinstance(content, dict):
+            with self._lock:
+                self._known.setdefault(name, text)
             return cast(dict[str, object], content)
         log.warning("%s is damaged; it is set aside as %s.damaged and begun anew", file, file.name)
         try:
@@ -94,10 +160,19 @@ class Storage:
 
         Returns at once: `close` waits for the disk.
         """
-        text = json.dumps(content, separators=(",", ":"))
+        self._save(name, json.dumps(content, separators=(",", ":")))
+
+    def save_again(self) -> None:
+        """Have everything written once more: the directory has lost it."""
+        with self._lock:
+            known = dict(self._known)
+        for name, text in known.items():
+            self._save(name, text)
+
+    def _save(self, name: str, text: str) -> None:
         with self._lock:
             asked = name in self._waiting
-            self._waiting[name] = text
+            self._waiting[name] = self._known[name] = text
         if not asked:
             self._worker.post(lambda: self._write(name))
 
@@ -129,8 +204,9 @@ class Storage:
         fresh = file.with_name(f"{file.name}.new")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with fresh.open("w", encoding="utf-8") as stream:
-                fresh.chmod(0o600)
+            fresh.unlink(missing_ok=True)
+            opened = open_own(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            with open(opened, "w", encoding="utf-8") as stream:  # noqa: PTH123 (a descriptor)
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())

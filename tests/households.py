@@ -1,7 +1,7 @@
 """Hand-made readings of a living household, and a web server that shows them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from sungather.clock import Clock
 from sungather.history.service import History
 from sungather.options.table import WebOptions
+from sungather.reading import ActiveFault, Faults, Problem, Reading, State, Value
 from sungather.reading import Path as Way
-from sungather.reading import Problem, Reading, State, Value
 from sungather.service import Health
 from sungather.simulator.day import Life, Site
 from sungather.web import WebServer
@@ -115,6 +115,19 @@ def reading(name: str = "house", at: datetime = NOW, **more: Value) -> Reading:
         requests=5,
         duration_ms=212.5,
         since=at - timedelta(hours=9),
+        faults=_told(values),
+    )
+
+
+def _told(values: Mapping[str, Value]) -> Faults:
+    """The faults that the values of fault registers tell."""
+    return Faults(
+        tuple(
+            ActiveFault(register, text)
+            for register in ("inverter_alarm", "battery_fault")
+            for text in str(values.get(register, "none")).split("; ")
+            if text != "none"
+        )
     )
 
 
@@ -130,6 +143,7 @@ def silent(
         measurements={},
         absent=(),
         problem=problem,
+        faults=Faults(unknown="there is no reading"),
         since=at - timedelta(hours=1, minutes=38),
     )
 

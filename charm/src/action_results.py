@@ -14,12 +14,16 @@ def summary(answer: Answer) -> dict[str, Any]:
     """Of `run-once`: whether every inverter gave a reading, and a line about each."""
     inverters = answer["inverters"]
     lines = [
-        f"{one['name']}: {one['model'] or 'unknown model'}, {one['state']}, "
+        f"{one['name']}: {_model(one)}, {one['state']}, "
         f"{len(one['values'])} values in {one['requests']} requests"
         for one in inverters
     ]
     success = all(one["state"] in _GOOD_STATES for one in inverters)
     return {"success": _text(success), "summary": "; ".join(lines)}
+
+
+def _model(one: Answer) -> str:
+    return one.get("display_model") or one["model"] or "unknown model"
 
 
 def by_inverter(answer: Answer) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import snapd_state
 
 NO_INVERTER = "no-inverter"
 """What the snap said before it was told of an inverter; the daemon has not spoken since."""
+_WORKING = frozenset({"asleep", "fault"})
+"""An inverter that sleeps is as it should be; one that tells a fault is read all the same."""
 
 
 def status(state: snapd_state.State, unit: str) -> ops.StatusBase:
@@ -30,7 +32,8 @@ def status(state: snapd_state.State, unit: str) -> ops.StatusBase:
     if state.since is not None:
         details.append(f"since {state.since:%Y-%m-%d %H:%M} UTC")
     said = f"{message} ({', '.join(details)})" if details else message
+    if state.code in _WORKING:
+        return ops.ActiveStatus(said)
     if state.health == "waiting":
-        # An inverter that sleeps is as it should be.
-        return ops.ActiveStatus(said) if state.code == "asleep" else ops.WaitingStatus(said)
+        return ops.WaitingStatus(said)
     return ops.BlockedStatus(said)

@@ -7,9 +7,11 @@ error. What the commands do stands in `commands.py`; the heavy imports wait unti
 import argparse
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sungather import __version__, errors
 
@@ -201,6 +203,9 @@ def _number(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the value is the exit code."""
     chosen = parser().parse_args(arguments)
+    if chosen.command == "run":
+        # Until the loop runs, which handles it: a daemon that is stopped has not failed.
+        signal.signal(signal.SIGTERM, _stopped)
     try:
         from sungather.cli import commands
 
@@ -225,6 +230,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"report it, with what this prints: SUNGATHER_TRACEBACK=1 sungather {chosen.command} …"
         )
         return 1
+
+
+def _stopped(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _say(*sentences: str) -> None:

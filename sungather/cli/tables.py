@@ -8,19 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from sungather import household
-from sungather.answers import (
-    BlockAnswer,
-    ConfigurationAnswer,
-    ConnectionsAnswer,
-    DiscoveryAnswer,
-    InvertersAnswer,
-    OptionsAnswer,
-    ReadingAnswer,
-    ReadingsAnswer,
-    RegistersAnswer,
-    RejectedAnswer,
-)
+from sungather import answers, household
 from sungather.options.file import parse
 from sungather.options.values import text_of
 from sungather.privileges import in_snap, instance
@@ -46,11 +34,13 @@ def show(command: str, answer: Mapping[str, object]) -> None:
         console.print(part)
 
 
-def reading(one: ReadingAnswer) -> RenderableType:
+def reading(one: answers.ReadingAnswer) -> RenderableType:
     """One inverter's reading: a headline, the values, and what is missing."""
     parts: list[RenderableType] = [_headline(one)]
     if "error" in one:
         parts.append(Text(one["error"]["message"], style="yellow"))
+    if "faults" in one:
+        parts.append(_faults(one["faults"]))
     if one["values"]:
         parts.append(_values(one["values"], one["units"]))
     if one["absent"]:
@@ -72,11 +62,11 @@ def summary(one: Reading) -> Text:
     return Text(f"{moment}  {one.name} {one.state}  {', '.join(figures)}")
 
 
-def _headline(one: ReadingAnswer) -> Text:
+def _headline(one: answers.ReadingAnswer) -> Text:
     state, path = one["state"], one["path"]
     text = Text.assemble((one["name"], "bold"), "  ", (state, STATE_COLOURS.get(state, "")), "  ")
     facts = [
-        one["model"],
+        one["display_model"],
         one["serial"],
         one["transport"] + (f", {path}" if path != "unknown" else ""),
         datetime.fromisoformat(one["time"]).astimezone().strftime("%H:%M:%S"),
@@ -84,6 +74,11 @@ def _headline(one: ReadingAnswer) -> Text:
         f"{one['requests']} requests, {one['duration_ms']} ms",
     ]
     return text.append("  ".join(fact for fact in facts if fact), style="dim")
+
+
+def _faults(faults: answers.FaultsAnswer) -> Text:
+    style = "red" if faults["active"] else "" if faults["active"] == [] else "dim"
+    return Text(f"faults: {faults['text']}", style=style)
 
 
 def _values(values: Mapping[str, Value], units: Mapping[str, str]) -> Table:
@@ -104,12 +99,12 @@ def _value(value: Value) -> str:
     return f"{value:,}".replace(",", " ") if isinstance(value, int | float) else str(value)
 
 
-def _span(block: BlockAnswer) -> str:
+def _span(block: answers.BlockAnswer) -> str:
     start, count = block["start"], block["count"]
     return f"{start}" if count == 1 else f"{start}–{start + count - 1}"
 
 
-def _readings(answer: ReadingsAnswer) -> list[RenderableType]:
+def _readings(answer: answers.ReadingsAnswer) -> list[RenderableType]:
     devices = answer.get("devices", ())
     parts: list[RenderableType] = [reading(one) for one in (*answer["inverters"], *devices)]
     if exporters := answer.get("exporters"):
@@ -121,7 +116,7 @@ def _readings(answer: ReadingsAnswer) -> list[RenderableType]:
     return parts
 
 
-def _rejected(answer: RejectedAnswer) -> list[RenderableType]:
+def _rejected(answer: answers.RejectedAnswer) -> list[RenderableType]:
     table = Table("exporter", "time", "reading", "reason", box=None, pad_edge=False)
     for exporter in answer["exporters"]:
         for one in exporter["rejected"]:
@@ -133,14 +128,16 @@ def _rejected(answer: RejectedAnswer) -> list[RenderableType]:
     return parts
 
 
-def _test(answer: ConnectionsAnswer) -> list[RenderableType]:
+def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
         name = (one["name"], "bold")
         if error := one["error"]:
             failed = (error["class"], "red")
             parts.append(Text.assemble(name, "  ", failed, f"  {error['message']}"))
-        facts = f"  {one['model']}  {one['serial']}  {one['transport']}, path {one['path']}  "
+        facts = (
+            f"  {one['display_model']}  {one['serial']}  {one['transport']}, path {one['path']}  "
+        )
         if latency := one["latency_ms"]:
             facts += (
                 f"{latency['min']} / {latency['median']} / {latency['max']} ms "
@@ -149,14 +146,22 @@ def _test(answer: ConnectionsAnswer) -> list[RenderableType]:
             parts.append(Text.assemble(name, "  ", ("success", "green"), facts))
         if best := one["best"]:
             parts.append(Text(best["why"], style="dim"))
+        if faults := one["faults"]:
+            parts.append(_faults(faults))
     return parts
 
 
-def _info(answer: InvertersAnswer) -> list[RenderableType]:
+def _info(answer: answers.InvertersAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
         table = Table(box=None, show_header=False, pad_edge=False)
-        for key, value in one.items():
+        said: dict[str, object] = {
+            key: value for key, value in one.items() if key != "display_model"
+        }
+        said["model"] = one["display_model"]
+        if faults := one["faults"]:
+            said["faults"] = faults["text"]
+        for key, value in said.items():
             if isinstance(value, Mapping):
                 for name, text in cast(Mapping[str, object], value).items():
                     table.add_row(f"{key}: {name}".replace("_", " "), str(text))
@@ -166,7 +171,7 @@ def _info(answer: InvertersAnswer) -> list[RenderableType]:
     return parts
 
 
-def _discovered(answer: DiscoveryAnswer) -> list[RenderableType]:
+def _discovered(answer: answers.DiscoveryAnswer) -> list[RenderableType]:
     if not answer["found"]:
         where = ", ".join(answer["networks"]) or "no private network"
         return [
@@ -178,7 +183,8 @@ def _discovered(answer: DiscoveryAnswer) -> list[RenderableType]:
         ]
     table = Table("address", "what", "model", "serial", "connection", box=None, pad_edge=False)
     for one in answer["found"]:
-        table.add_row(one["host"], one["what"], one["model"], one["serial"], one["connection"])
+        model = one["display_model"] or one["model"]
+        table.add_row(one["host"], one["what"], model, one["serial"], one["connection"])
     if in_snap():
         settings = parse(answer["options"].encode()).texts
         typed = " ".join(f"{key}={text}" for key, text in settings.items())
@@ -187,14 +193,14 @@ def _discovered(answer: DiscoveryAnswer) -> list[RenderableType]:
     return [table, Text("\nOptions to paste:\n", style="bold"), Text(answer["options"])]
 
 
-def _configuration(answer: ConfigurationAnswer) -> list[RenderableType]:
+def _configuration(answer: answers.ConfigurationAnswer) -> list[RenderableType]:
     table = Table("option", "value", box=None, pad_edge=False)
     for key, value in answer["options"].items():
         table.add_row(key, text_of(value))
     return [table, Text("The options are right.", style="green")]
 
 
-def _map(answer: RegistersAnswer) -> list[RenderableType]:
+def _map(answer: answers.RegistersAnswer) -> list[RenderableType]:
     table = Table(
         "space",
         Column("register", no_wrap=True),
@@ -221,7 +227,7 @@ def _map(answer: RegistersAnswer) -> list[RenderableType]:
     ]
 
 
-def _options(answer: OptionsAnswer) -> list[RenderableType]:
+def _options(answer: answers.OptionsAnswer) -> list[RenderableType]:
     table = Table("option", "takes", "default", "meaning", box=None, pad_edge=False)
     for row in answer["options"]:
         table.add_row(row["key"], row["takes"], row["default"], row["help"])

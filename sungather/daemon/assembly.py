@@ -4,25 +4,24 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from datetime import date
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from sungather import answers
 from sungather.clock import Clock
 from sungather.control import SOCKET
 from sungather.daemon.collector import Collector, Poller
-from sungather.daemon.control_server import ControlServer, Handler
+from sungather.daemon.control import Control
 from sungather.daemon.reload import WatchedFile
+from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
-from sungather.service import Service, SimpleService
-from sungather.storage import Storage, StoredTexts, claimed
+from sungather.service import Service
+from sungather.storage import Claim, Storage, StoredTexts, claimed
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
 
@@ -30,16 +29,21 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-STOP_WITHIN = 1.5
-"""Seconds that services get to hand over what they hold; a stop takes 2 s at most."""
+STOP_WITHIN = 2.0
+"""Seconds that a stop takes at most, whatever hangs."""
+_SERVICES_WITHIN = 1.5
+"""Seconds of it for services to hand over what they hold; the rest is for the outbox."""
 
 
 def pollers(
-    configuration: Configuration, services: Sequence[Service] = (), clock: Clock | None = None
+    configuration: Configuration,
+    services: Sequence[Service] = (),
+    clock: Clock | None = None,
+    storage: Storage | None = None,
 ) -> list[Poller]:
     """One poller an inverter of the options."""
     clock = clock or Clock()
-    storage = Storage(configuration.state_directory)
+    storage = storage or Storage(configuration.state_directory)
     found: list[Poller] = []
 
     def today() -> date:
@@ -50,6 +54,9 @@ def pollers(
         inverter = Inverter(options, transport, storage, configuration.timezone, clock)
         sub_devices = SubDevices(options, transport, storage, clock)
         found.append(Poller(inverter, sub_devices, services, clock))
+    inverters = [poller.inverter for poller in found]
+    for inverter in inverters:
+        inverter.others = [other for other in inverters if other is not inverter]
     return found
 
 
@@ -88,70 +95,6 @@ def page(
     return [history, server]
 
 
-class Control(SimpleService):
-    """The running daemon's answers to the commands."""
-
-    name = "control"
-
-    def __init__(self, configuration: Configuration, clock: Clock, exporters: Exporters) -> None:
-        self.collector: Collector | None = None
-        self._clock = clock
-        self._exporters = exporters
-        socket = configuration.state_directory / SOCKET
-        self._server = ControlServer(socket, configuration.targets, self._handlers())
-
-    async def run(self) -> None:
-        """Serve; without a socket the daemon goes on, and says so."""
-        try:
-            await self._server.run()
-        except OSError as error:
-            log.warning(
-                "The control socket cannot be opened (%s), so the commands cannot use this "
-                "daemon's connection. Check storage.directory.",
-                error,
-            )
-
-    def _handlers(self) -> dict[str, Handler]:
-        return {
-            "run-once": self._run_once,
-            "readings": self._readings,
-            "test-connection": self._test,
-            "get-inverter-info": self._info,
-            "write-down": self._write_down,
-            "rejected": self._rejected,
-            "rejected-again": self._rejected_again,
-        }
-
-    def _pollers(self) -> Sequence[Poller]:
-        return self.collector.pollers if self.collector else ()
-
-    async def _run_once(self) -> answers.ReadingsAnswer:
-        found = await asyncio.gather(*(one.scan(complete=True) for one in self._pollers()))
-        return answers.of_readings(chain.from_iterable(found))
-
-    async def _readings(self) -> answers.ReadingsAnswer:
-        services = self.collector.services if self.collector else ()
-        health = [one.health() for one in services if one is not self]
-        newest = chain.from_iterable(poller.newest for poller in self._pollers())
-        return answers.of_readings(newest, self._clock.now(), health)
-
-    async def _test(self) -> answers.ConnectionsAnswer:
-        return {"inverters": list(await asyncio.gather(*(p.test() for p in self._pollers())))}
-
-    async def _info(self) -> answers.InvertersAnswer:
-        return {"inverters": [one.inverter.info() for one in self._pollers()]}
-
-    async def _rejected(self) -> answers.RejectedAnswer:
-        return await self._exporters.rejected()
-
-    async def _rejected_again(self) -> answers.RejectedAnswer:
-        return await self._exporters.rejected(again=True)
-
-    async def _write_down(self) -> Mapping[str, object]:
-        await self._exporters.write_down()
-        return {}
-
-
 async def run(configuration: Configuration, options: WatchedFile | None = None) -> None:
     """The daemon: collect until SIGTERM or SIGINT, anew whenever `options` have changed.
 
@@ -161,30 +104,22 @@ async def run(configuration: Configuration, options: WatchedFile | None = None) 
     leave_threads_behind()
     wanted: Configuration | None = configuration
     while wanted is not None:
-        with claimed(wanted.state_directory):
-            wanted = await _collect(wanted, options)
+        with claimed(wanted.state_directory) as claim:
+            wanted = await _collect_until_stopped(wanted, options, claim)
 
 
-async def _collect(
-    configuration: Configuration, options: WatchedFile | None
+async def _collect_until_stopped(
+    configuration: Configuration, options: WatchedFile | None, claim: Claim
 ) -> Configuration | None:
     """Collect until a signal asks to stop, or until there are other options, which it returns."""
-    clock = Clock()
-    exporters = await open_exporters(configuration)
-    control = Control(configuration, clock, exporters)
-    services: list[Service] = [control, *exporters.services]
-    services += page(
-        configuration, services, clock, configuration.state_directory / "history.sqlite"
-    )
-    if in_snap():
-        from sungather.snap.health import SnapHealthService
+    opened: list[Exporters] = []
 
-        services.append(SnapHealthService(exporters.services))
-    control.collector = Collector(pollers(configuration, services, clock), services)
-    log.info("collecting from %d inverter(s)", len(configuration.inverters))
+    async def close(within: float) -> None:
+        for exporters in opened:
+            await exporters.close(within)
+
     others = options.other_than(configuration) if options else None
-    changed = await until_stopped(control.collector.run(), others)
-    await exporters.close()
+    changed = await until_stopped(_collect(configuration, claim, opened), others, close)
     if changed is None:
         log.info("stopped")
     else:
@@ -193,12 +128,37 @@ async def _collect(
     return changed
 
 
+async def _collect(configuration: Configuration, claim: Claim, opened: list[Exporters]) -> None:
+    """Collect until cancelled; what has to be closed after that goes into `opened`."""
+    clock = Clock()
+    directory = configuration.state_directory
+    exporters = await open_exporters(configuration)
+    opened.append(exporters)
+    control = Control(directory / SOCKET, configuration.targets, clock, exporters)
+    storage = Storage(directory)
+    services: list[Service] = [control, StateWatch(claim, storage), *exporters.services]
+    services += page(configuration, services, clock, directory / "history.sqlite")
+    if in_snap():
+        from sungather.snap.health import SnapHealthService
+
+        services.append(SnapHealthService(exporters.services))
+    control.collector = Collector(pollers(configuration, services, clock, storage), services)
+    log.info("collecting from %d inverter(s)", len(configuration.inverters))
+    await control.collector.run()
+
+
+async def _nothing(_: float) -> None:
+    """Nothing to close."""
+
+
 async def until_stopped(
-    work: Coroutine[object, object, object], until: Coroutine[object, object, _T] | None = None
+    work: Coroutine[object, object, object],
+    until: Coroutine[object, object, _T] | None = None,
+    close: Callable[[float], Awaitable[None]] = _nothing,
 ) -> _T | None:
     """Run `work` until it ends, a signal asks to stop, or `until` is there, which it returns.
 
-    Then `work` has `STOP_WITHIN` to end.
+    Then `work` has `_SERVICES_WITHIN` to end, and `close` the seconds left of `STOP_WITHIN`.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -214,9 +174,11 @@ async def until_stopped(
     try:
         await asyncio.wait((working, *waiting), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        end = loop.time() + STOP_WITHIN
         for task in (working, *waiting):
             task.cancel()
-        done, _ = await asyncio.wait((working,), timeout=STOP_WITHIN)
+        done, _ = await asyncio.wait((working,), timeout=_SERVICES_WITHIN)
+        await close(max(0.1, end - loop.time()))
     for task in done:
         if not task.cancelled():
             task.result()

@@ -150,4 +150,4 @@ def _log_change(before: Reading, now: Reading) -> None:
         what = "was read only in part" if now.state is State.OK else f"is {now.state}"
         log.warning("%s %s: %s", now.name, what, now.problem.message)
     elif before.state is not now.state:
-        log.info("%s is %s%s", now.name, now.state, f" ({now.model})" if now.model else "")
+        log.info("%s is %s%s", now.name, now.state, f" ({now.display_model})" if now.model else "")

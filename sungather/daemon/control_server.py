@@ -4,15 +4,23 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from sungather.control import Targets
+from sungather.own_file import is_same_file
+from sungather.strangers import fit_to_show, parsed_json
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PATH = 107  # bytes of a Unix socket's path on Linux, less the final NUL
+LOOK_EVERY: Final = 20.0
+"""Seconds between two looks at whether the socket is still there."""
+_LONGEST_PATH: Final = 107  # bytes of a Unix socket's path on Linux, less the final NUL
+_REQUEST_SECONDS: Final = 15.0
+_MOST_CLIENTS: Final = 100
 
 Handler = Callable[[], Awaitable[Mapping[str, object]]]
 """Gives the answer of a command, in the shape that `answers.py` has for it."""
@@ -27,32 +35,63 @@ class ControlServer:
         self._handlers = handlers
         self._clients: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Serve until cancelled. Raises OSError when the socket cannot be made."""
-        if len(bytes(self._path)) > _LONGEST_PATH:
-            raise OSError(f"the path {self._path} is too long for a socket")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._accept, self._path)
-        self._path.chmod(0o660)
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled, or until somebody has removed the socket.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        # On a thread, like every other use of this disk: it may hang.
+        listener, made = await asyncio.to_thread(self._listener)
         try:
-            await asyncio.Event().wait()
+            server = await asyncio.start_unix_server(self._accept, sock=listener)
+        except BaseException:
+            listener.close()
+            raise
+        ready()
+        try:
+            while await asyncio.to_thread(is_same_file, self._path, made):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_EVERY)
         finally:
             server.close()
             for client in self._clients:
                 client.cancel()
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if is_same_file(self._path, made):
+                    self._path.unlink()
+
+    def _listener(self) -> tuple[socket.socket, os.stat_result]:
+        if len(bytes(self._path)) > _LONGEST_PATH:
+            raise OSError(f"the path {self._path} is too long for a socket")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            listener.bind(bytes(fresh))
+            listener.listen(_MOST_CLIENTS)
+            fresh.chmod(0o660)
+            made = fresh.lstat()
+            fresh.replace(self._path)
+        except BaseException:
+            listener.close()
+            raise
+        return listener, made
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a client in a task of our own: a stop must not wait for one that says nothing."""
+        if len(self._clients) >= _MOST_CLIENTS:
+            writer.transport.abort()
+            return
         client = asyncio.create_task(self._serve(reader, writer))
         self._clients.add(client)
         client.add_done_callback(self._clients.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(OSError, ValueError):
-                line = await reader.readline()
+            with contextlib.suppress(OSError, ValueError):  # a timeout is an OSError
+                async with asyncio.timeout(_REQUEST_SECONDS):
+                    line = await reader.readline()
                 writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
         finally:
@@ -60,15 +99,16 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> dict[str, object]:
         try:
-            request = cast(dict[str, object], json.loads(line))
+            request = cast(dict[str, object], parsed_json(line))
             name, targets = request["command"], request["inverters"]
         except (ValueError, TypeError, KeyError):
             return {"error": "it did not understand the request"}
         if targets not in ([], self._targets):
             return {"other": True}
-        handler = self._handlers.get(str(name))
+        handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
-            return {"error": f"it has no command {name!r}; restart it after an update"}
+            which = fit_to_show(str(name), longest=40)
+            return {"error": f"it has no command {which!r}; restart it after an update"}
         try:
             return {"answer": await handler()}
         except Exception:

@@ -66,6 +66,8 @@ class Found:
     """What answered, for a person."""
     why: str
     """Why this connection is the best of those that answer there."""
+    display_model: str = ""
+    """All models that the device may be, for a person; "" if `model` is all that is known."""
 
 
 def networks_of(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
@@ -277,6 +279,7 @@ def _found(host: str, transport: Transport, unit: int, identity: Identity) -> Fo
         connection=advice.connection,
         unit=unit,
         model=identity.device.model,
+        display_model=identity.device.display_model,
         serial=identity.serial,
         path=path,
         what="inverter" if path is Path.CABLE else f"inverter, path {path}",
@@ -300,8 +303,8 @@ def options_text(found: Sequence[Found]) -> str:
             name = _free_name(one, names)
             lines += [f"  {name}:", *_lines(one, "    ")]
     lines += [
-        f"# {one.host} is another way to {one.model} {one.serial}, with connection "
-        f"{one.connection}."
+        f"# {one.host} is another way to {one.display_model or one.model} {one.serial}, "
+        f"with connection {one.connection}."
         for one in found
         if one not in best
     ]
@@ -317,7 +320,9 @@ def _best_endpoints(found: Sequence[Found]) -> list[Found]:
 
 
 def _lines(one: Found, indent: str) -> list[str]:
-    who = ", ".join(text for text in (one.model, one.serial, one.what) if text)
+    who = ", ".join(
+        text for text in (one.display_model or one.model, one.serial, one.what) if text
+    )
     lines = [f"# {who}", f"host: {one.host}"]
     if one.connection != "modbus":
         lines.append(f"connection: {one.connection}")

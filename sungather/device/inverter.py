@@ -3,12 +3,13 @@
 import contextlib
 import logging
 import statistics
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from sungather import errors
-from sungather.answers import ConnectionAnswer, InverterAnswer, of_problem
+from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
@@ -57,6 +58,8 @@ class Inverter(DeviceReader):
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
+        self.others: Sequence[DeviceReader] = ()
+        """The other inverters of the site."""
 
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
@@ -74,8 +77,10 @@ class Inverter(DeviceReader):
             "transport": self._transport.name,
             "path": str(Path.UNKNOWN),
             "model": "",
+            "display_model": "",
             "serial": "",
             "best": None,
+            "faults": None,
             "error": None,
         }
         try:
@@ -94,9 +99,12 @@ class Inverter(DeviceReader):
         }
         answer["path"] = str(identity.device.path)
         answer["model"] = identity.device.model
+        answer["display_model"] = identity.device.display_model
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
+        faults = (await self.scan()).faults
+        answer["faults"] = of_faults(faults) if faults else None
         return answer
 
     def info(self) -> InverterAnswer:
@@ -107,6 +115,7 @@ class Inverter(DeviceReader):
             "name": reading.name,
             "state": str(reading.state),
             "model": reading.model,
+            "display_model": reading.display_model,
             "family": reading.family,
             "nominal_power_kw": device.nominal_kw if device else None,
             "phases": device.phases if device else None,
@@ -116,6 +125,7 @@ class Inverter(DeviceReader):
             "battery": "battery_level" in reading.measurements if reading.measurements else None,
             "transport": reading.transport,
             "path": str(reading.path),
+            "faults": of_faults(reading.faults) if reading.faults else None,
         }
         if reading.problem is not None:
             answer["error"] = of_problem(reading.problem)
@@ -144,7 +154,14 @@ class Inverter(DeviceReader):
         zeros = answers_zeros(device, said)
         if zeros and (self._night is None or self._night.resting):
             return Judgement(State.ASLEEP, _SLEEPS)
-        derived = self._derivation.step(said, device, self._clock.now(), self._clock.monotonic())
+        derived = self._derivation.step(
+            said,
+            device,
+            self._clock.now(),
+            self._clock.monotonic(),
+            fresh,
+            self._others_kw(),
+        )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
         values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
@@ -154,8 +171,18 @@ class Inverter(DeviceReader):
             self._night = night
             self._remember()
         units = session.units() | derived.units
+        impossible = tuple(sorted(derived.impossible & fresh))
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
-        return Judgement(State.OK, None, measured(values, units, fresh))
+        return Judgement(State.OK, None, measured(values, units, fresh), impossible)
+
+    def _others_kw(self) -> float | None:
+        """Nominal power of the other inverters of the site; None if one is not known yet."""
+        total = 0.0
+        for other in self.others:
+            if other.device is None or other.device.nominal_kw is None:
+                return None
+            total += other.device.nominal_kw
+        return total
 
     def _remember(self) -> None:
         self._remembered_at = self._clock.monotonic()

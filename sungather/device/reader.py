@@ -14,7 +14,7 @@ from sungather.device.requester import Requester
 from sungather.device.session import Session
 from sungather.device.states import problem_of, state_of
 from sungather.options.configuration import InverterOptions
-from sungather.reading import Measurement, Path, Problem, Reading, State, measured
+from sungather.reading import Faults, Measurement, Path, Problem, Reading, State, measured
 from sungather.registers.device import Device
 from sungather.storage import Storage
 from sungather.transports import Transport
@@ -27,6 +27,8 @@ class Judgement:
     state: State
     problem: Problem | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
+    impossible: tuple[str, ...] = ()
+    """Names whose value this scan read and left out, since it cannot be."""
 
 
 class DeviceReader:
@@ -117,6 +119,14 @@ class DeviceReader:
         """Judge what the device has said; `fresh` are the names that this scan has read."""
         return Judgement(State.OK, None, measured(session.values(), session.units(), fresh))
 
+    def _faults(self, state: State) -> Faults | None:
+        if state is State.OK and self._session is not None:
+            return self._session.faults()
+        if self._via:
+            return None
+        asleep = state is State.ASLEEP
+        return Faults(unknown="the inverter is asleep" if asleep else "there is no reading")
+
     def _reading(
         self, before: Reading, judgement: Judgement, requests: int = 0, took: float = 0.0
     ) -> Reading:
@@ -132,12 +142,15 @@ class DeviceReader:
             transport=self._transport.name,
             path=device.path if device else Path.UNKNOWN,
             measurements=judgement.measurements,
+            impossible=judgement.impossible,
             absent=known.absent() if known else (),
             refused=known.refusals() if known else (),
+            faults=self._faults(judgement.state),
             requests=requests,
             duration_ms=took * 1000,
             problem=judgement.problem,
             since=before.since if before.state is judgement.state else now,
             kind=self._kind,
             via=self._via,
+            other_models=device.other_models if device else (),
         )

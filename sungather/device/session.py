@@ -6,9 +6,10 @@ from sungather.device.block_reader import BlockReader
 from sungather.device.identify import Identity
 from sungather.device.requester import Requester
 from sungather.options.configuration import InverterOptions
-from sungather.reading import Refusal, Value
+from sungather.reading import Faults, Refusal, Value
 from sungather.registers.catalogue import Register, Tier, registers_for
 from sungather.registers.decode import Decoder
+from sungather.registers.faults import judge
 from sungather.storage import Storage
 
 PERIODS = {Tier.FAST: 0.0, Tier.SLOW: 60.0, Tier.HOURLY: 3600.0, Tier.HISTORY: 3600.0}
@@ -40,6 +41,8 @@ class Session:
             requester, identity, registers, options.max_registers, storage, clock
         )
         self._decoder = Decoder(self._registers, identity.device)
+        self._published = frozenset(r.name for r in registers if r.level <= options.level)
+        """Names that are shown; the others are read for the sake of the faults alone."""
         self._tiers_of: dict[str, set[Tier]] = {}
         for register in self._registers:
             self._tiers_of.setdefault(register.name, set()).add(register.tier)
@@ -90,16 +93,20 @@ class Session:
         return frozenset(decoded.values), gathered.failure
 
     def values(self) -> dict[str, Value]:
-        """Everything that the device has said and that still holds."""
-        return dict(self._values)
+        """Everything of the level that the device has said and that still holds."""
+        return {name: value for name, value in self._values.items() if name in self._published}
 
     def units(self) -> dict[str, str]:
         """Units of `values`, for those that have one."""
         return {name: unit for name, unit in self._units.items() if name in self._values}
 
     def absent(self) -> tuple[str, ...]:
-        """Names that the device marks as not available."""
-        return tuple(sorted(self._absent))
+        """Names of the level that the device marks as not available."""
+        return tuple(sorted(self._absent & self._published))
+
+    def faults(self) -> Faults | None:
+        """What is known of the device's faults; None if its registers tell none."""
+        return judge(self._registers, self._values, self._absent, self.refusals())
 
     def refusals(self) -> tuple[Refusal, ...]:
         """What the device is known not to give."""

@@ -14,7 +14,7 @@ from sungather.errors import OptionsError
 from sungather.exporters.delivery import DeliveryLoop
 from sungather.options.configuration import Configuration
 from sungather.options.table import InfluxdbOptions, MqttOptions
-from sungather.outbox import Feed, Outbox, OutboxLimits, Rejected
+from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, Rejected
 from sungather.reading import Reading, rfc3339
 from sungather.service import Service
 
@@ -86,10 +86,10 @@ class Exporters:
         if self._outbox is not None:
             await self._outbox.flush()
 
-    async def close(self) -> None:
-        """Write down what is still owed, within two seconds. Call it after the services ended."""
+    async def close(self, within: float = CLOSE_WITHIN) -> None:
+        """Write down what is still owed, within so many seconds, after the services ended."""
         if self._outbox is not None:
-            await self._outbox.close()
+            await self._outbox.close(within)
 
 
 def _described(one: Rejected) -> RejectedReadingAnswer:

@@ -5,7 +5,6 @@ from datetime import datetime, tzinfo
 
 from sungather.reading import Reading, Value
 
-NAME = "sungather-0.5"
 _SERIAL = 10
 """Characters of the serial number that it read."""
 

@@ -64,7 +64,7 @@ def table(reading: Reading) -> str:
         part
         for part in (
             reading.name,
-            reading.model,
+            reading.display_model,
             reading.serial,
             f"{reading.kind} behind {reading.via}" if reading.via else "",
             str(reading.state),
@@ -72,13 +72,15 @@ def table(reading: Reading) -> str:
         )
         if part
     )
+    faults = reading.faults
+    told = [f"faults: {faults.text}"] if faults and (faults.active or not reading.problem) else []
     if reading.problem is not None:
-        return f"{heading}\n{reading.problem.message}\n"
+        return "\n".join([heading, reading.problem.message, *told, ""])
     rows = [(name, _shown(one.value), one.unit) for name, one in reading.measurements.items()]
     names = max((len(row[0]) for row in rows), default=0)
     figures = max((len(row[1]) for row in rows), default=0)
     lines = [f"{name:<{names}}  {value:>{figures}} {unit}".rstrip() for name, value, unit in rows]
-    return "\n".join([heading, *lines, ""])
+    return "\n".join([heading, *told, *lines, ""])
 
 
 def _shown(value: Value) -> str:

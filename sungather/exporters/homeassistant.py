@@ -13,7 +13,10 @@ from sungather import __version__
 from sungather.household import BATTERY_LEVEL, FLOWS, POWERS
 from sungather.reading import Reading, Value
 
-MINIMUM_VERSION = "2024.12"
+FAULT = "fault"
+"""Key of the state message: whether there is a fault; null while nobody knows."""
+_FAULTS = "faults"
+"""Key of the state message: the faults in words."""
 
 HOUSEHOLD = frozenset(
     {
@@ -93,24 +96,26 @@ def entity(name: str, unit: str, value: Value) -> dict[str, object]:
     if isinstance(value, bool):
         return found | {
             "platform": "binary_sensor",
-            "value_template": f"{{{{ {{true: 'ON', false: 'OFF'}}.get({absent}) }}}}",
+            "value_template": _on_or_off(name),
             "entity_category": "diagnostic",
         }
     found |= {"platform": "sensor", "value_template": f"{{{{ {absent} }}}}"}
     if isinstance(value, str):
         return found | {"entity_category": "diagnostic"}
     sort = _sort(name, unit)
-    if sort.device_class is not None:
-        found["device_class"] = sort.device_class
-    if unit:
-        found["unit_of_measurement"] = unit
-    if sort.state_class is not None:
-        found["state_class"] = sort.state_class
-    if sort.precision is not None:
-        found["suggested_display_precision"] = sort.precision
-    if not _in_the_foreground(name, sort):
-        found["entity_category"] = "diagnostic"
-    return found
+    found |= {
+        "device_class": sort.device_class,
+        "unit_of_measurement": unit or None,
+        "state_class": sort.state_class,
+        "suggested_display_precision": sort.precision,
+        "entity_category": None if _in_the_foreground(name, sort) else "diagnostic",
+    }
+    return {key: said for key, said in found.items() if said is not None}
+
+
+def _on_or_off(key: str) -> str:
+    """Template of a binary sensor; Home Assistant takes "None" for unknown."""
+    return f"{{{{ {{true: 'ON', false: 'OFF'}}.get(value_json[{key!r}] | default(none)) }}}}"
 
 
 def _sort(name: str, unit: str) -> Sort:
@@ -130,6 +135,26 @@ def _in_the_foreground(name: str, sort: Sort) -> bool:
 def scalars(reading: Reading) -> Iterable[str]:
     """Names that become entities: all but lists."""
     return (name for name, one in reading.measurements.items() if not isinstance(one.value, list))
+
+
+def fault_values(reading: Reading) -> dict[str, object]:
+    """What the state message says of faults; nothing for a device that tells none."""
+    faults = reading.faults
+    if faults is None:
+        return {}
+    return {FAULT: bool(faults.active) if faults.known else None, _FAULTS: faults.text}
+
+
+def fault_entity(state_topic: str) -> dict[str, object]:
+    """Whether something is wrong: on, off, or unknown; the faults in words as an attribute."""
+    return {
+        "platform": "binary_sensor",
+        "name": "Fault",
+        "device_class": "problem",
+        "value_template": _on_or_off(FAULT),
+        "json_attributes_topic": state_topic,
+        "json_attributes_template": f"{{{{ {{'faults': value_json[{_FAULTS!r}]}} | tojson }}}}",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +205,7 @@ def discovery(
 
     Args:
         newest: tells model, serial, firmware and units.
-        values: every scalar that the device has shown so far.
+        values: every scalar that the device has shown so far; and `FAULT` if it tells faults.
         topics: where to find the values.
         gone: entities announced by an earlier run that are to be removed.
         inverter: the one whose sub-device this is. It has to be announced first, since Home
@@ -189,7 +214,7 @@ def discovery(
     identity = device_id(newest, inverter)
     both = [{"topic": topics.collector}, {"topic": topics.availability}]
     components: dict[str, object] = {
-        key: entity(key, newest.unit(key), value)
+        key: (fault_entity(topics.state) if key == FAULT else entity(key, newest.unit(key), value))
         | {"unique_id": f"{identity}_{key}", "state_topic": topics.state, "availability": both}
         for key, value in values.items()
         if not isinstance(value, list)

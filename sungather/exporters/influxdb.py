@@ -48,6 +48,12 @@ class Influxdb:
         self._options = options
         self._tags = parse_tags(options.tags)
         self._server = HttpClient(options.url, "InfluxDB", deadline)
+        self._secrets = (
+            options.token,
+            options.password,
+            _pair(options) if options.password else "",
+        )
+        """What the server knows of us, and could send back."""
         self._version = "" if options.version == "auto" else options.version
         self._left_out: set[str] = set()
         """Fields that the database holds with another type."""
@@ -159,7 +165,7 @@ class Influxdb:
             gzip.compress("\n".join(lines).encode(), 3, mtime=0),
             repeatable=True,
         )
-        return refusal(answer, lines)
+        return refusal(answer, lines, self._secrets)
 
     async def _find_out_version(self) -> str:
         headers = _headers("3", self._options)
@@ -194,7 +200,7 @@ def _path(version: str, options: InfluxdbOptions) -> str:
 
 
 def _headers(version: str, options: InfluxdbOptions) -> dict[str, str]:
-    pair = f"{options.username}:{options.password}"
+    pair = _pair(options)
     if options.token:
         kind = "Bearer" if version == "3" else "Token"
         return {"Authorization": f"{kind} {options.token}"}
@@ -203,3 +209,7 @@ def _headers(version: str, options: InfluxdbOptions) -> dict[str, str]:
     if version == "1":
         return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
     return {"Authorization": f"Token {pair}"}
+
+
+def _pair(options: InfluxdbOptions) -> str:
+    return f"{options.username}:{options.password}"

@@ -5,7 +5,6 @@ anything between us and the database says (a proxy, a login page, a TLS listener
 HTTP) concerns the destination, and so do limits that the database has for all.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import cast
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.line_protocol import escaped
 from sungather.http_client import HttpAnswer, retry_after
+from sungather.strangers import fit_to_show, parsed_json
 
 _CONFLICT = re.compile(
     r"""input field "([^"]+)" .*already exists|column type for column '([^']+)'"""
@@ -43,17 +43,20 @@ class WriteRefusal:
     """The status says that it is about what was sent: too large, or not to be stored."""
 
 
-def refusal(answer: HttpAnswer, lines: Sequence[str]) -> WriteRefusal | None:
+def refusal(
+    answer: HttpAnswer, lines: Sequence[str], secrets: Iterable[str] = ()
+) -> WriteRefusal | None:
     """What an answer to writing `lines` refuses; None if it takes them all.
 
-    A refusal without names says that smaller parts may tell more.
+    `secrets` are what the server knows of us, and could send back. A refusal without
+    names says that smaller parts may tell more.
 
     Raises:
         Blocked: the destination takes nothing until a person has changed something.
         Unavailable: it takes nothing now.
     """
     status = answer.status
-    said = f"InfluxDB answered {status}: {message(answer)}"
+    said = f"InfluxDB answered {status}: {message(answer, secrets)}"
     if status < 300:
         if _is_empty(answer):
             return None
@@ -78,21 +81,24 @@ def refusal(answer: HttpAnswer, lines: Sequence[str]) -> WriteRefusal | None:
         if status == 413 and len(lines) > 1:
             return WriteRefusal(said)
         raise Blocked(f"{said}. {_advice(answer)}")
-    return _own_refusal(answer, lines, said)
+    return _own_refusal(answer, lines, said, secrets)
 
 
-def _own_refusal(answer: HttpAnswer, lines: Sequence[str], said: str) -> WriteRefusal:
-    reason = message(answer)
+def _own_refusal(
+    answer: HttpAnswer, lines: Sequence[str], said: str, secrets: Iterable[str]
+) -> WriteRefusal:
+    reason = message(answer, secrets)
     whole = _whole_message(answer)
-    named = _by_number(answer, lines) or _by_text(whole, lines)
+    named = _by_number(answer, lines, secrets) or _by_text(whole, lines, secrets)
     for line in lines:
         whole = whole.replace(line, "…")
     if _LIMIT.search(whole):
         raise Blocked(f"{said}. Raise this limit in InfluxDB, or remove data that it counts.")
     if fields := {a or b for a, b in _CONFLICT.findall(whole)}:
         if unknown := sorted(one for one in fields if not _holds(lines, one)):
+            name = fit_to_show(unknown[0], secrets, 80)
             raise Blocked(
-                f"InfluxDB refuses a field that was not sent to it ({unknown[0][:80]}). "
+                f"InfluxDB refuses a field that was not sent to it ({name}). "
                 "Check influxdb.url: something else may answer there."
             )
         return WriteRefusal(reason, fields=frozenset(fields))
@@ -111,24 +117,25 @@ def is_own(answer: HttpAnswer) -> bool:
 def as_object(answer: HttpAnswer) -> dict[str, object]:
     """The JSON object of an answer; empty when it holds none."""
     try:
-        content = cast(object, json.loads(answer.body))
-    except (ValueError, RecursionError):
+        content = parsed_json(answer.body)
+    except ValueError:
         return {}
     return cast(dict[str, object], content) if isinstance(content, dict) else {}
 
 
-def message(answer: HttpAnswer) -> str:
+def message(answer: HttpAnswer, secrets: Iterable[str] = ()) -> str:
     """What the server says, in at most 300 characters."""
     if answer.is_web_page:
         return "a web page"
-    return _whole_message(answer)[:300].rstrip(".") or "no reason given"
+    return fit_to_show(_whole_message(answer), secrets).rstrip(".") or "no reason given"
 
 
 def _whole_message(answer: HttpAnswer) -> str:
     content = as_object(answer)
-    said = content.get("error") or content.get("message") or answer.text
-    details = [str(entry.get("error_message", "")) for entry in _entries(content)]
-    return " ".join([str(said), *details]).strip()
+    said = content.get("error") or content.get("message")
+    details = [entry.get("error_message") for entry in _entries(content)]
+    parts = [said if isinstance(said, str) else answer.text, *details]
+    return " ".join(part for part in parts if isinstance(part, str)).strip()
 
 
 def _is_empty(answer: HttpAnswer) -> bool:
@@ -156,21 +163,22 @@ def _entries(content: Mapping[str, object]) -> list[dict[str, object]]:
     return [cast(dict[str, object], entry) for entry in entries if isinstance(entry, dict)]
 
 
-def _by_number(answer: HttpAnswer, lines: Sequence[str]) -> dict[int, str]:
+def _by_number(answer: HttpAnswer, lines: Sequence[str], secrets: Iterable[str]) -> dict[int, str]:
     """Lines that a partial write tells by their numbers (version 3)."""
     named: dict[int, str] = {}
     for entry in _entries(as_object(answer)):
         number = entry.get("line_number")
         if not isinstance(number, int) or not 1 <= number <= len(lines):
             return {}
-        named[number - 1] = str(entry.get("error_message", "refused"))[:300]
+        said = entry.get("error_message")
+        named[number - 1] = fit_to_show(said, secrets) if isinstance(said, str) else "refused"
     return named
 
 
-def _by_text(whole: str, lines: Sequence[str]) -> dict[int, str]:
+def _by_text(whole: str, lines: Sequence[str], secrets: Iterable[str]) -> dict[int, str]:
     """Lines that are quoted (versions 1 and 2: "unable to parse '…': …")."""
     return {
-        number: whole.replace(line, "…")[:300].rstrip(".")
+        number: fit_to_show(whole.replace(line, "…"), secrets).rstrip(".")
         for number, line in enumerate(lines)
         if f"'{line}'" in whole
     }

@@ -32,7 +32,7 @@ def line(
     device behind one. Lists become `<name>_1`, `<name>_2`, ….
     """
     fields = ",".join(
-        f"{escaped(name)}={text}" for name, text in _fields(record.values) if name not in without
+        f"{escaped(name)}={text}" for name, text in fields_of(record.values) if name not in without
     )
     if not fields:
         return ""
@@ -53,7 +53,8 @@ def line(
     return f"{measurement.translate(_MEASUREMENT)}{head} {fields} {record.time_ms}"
 
 
-def _fields(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+def fields_of(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """Name of each field and its value as text."""
     for name, value in values.items():
         if isinstance(value, bool):
             yield name, "true" if value else "false"

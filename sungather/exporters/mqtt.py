@@ -4,7 +4,7 @@ Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a su
     status                "online" or "offline": the collector itself, also as its last will
     NAME/availability     "online" while the inverter gives readings, else "offline"
     NAME/connection       the inverter's state in a word
-    NAME/state            the newest values, one flat JSON object with "time"
+    NAME/state            the newest values, one flat JSON object with "time", "fault", "faults"
     NAME/history          not retained: values that could not be delivered when they were new
 
 The library is aiomqtt: its `publish` returns with the broker's acknowledgement. Next to an HTTP
@@ -28,12 +28,15 @@ from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.mqtt_client import MqttClient
+from sungather.exporters.mqtt_guard import QUEUED, PacketGuard
 from sungather.exporters.tls import client_context
 from sungather.http_client import in_words
 from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339
+from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
 # The library logs every message at DEBUG, passwords' length and payloads too.
@@ -94,6 +97,8 @@ class Mqtt(DeliveryLoop):
         shown = self._shown.setdefault(reading.name, {})
         known = reading.measurements
         shown.update((name, known[name].value) for name in homeassistant.scalars(reading))
+        if reading.faults is not None:
+            shown[homeassistant.FAULT] = bool(reading.faults.active)
         self._feed.notify()
 
     # -- connection -----------------------------------------------------------------------
@@ -109,20 +114,23 @@ class Mqtt(DeliveryLoop):
                 client_context,
                 options.tls_ca, options.tls_cert, options.tls_key, options.tls_insecure,
             )  # fmt: skip
+        client = MqttClient(
+            options.host,
+            port,
+            username=options.username or None,
+            password=options.password or None,
+            identifier=options.client_id or _identity(options.topic),
+            will=aiomqtt.Will(self._topic("status"), "offline", 1, True),
+            timeout=self._timeout,
+            keepalive=KEEP_ALIVE,
+            max_queued_incoming_messages=QUEUED,
+            tls_context=context,
+            logger=_quiet,
+        )
+        client.pending_calls_threshold = 2 * _AT_ONCE
+        guard = PacketGuard(client)
         try:
-            async with aiomqtt.Client(
-                options.host,
-                port,
-                username=options.username or None,
-                password=options.password or None,
-                identifier=options.client_id or _identity(options.topic),
-                will=aiomqtt.Will(self._topic("status"), "offline", 1, True),
-                timeout=self._timeout,
-                keepalive=KEEP_ALIVE,
-                tls_context=context,
-                logger=_quiet,
-            ) as client:
-                client.pending_calls_threshold = 2 * _AT_ONCE
+            async with client:
                 await self._work(client)
                 return 0.0
         except MqttConnectError as error:
@@ -130,6 +138,8 @@ class Mqtt(DeliveryLoop):
         except aiomqtt.MqttError as error:
             # The library raises its errors "from None"; what happened is in the context.
             cause = error.__cause__ or error.__context__ or error
+            if guard.complaint:
+                raise Unavailable(f"{where} {guard.complaint}.") from error
             raise Unavailable(f"{where} cannot be reached: {_in_words(cause)}.") from error
         except OSError as error:
             raise Unavailable(f"{where} cannot be reached: {in_words(error)}.") from error
@@ -275,10 +285,11 @@ class Mqtt(DeliveryLoop):
             self._noted.add(reading.name)
 
     def _message(self, reading: Reading) -> dict[str, object]:
+        faults = homeassistant.fault_values(reading)
         if self._is_as_before(reading):
             settings = self._settings.get(reading.name, {})
-            return compatibility.payload(reading, settings, self._timezone)
-        return {"time": rfc3339(reading.time), **reading.values}
+            return compatibility.payload(reading, settings, self._timezone) | faults
+        return {"time": rfc3339(reading.time), **reading.values, **faults}
 
     def _state_topic(self, reading: Reading) -> str:
         if self._is_as_before(reading) and reading.serial:
@@ -318,7 +329,7 @@ def _json(content: Mapping[str, object]) -> str:
 
 def _refused(where: str, error: MqttConnectError) -> Unavailable:
     code = error.rc if isinstance(error.rc, int) or error.rc is None else error.rc.value
-    said = str(error).partition("] ")[2] or str(error)
+    said = fit_to_show(str(error).partition("] ")[2] or str(error))
     if code in (4, 5, 134, 135):
         return Blocked(f"{where} refuses us ({said}). Check mqtt.username and mqtt.password.")
     return Unavailable(f"{where} refuses us ({said}).")
@@ -328,4 +339,4 @@ def _in_words(error: BaseException) -> str:
     if isinstance(error, aiomqtt.MqttError):
         text = str(error)
         return text[:1].lower() + text[1:] if text else "the connection was lost"
-    return in_words(error)
+    return fit_to_show(in_words(error))

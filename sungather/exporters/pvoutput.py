@@ -33,6 +33,7 @@ from sungather.outbox import Feed, Record, Rejected
 from sungather.outbox.record import milliseconds
 from sungather.outbox.store import REJECTED_KEPT
 from sungather.service import Health
+from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
 
@@ -246,14 +247,14 @@ class Pvoutput(DeliveryLoop):
             form["c1"] = "1"
         answer = await self._post("addbatchstatus", form)
         if answer.status == 200:
-            await self._settle(records, answer)
+            await self._note_results(records, answer)
             return
         what = refusal(answer.status, _words(answer))
         if what is UploadRefusal.NO_DONATION and self._extended:
             log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
             self._extended = {}
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION) and len(starts) == 1:
-            await self._give_up(starts, answer.text)
+            await self._give_up(starts, self._said(answer))
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION):
             # One record can spoil a batch: find it.
             half = len(starts) // 2
@@ -262,7 +263,7 @@ class Pvoutput(DeliveryLoop):
         else:
             self._raise(what, answer)
 
-    async def _settle(self, records: Mapping[int, str], answer: HttpAnswer) -> None:
+    async def _note_results(self, records: Mapping[int, str], answer: HttpAnswer) -> None:
         """Take leave of the records that the answer names; the others are sent again."""
         answers = results(_words(answer))
         refused: list[int] = []
@@ -288,8 +289,8 @@ class Pvoutput(DeliveryLoop):
         notes: dict[str, str | None] = {}
         for start in starts:
             when = local(start, self._zone)
-            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why[:200])
-            self._aside[start] = self._ready[start], why[:200]
+            log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why)
+            self._aside[start] = self._ready[start], why
             notes[f"aside {start}"] = json.dumps(self._aside[start])
         for start in sorted(self._aside)[:-REJECTED_KEPT]:
             del self._aside[start]
@@ -346,8 +347,7 @@ class Pvoutput(DeliveryLoop):
         return answer
 
     def _raise(self, what: UploadRefusal, answer: HttpAnswer) -> None:
-        text = "a web page" if answer.is_web_page else answer.text[:200].rstrip(".")
-        said = f"PVOutput answered {answer.status}: {text}"
+        said = f"PVOutput answered {answer.status}: {self._said(answer)}"
         if what is UploadRefusal.FOREIGN:
             raise Blocked(
                 f"{said}. This is not how PVOutput answers: check whether a proxy or a login page "
@@ -357,6 +357,11 @@ class Pvoutput(DeliveryLoop):
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
         wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
         raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)
+
+    def _said(self, answer: HttpAnswer) -> str:
+        if answer.is_web_page:
+            return "a web page"
+        return fit_to_show(answer.text, (self._options.api_key,), 200).rstrip(".")
 
     def _now_ms(self) -> int:
         return milliseconds(self._clock.now())

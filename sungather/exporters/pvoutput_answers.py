@@ -58,6 +58,6 @@ def results(text: str) -> dict[tuple[str, str], str]:
 
 
 def whole_number(answer: HttpAnswer, name: str, otherwise: int) -> int:
-    """A number in a header; `otherwise` when it is not there."""
+    """A number in a header; `otherwise` when there is none of up to twelve digits."""
     text = answer.headers.get(name, "").strip()
-    return int(text) if text.isascii() and text.isdigit() else otherwise
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else otherwise

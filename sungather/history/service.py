@@ -17,7 +17,7 @@ from typing import Final, TypeVar, TypeVarTuple
 from sungather import household
 from sungather.clock import Clock
 from sungather.history import totals
-from sungather.history.store import STEP, Fault, HistoryFile, Sample
+from sungather.history.store import STEP, Fault, HistoryFile, Prune, Sample
 from sungather.reading import Reading, State
 from sungather.service import Health
 from sungather.sqlite_file import is_damage
@@ -140,7 +140,7 @@ class History:
         ended, self._ended = self._ended, []
         rows = {key: bucket.sample() for key, bucket in buckets.items()}
         accounts = [*ended, *((key, replace(self._accounts[key])) for key in changed)]
-        prune = self._prune_before()
+        prune = self._prune()
         try:
             await self._call(
                 self._file.write, rows, accounts, [self._faults[key] for key in faults], prune
@@ -237,7 +237,7 @@ class History:
             self._changed.add(key)
 
     def _note_faults(self, reading: Reading) -> None:
-        for register, text in household.faults(reading.values):
+        for register, text in reading.faults.active if reading.faults else ():
             key = reading.name, register, text
             known = self._faults.get(key)
             first = reading.time if known is None else known.first
@@ -261,12 +261,12 @@ class History:
         self._health = replace(self._health, dropped=self._health.dropped + max(0, surplus))
         self._buckets = buckets
 
-    def _prune_before(self) -> int | None:
+    def _prune(self) -> Prune | None:
         today = self.today()
         if self._pruned == today:
             return None
-        self._pruned = today
-        return int((self._clock.now() - timedelta(days=self._keep_days)).timestamp())
+        self._pruned, now = today, int(self._clock.now().timestamp())
+        return Prune(now - self._keep_days * 86400, now)
 
     async def _call(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Have the thread do it; once more with what can be saved of a file that is damaged."""
@@ -283,6 +283,7 @@ class History:
         return await self._worker.call(twice)
 
     async def _open(self) -> bool:
+        self._file.today = self.today()
         try:
             await self._worker.call(self._file.open)
         except (sqlite3.Error, OSError) as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, TypeGuard, cast
+from typing import Final, NamedTuple, TypeGuard, cast
 
 from sungather import household
 from sungather.history.totals import Account, Base
@@ -28,6 +28,9 @@ _LATEST: Final = 253_402_300_800
 """Year 10,000."""
 _MOST_DAYS: Final = 10 * 366
 _MOST_FAULTS: Final = 500
+_DAY: Final = 86400
+_LONGEST_PAUSE: Final = 60 * _DAY
+"""Seconds without a sample after which nothing is deleted until there are some of two days."""
 _TENTHS: Final = household.BATTERY_LEVEL
 
 _COLUMNS: Final = ", ".join(household.FIGURES)
@@ -66,6 +69,14 @@ _PUT_SAMPLE: Final = (
     " readings = readings + excluded.readings"
 )
 
+# A day's counter is never less than it was: it was reset early, or a clock shows that day again.
+_PUT_ENERGY: Final = (
+    "insert into energies values (?, ?, ?, ?, ?, ?, ?, ?)"
+    " on conflict (inverter, flow, day) do update set seen = excluded.seen,"
+    " today = coalesce(max(today, excluded.today), excluded.today, today),"
+    " last = excluded.last, start_day = excluded.start_day, start = excluded.start"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -89,6 +100,13 @@ class Fault:
     last: datetime
 
 
+class Prune(NamedTuple):
+    """What to delete: samples from before a Unix time, as it is `now`."""
+
+    before: int
+    now: int
+
+
 class HistoryFile(SqliteFile):
     """Reads and writes the file. Raises sqlite3.Error when the file does not let it."""
 
@@ -98,6 +116,8 @@ class HistoryFile(SqliteFile):
     def __init__(self, path: Path | None) -> None:
         """Name the file; None keeps everything in memory."""
         super().__init__(path)
+        self.today = date.max
+        """The local day; rows of later ones are of a clock that was wrong, and are left alone."""
         self.accounts: dict[tuple[str, str], Account] = {}
         """(Inverter, flow) -> its counters, as they were when the file was opened."""
         self.faults: list[Fault] = []
@@ -124,17 +144,18 @@ class HistoryFile(SqliteFile):
         samples: Mapping[tuple[str, int], Sample],
         accounts: Sequence[tuple[tuple[str, str], Account]],
         faults: Sequence[Fault],
-        prune_before: int | None,
+        prune: Prune | None,
     ) -> None:
         """One transaction: everything or nothing."""
-        if not samples and not accounts and not faults and prune_before is None:
+        self.make_sure()
+        if not samples and not accounts and not faults and prune is None:
             return
         known = dict(self._ids)
         try:
             with self.transaction() as db:
                 db.executemany(_PUT_SAMPLE, [self._row(*item) for item in samples.items()])
                 db.executemany(
-                    "insert or replace into energies values (?, ?, ?, ?, ?, ?, ?, ?)",
+                    _PUT_ENERGY,
                     [self._energy(*item) for item in accounts],
                 )
                 db.executemany(
@@ -145,8 +166,8 @@ class HistoryFile(SqliteFile):
                         for f in faults
                     ],
                 )
-                if prune_before is not None:
-                    self._prune(prune_before)
+                if prune is not None:
+                    self._prune(prune)
         except BaseException:
             self._ids = known
             raise
@@ -191,7 +212,8 @@ class HistoryFile(SqliteFile):
         left_out = 0
         newest = self.db.execute(
             "select inverter, flow, day, seen, today, last, start_day, start from energies"
-            " order by inverter, flow, day"
+            " where day <= ? order by inverter, flow, day",
+            (self.today.isoformat(),),
         )
         for inverter, flow, *rest in newest:
             account = _account(rest)
@@ -235,9 +257,15 @@ class HistoryFile(SqliteFile):
             first = base
         return first
 
-    def _prune(self, before: int) -> None:
+    def _prune(self, prune: Prune) -> None:
+        """Delete what is too old, unless it only looks so from a clock that is years ahead."""
         database = self.db
-        database.execute("delete from samples where time < ?", (before,))
+        newest: int | None = database.execute(
+            "select max(time) from samples where time < ?", (prune.now - _DAY,)
+        ).fetchone()[0]
+        if newest is None or prune.now - newest > _LONGEST_PAUSE:
+            return
+        database.execute("delete from samples where time < ?", (prune.before,))
         count: int = database.execute("select count(*) from samples").fetchone()[0]
         if count > _MOST_SAMPLES:
             database.execute(
@@ -246,7 +274,8 @@ class HistoryFile(SqliteFile):
                 (count - _MOST_SAMPLES,),
             )
         database.execute(
-            "delete from energies where day < date('now', ?)", (f"-{_MOST_DAYS} days",)
+            "delete from energies where day < date(?, 'unixepoch', ?)",
+            (prune.now, f"-{_MOST_DAYS} days"),
         )
         database.execute(
             "delete from faults where last < (select last from faults order by last desc"

@@ -4,7 +4,7 @@ An inverter tells today's energy and a counter that never stops. What the counte
 midnight gives the month and the year, also across days on which nobody was reading.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -59,16 +59,43 @@ class Account:
     """The counter at the last local midnight; of an earlier day while none was read since."""
     month: Base | None = None
     year: Base | None = None
+    before: "Account | None" = None
+    """The account as the day before that was counted left it."""
 
     def enter(self, day: date, seen: datetime, today: float | None, total: float | None) -> None:
-        """Take note of a reading on the local `day`; one of a day that is over is left out."""
-        if day < self.day or (today is None and total is None):
+        """Take note of a reading on the local `day`.
+
+        A reading of an earlier day than the one before tells that the clock was wrong: the
+        account goes on from where it was on that day.
+        """
+        if today is None and total is None:
             return
+        if day < self.day:
+            self._go_back(day, seen)
+        elif day > self.day:
+            self.before = replace(self, before=None)
         if total is not None:
             self._count(day, seen, today, total)
         if today is not None or day != self.day:
             self.today = today
         self.day, self.seen = day, seen
+
+    def _go_back(self, day: date, seen: datetime) -> None:
+        known = self.before if self.before is not None and self.before.day <= day else None
+        if known is not None:
+            self.day, self.seen, self.today, self.last = (
+                known.day,
+                known.seen,
+                known.today,
+                known.last,
+            )
+            self.start, self.month, self.year = known.start, known.month, known.year
+            return
+        self.day, self.seen, self.today, self.last, self.before = day, seen, None, None, None
+        bases = (self.start, self.month, self.year)
+        self.start, self.month, self.year = (
+            base if base is not None and base.day <= day else None for base in bases
+        )
 
     def _count(self, day: date, seen: datetime, today: float | None, total: float) -> None:
         if self.last is not None and total < self.last - _FALL:
@@ -82,7 +109,7 @@ class Account:
         self.last = total
 
     def _at_midnight(self, seen: datetime, today: float | None, total: float) -> float:
-        if self.last is not None and seen - self.seen <= _CONTINUOUS:
+        if self.last is not None and timedelta() <= seen - self.seen <= _CONTINUOUS:
             return self.last
         return total if today is None else max(0.0, total - today)
 

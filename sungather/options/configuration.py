@@ -1,8 +1,9 @@
 """The options in force, typed: from the file and `--set` to what the program works with."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -56,8 +57,7 @@ class Configuration(OptionGroups):
 def masked(values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """The same values, fit to be shown: "(secret)" in the place of a secret that is set."""
     return {
-        key: "(secret)" if value and (row := option(key)) is not None and row.secret else value
-        for key, value in values.items()
+        key: "(secret)" if value and _is_secret(key) else value for key, value in values.items()
     }
 
 
@@ -92,7 +92,8 @@ def load(
     problems = [sentence for _, sentence in located] + trouble
     if problems:
         raise OptionsError(list(dict.fromkeys(problems)))
-    return configured(checked, environment)
+    found = configured(checked, environment)
+    return replace(found, warnings=(*found.warnings, *source.warnings()))
 
 
 def configured(checked: Checked, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -137,6 +138,18 @@ class _Source:
 
     name: str = ""
     document: Document = field(default_factory=Document)
+    open_to_all: bool = False
+    """Whether every user of the machine can read the file."""
+
+    def warnings(self) -> Iterator[str]:
+        """What is not wrong with the file, but may not be meant."""
+        texts = self.document.texts
+        secrets = [key for key, text in texts.items() if text and _is_secret(key)]
+        if self.open_to_all and secrets:
+            yield (
+                f"Every user of this machine can read {self.name}, which holds secrets "
+                f"({', '.join(secrets)}). Close it to them: chmod 600 {self.name}"
+            )
 
     def sentence(self, place: Place | None, text: str) -> str:
         return ": ".join(
@@ -155,12 +168,18 @@ class _Source:
         return place, self.sentence(place, problem.message)
 
 
+def _is_secret(key: str) -> bool:
+    row = option(key)
+    return row is not None and row.secret
+
+
 def _read(file: Path) -> _Source:
     """The file's document, also when it cannot be read."""
     name = str(file).encode("unicode_escape", "surrogatepass").decode()
     try:
         with file.open("rb") as stream:
-            return _Source(name, parse(stream.read(LARGEST + 1)))
+            open_to_all = bool(os.fstat(stream.fileno()).st_mode & stat.S_IROTH)
+            return _Source(name, parse(stream.read(LARGEST + 1)), open_to_all)
     except IsADirectoryError:
         trouble = "this is a directory, not a file."
     except FileNotFoundError:

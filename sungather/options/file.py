@@ -165,25 +165,18 @@ def _quoted(text: str) -> str:
 
 def _decoded(content: bytes, document: Document) -> str | None:
     """The text of the file, or None and a problem that says why there is none."""
-    problem = ""
     place = None
-    text = ""
     if len(content) > LARGEST:
         problem = f"the file is larger than {LARGEST // 1024} KiB; this is no file of options."
     else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            before = content[: error.start].decode("utf-8-sig", "replace")
-            place = _place_after(before)
+        text = content.decode("utf-8-sig", "surrogateescape")
+        found = _UNPRINTABLE.search(text)
+        if found is None:
+            return text
+        place = _place_after(text[: found.start()])
+        problem = f"the character U+{ord(found[0]):04X} cannot stand here: remove it."
+        if "\udc80" <= found[0] <= "\udcff":  # a byte that does not decode
             problem = "this is not UTF-8: save the file with the encoding UTF-8."
-        else:
-            found = _UNPRINTABLE.search(text)
-            if found is not None:
-                place = _place_after(text[: found.start()])
-                problem = f"the character U+{ord(found[0]):04X} cannot stand here: remove it."
-    if not problem:
-        return text
     document.complete = False
     document.problems.append((place, problem))
     return None

@@ -7,6 +7,7 @@ from functools import cache
 
 from sungather.options.option import Option
 from sungather.options.table import INVERTER_OPTIONS, OPTIONS
+from sungather.options.values import near
 
 _BY_KEY = {row.key: row for row in OPTIONS}
 _LONGEST_KEY = 80
@@ -77,7 +78,4 @@ def nearest_group(key: str) -> str | None:
 
 
 def _closest(text: str, known: Iterable[str]) -> str | None:
-    import difflib  # only needed for mistakes
-
-    # Sorted, so that of two equally like ones it is always the same.
-    return next(iter(difflib.get_close_matches(text, sorted(known), n=1, cutoff=0.6)), None)
+    return next(iter(near(text, known, 1)), None)

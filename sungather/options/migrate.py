@@ -3,7 +3,7 @@
 Pure: text in, text out. Everything that 0.5 knew is in the tables below.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import cast
@@ -113,62 +113,33 @@ class _Import:
             self.note(Fate.KEPT, old, f"now {new}: {shown}")
 
     def carry_over(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
-        """Keys that only have another name, and those that are gone."""
+        """Keys whose meaning is another one now, those with another name, those that are gone."""
         for key, value in fields.items():
             old = f"{prefix}.{key}"
-            if old in self._changes():
-                self._changes()[old](value)
-            elif key in names:
-                self.set(old, names[key], value)
-            else:
-                self.note(
-                    Fate.DROPPED, old, _GONE.get(old, "SunGather 0.5 had no such key either")
-                )
-
-    def _changes(self) -> Mapping[str, Callable[[object], None]]:
-        """Keys whose meaning is another one now."""
-        return {
-            "inverter.smart_meter": self._smart_meter,
-            "inverter.level": self._level,
-            "mqtt.port": self._mqtt_port,
-            "mqtt.topic": self._topic,
-            "pvoutput.cumulative_flag": self._cumulative,
-            "pvoutput.parameters": self._parameters,
-        }
-
-    def _smart_meter(self, value: object) -> None:
-        if value is True:
-            self.set("inverter.smart_meter", "inverter.smart-meter", "true")
-        else:
-            self.note(
-                Fate.CHANGED,
-                "inverter.smart_meter",
-                "inverter.smart-meter: auto (the inverter is asked)",
-            )
-
-    def _level(self, value: object) -> None:
-        if value == 0:
-            self.set("inverter.level", "inverter.level", 1, "1 is the lowest level")
-        else:
-            self.set("inverter.level", "inverter.level", value)
-
-    def _mqtt_port(self, value: object) -> None:
-        self.set("mqtt.port", "mqtt.port", value)
-        if value == 8883:
-            self.set("mqtt.port", "mqtt.tls.enabled", True, "port 8883 meant TLS")
-
-    def _topic(self, value: object) -> None:
-        if not str(value).startswith(_DEFAULT_TOPIC):
-            self.set(
-                "mqtt.topic", "mqtt.topic", value, "states are on TOPIC/NAME/state below it now"
-            )
-
-    def _cumulative(self, value: object) -> None:
-        lifetime = value in (1, 2, 3)
-        self.set(
-            "pvoutput.cumulative_flag", "pvoutput.cumulative", lifetime,
-            "the values that belong to it are chosen by themselves",
-        )  # fmt: skip
+            match old, value:
+                case "inverter.smart_meter", True:
+                    self.set(old, "inverter.smart-meter", "true")
+                case "inverter.smart_meter", _:
+                    text = "inverter.smart-meter: auto (the inverter is asked)"
+                    self.note(Fate.CHANGED, old, text)
+                case "inverter.level", 0:
+                    self.set(old, old, 1, "1 is the lowest level")
+                case "mqtt.port", 8883:
+                    self.set(old, old, value)
+                    self.set(old, "mqtt.tls.enabled", True, "port 8883 meant TLS")
+                case "mqtt.topic", _:
+                    if not str(value).startswith(_DEFAULT_TOPIC):
+                        self.set(old, old, value, "states are on TOPIC/NAME/state below it now")
+                case "pvoutput.cumulative_flag", _:
+                    why = "the values that belong to it are chosen by themselves"
+                    self.set(old, "pvoutput.cumulative", value in (1, 2, 3), why)
+                case "pvoutput.parameters", _:
+                    self._parameters(value)
+                case _ if key in names:
+                    self.set(old, names[key], value)
+                case _:
+                    gone = _GONE.get(old, "SunGather 0.5 had no such key either")
+                    self.note(Fate.DROPPED, old, gone)
 
     def _parameters(self, value: object) -> None:
         for entry in _dicts(value):

@@ -31,6 +31,8 @@ class OptionKind(StrEnum):
     """int, 1–65535."""
     HOST = "host name or IP address"
     """str"""
+    HOSTS = "host names or IP addresses, with commas between"
+    """str, joined by ", "."""
     URL = "http or https address"
     """str"""
     TIME_ZONE = "time zone"
@@ -48,17 +50,10 @@ class OptionKind(StrEnum):
         return self in _TEXTS
 
 
-_TEXTS = frozenset(
-    {
-        OptionKind.TEXT,
-        OptionKind.LINES,
-        OptionKind.HOST,
-        OptionKind.URL,
-        OptionKind.TIME_ZONE,
-        OptionKind.DIRECTORY,
-        OptionKind.MODEL,
-    }
-)
+_TEXTS = frozenset({
+    OptionKind.TEXT, OptionKind.LINES, OptionKind.HOST, OptionKind.HOSTS, OptionKind.URL,
+    OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,15 @@ class WebOptions:
         example="127.0.0.1",
     )
     port: int = declared(8080, "Port of the page.", kind=OptionKind.PORT)
+    hosts: str = declared(
+        "",
+        "Names by which browsers and programs may ask for the page (the Host of a request); "
+        "others are refused. It keeps a website that somebody in the house visits from reading "
+        "the values through a name of its own (DNS rebinding).",
+        kind=OptionKind.HOSTS,
+        otherwise="any name",
+        example="solar.home.arpa, 192.168.1.5",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ def convert(row: Option, text: str) -> OptionValue:
             return _choice(row, text)
         case OptionKind.HOST:
             return _host(text)
+        case OptionKind.HOSTS:
+            return ", ".join(_host(part.strip()) for part in text.split(","))
         case OptionKind.URL:
             return _url(text)
         case OptionKind.TIME_ZONE:
@@ -129,7 +131,7 @@ def number_wanted(row: Option) -> str:
             return f"{noun} from {low:g} to {high:g}"
 
 
-def _near(text: str, known: Iterable[str], count: int) -> list[str]:
+def near(text: str, known: Iterable[str], count: int) -> list[str]:
     """The known texts most like `text`, whatever the case of the letters."""
     import difflib  # only needed for mistakes
 
@@ -157,7 +159,7 @@ def _choice(row: Option, text: str) -> str:
     if text not in row.choices:
         raise Wrong(
             listed(one or "nothing" for one in row.choices),
-            did_you_mean(_near(text, row.choices, 1)),
+            did_you_mean(near(text, row.choices, 1)),
         )
     return text
 
@@ -239,7 +241,7 @@ def _model(text: str) -> str:
     for name in names:
         if name.lower() == text.lower():
             return name
-    raise Wrong("auto or the name of a known model", did_you_mean(_near(text, names, 3)))
+    raise Wrong("auto or the name of a known model", did_you_mean(near(text, names, 3)))
 
 
 def _time_zone(text: str) -> str:
@@ -250,5 +252,5 @@ def _time_zone(text: str) -> str:
         known = zoneinfo.available_timezones()
         if not known:
             raise Wrong(must, "This machine has no time zones: install tzdata.") from None
-        raise Wrong(must, did_you_mean(_near(text, known, 2))) from None
+        raise Wrong(must, did_you_mean(near(text, known, 2))) from None
     return text

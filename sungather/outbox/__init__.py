@@ -196,10 +196,10 @@ class Outbox:
         for name in exporters:
             await self._feeds[name].drained()
 
-    async def close(self) -> None:
-        """Write everything down and release the file, within two seconds."""
+    async def close(self, within: float = CLOSE_WITHIN) -> None:
+        """Write everything down and release the file, within so many seconds."""
         try:
-            async with asyncio.timeout(CLOSE_WITHIN):
+            async with asyncio.timeout(within):
                 await self._worker.call(self._ledger.close)
         except TimeoutError:
             log.error("The outbox could not be closed in time: its disk is stuck.")  # noqa: TRY400

@@ -170,6 +170,7 @@ class Ledger:
         try:
             if not self._file.is_open:
                 self._file.open()
+            self._file.make_sure()
             self._write()
         except (sqlite3.Error, OSError) as error:
             if self._failed(error) and again:
@@ -371,6 +372,7 @@ class Ledger:
         if not store.is_open:
             return
         try:
+            store.make_sure()
             newest = store.newest()
             # A clock that is wrong for a while must not make everything look old.
             if newest is not None and self._time.trusted() and self._time.steady():
@@ -383,7 +385,7 @@ class Ledger:
                 self._dropped(store.thin_out(max(2, min(quarter, _AT_ONCE))), "full")
             elif not any(self._pending.values()) and store.spare_bytes() > _COMPACT_ABOVE:
                 store.compact()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._failed(error)
 
     def _thin_out_memory(self) -> None:

@@ -16,7 +16,7 @@ Absent is absent, never 0; and −1 is −1. The marks of a register (`Register.
 from collections.abc import Iterable, Mapping
 
 from sungather.reading import Path
-from sungather.registers import Space
+from sungather.registers import Space, codes
 from sungather.registers.device import Device
 from sungather.registers.kinds import kind, raw_number
 from sungather.registers.tables import Register
@@ -87,7 +87,8 @@ class Availability:
     @property
     def quiet(self) -> bool:
         """Whether the inverter is known to be in no fault and no alarm."""
-        return _WORK_STATE in self._input and not self.alarm
+        state = self._input.get(_WORK_STATE, ALL_ONES)
+        return codes.known("work_state_1", state) and not self.alarm
 
     def battery_sign(self) -> int:
         """1 discharging, −1 charging, 0 neither or not known."""

@@ -21,10 +21,17 @@ _SUB_DEVICES = ("sub_devices",)
 def registers_for(device: Device, level: int) -> tuple[Register, ...]:
     """The registers that are worth asking this device for, up to the level (1, 2 or 3).
 
+    Those that tell faults are asked for at every level: without them nobody can say that there
+    is no fault. At a level below their own they are read, but not published.
+
     Several registers of one name are candidates for one value, the preferred one first.
     """
     rows = _rows(_SUB_DEVICES if device.family in NOT_INVERTERS else _INVERTERS)
-    return tuple(row.register for row in rows if row.register.level <= level and row.suits(device))
+    return tuple(
+        row.register
+        for row in rows
+        if (row.register.level <= level or row.register.faults) and row.suits(device)
+    )
 
 
 def starts_known(device: Device) -> Mapping[Space, frozenset[int]]:

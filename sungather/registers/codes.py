@@ -19,7 +19,8 @@ NONE = "none"
 """No fault, no alarm, no bit."""
 NOT_AVAILABLE = "-"
 
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
+"""Begins the text of a state that has none, and stands behind a code that has none."""
 
 _FAULT_FILES = ("hybrid_faults", "string_faults")
 
@@ -38,7 +39,7 @@ class _Table:
     texts: dict[int, str] = field(default_factory=dict[int, str])
 
 
-def meaning(table: str, number: int, bits: int = 16) -> str | None:
+def meaning(table: str, number: int, bits: int = 16, where: str = "") -> str | None:
     """What a register's number says; None when it says that the value is not available.
 
     A number without a meaning is "unknown (0x1234)", a bit without one "bit 5". Several bits are
@@ -49,6 +50,7 @@ def meaning(table: str, number: int, bits: int = 16) -> str | None:
         table: Name of the table. Raises `KeyError` when there is none.
         number: The raw number; a negative one is taken for its two's complement.
         bits: Width of the register.
+        where: Such as "register 13066": stands with a fault for which there is no text.
     """
     number &= (1 << bits) - 1
     if table == MODELS:
@@ -61,15 +63,29 @@ def meaning(table: str, number: int, bits: int = 16) -> str | None:
         text = found.texts.get(number, f"unknown (0x{number:0{bits // 4}X})")
         return None if text == NOT_AVAILABLE else text
     if found.style is _Style.FAULTS and not found.first_codes:
-        return f"{number} {found.texts.get(number, _UNKNOWN)}" if number else NONE
-    parts = [_bit(found, bit) for bit in range(bits) if number >> bit & 1]
+        if number == 0:
+            return NONE
+        return f"{number} {found.texts.get(number) or unknown_code(where)}"
+    parts = [_bit(found, bit, where) for bit in range(bits) if number >> bit & 1]
     return "; ".join(parts) or NONE
 
 
-def _bit(table: _Table, bit: int) -> str:
+def known(table: str, number: int) -> bool:
+    """Whether the table has a text for the number."""
+    file, _, name = table.rpartition("/")
+    return number in _tables(file or "codes")[name].texts
+
+
+def unknown_code(where: str) -> str:
+    """What stands behind a code that has no text."""
+    return f"{UNKNOWN} ({where})" if where else UNKNOWN
+
+
+def _bit(table: _Table, bit: int, where: str) -> str:
     if table.style is _Style.FAULTS:
         code = table.first_codes[bit // 16] + bit % 16
-        return f"{code:03} {table.texts.get(code, _UNKNOWN)}"
+        place = f"bit {bit} of {where}" if where else ""
+        return f"{code:03} {table.texts.get(code) or unknown_code(place)}"
     return table.texts.get(bit, f"bit {bit}")
 
 

@@ -99,16 +99,17 @@ def _array(register: Register, kind: Kind, words: Sequence[int]) -> list[float |
 
 
 def _number(register: Register, kind: Kind, raw: int, available: Availability) -> Value | None:
-    if raw == kind.absent:
-        return None
     if "no-alarm" in register.absent and register.codes and available.quiet:
         return codes.NONE
+    if raw == kind.absent:
+        return None
     if available.absent(register, raw):
         return None
     if register.bit is not None:
         return raw >> register.bit & 1
     if register.codes:
-        return codes.meaning(register.codes, raw, bits=16 * kind.words)
+        where = f"register {register.address}"
+        return codes.meaning(register.codes, raw, bits=16 * kind.words, where=where)
     match register.kind:
         case "battery" | "battery5631":
             return _scaled(available.signed(register, raw), register.scale)

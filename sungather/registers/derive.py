@@ -10,11 +10,11 @@ SunGather's derived names are kept: `run_state` (ON or OFF), `export_to_grid`, `
 local time from which these two count: midnight, or when counting began in the middle of a day.
 Its `timestamp` is the time of the reading itself.
 
-Some values of the inverter are corrected or withheld on the way, see `counters.py`.
+Some values of the inverter are corrected or withheld on the way, see `plausibility.py`,
+`counters.py` and `device_day.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
 from datetime import datetime, time, timedelta
 from math import isfinite
 from typing import TypeGuard
@@ -22,9 +22,11 @@ from zoneinfo import ZoneInfo
 
 from sungather.household import FLOWS
 from sungather.reading import Value
+from sungather.registers.counter_judge import TOTAL_OF, CounterJudge, CounterSample, Derived
 from sungather.registers.counter_state import Memory
-from sungather.registers.counters import Day, Integral, Rising, Stopwatch, Today, Total, Verdict
+from sungather.registers.counters import DAY, Day, Integral, Rising, Stopwatch
 from sungather.registers.device import Device
+from sungather.registers.plausibility import LOADS, bounds
 from sungather.registers.stuck_meter import MeterWatch
 
 UNITS: Mapping[str, str] = {
@@ -37,19 +39,6 @@ UNITS: Mapping[str, str] = {
     "daily_import_from_grid": "kWh",
 }
 """Units of the names that are derived; `run_state` and `last_reset` are texts."""
-
-TOTAL_OF = {
-    "daily_power_yields": "total_power_yields",
-    "daily_pv_generation": "total_pv_generation",
-    "daily_pv_export": "total_pv_export",
-    "daily_battery_charge_from_pv": "total_battery_charge_from_pv",
-    "daily_direct_energy_consumption": "total_direct_energy_consumption",
-    "daily_import_energy": "total_import_energy",
-    "daily_export_energy": "total_export_energy",
-    "daily_charge_energy": "total_charge_energy",
-    "daily_battery_discharge_energy": "total_battery_discharge_energy",
-}
-"""Counter of today -> lifetime counter of the same energy."""
 
 _STRING_COUNTERS = {
     "pv": "daily_power_yields",
@@ -72,24 +61,12 @@ _INTO_HOUSE = {
 }
 """The sign with which a flow adds to what the house uses."""
 
+CLOCK = "device_clock"
+"""Published name of the device's own clock."""
 _OPERATING = frozenset(
     {"microgrid operation", "open loop", "emergency charging", "off-grid charge"}
 )
 """States in which the inverter works though they do not say "run"."""
-
-
-@dataclass(slots=True)
-class Derived:
-    """What one step adds to the values of a reading, and what it takes away."""
-
-    values: dict[str, Value] = field(default_factory=dict[str, Value])
-    """New names, and corrected values under the inverter's own names."""
-    units: dict[str, str] = field(default_factory=dict[str, str])
-    """Units of the new names."""
-    rejected: set[str] = field(default_factory=set[str])
-    """The inverter's own names whose value is not to be believed this time: absent."""
-    notes: list[str] = field(default_factory=list[str])
-    """For the log: one sentence at the beginning of each oddity, none while it lasts."""
 
 
 class Derivation:
@@ -102,6 +79,7 @@ class Derivation:
         self._stopwatch = Stopwatch()
         self._before: dict[str, float] = {}
         self._meter = MeterWatch()
+        self._judge = CounterJudge(self._memory)
         self._day_of = Day("", 0.0)
         self._day_ends = 0.0
 
@@ -117,24 +95,38 @@ class Derivation:
     def forget(self) -> None:
         """Begin anew: another inverter answers from now on."""
         self._memory, self._stopwatch, self._before = Memory(), Stopwatch(), {}
+        self._judge = CounterJudge(self._memory)
 
     def step(
-        self, values: Mapping[str, Value], device: Device, now: datetime, monotonic: float
+        self,
+        values: Mapping[str, Value],
+        device: Device,
+        now: datetime,
+        monotonic: float,
+        fresh: Set[str] | None = None,
+        others_kw: float | None = 0.0,
     ) -> Derived:
         """Derive from the values of one reading.
 
         `now` is the UTC time of the reading, `monotonic` are seconds on a clock that is never
-        set; only its differences count.
+        set; only its differences count. `fresh` are the names that were read just now (None:
+        all), `others_kw` is the nominal power of the site's other inverters, None if not known.
         """
         at, day = now.timestamp(), self._day(now)
         derived = Derived()
         said = {name: value for name, value in values.items() if _is_number(value)}
+        fresh = values.keys() if fresh is None else fresh
+        self._judge.go_on(at, monotonic, values.get(CLOCK) if CLOCK in fresh else None)
         derived.rejected |= self._meter.frozen(said, device, monotonic)
-        self._judge_totals(said, at, day, derived)
-        self._correct_todays(said, at, day, derived)
+        sample = CounterSample(said, fresh, at, day, bounds(device, others_kw))
+        self._judge.judge(sample, derived)
         for name in derived.rejected:
             del said[name]
         power = powers(said, device)
+        if derived.impossible & LOADS:
+            power.pop("house_power", None)
+        flows = {counter: power.get(f"{flow}_power") for _, flow, counter in _TO_AND_FROM_GRID}
+        self._judge.drop_silent(said, flows, derived)
         energies = self._energies(said, device, day)
         grid = self._to_and_from_grid(said, power, at, day, monotonic)
         derived.values |= power | energies | grid
@@ -152,47 +144,6 @@ class Derivation:
             self._day_of = Day(today.isoformat(), begin.timestamp())
             self._day_ends = end.timestamp()
         return self._day_of
-
-    def _judge_totals(
-        self, said: Mapping[str, float], at: float, day: Day, derived: Derived
-    ) -> None:
-        for name in _TOTALS:
-            if (value := said.get(name)) is None:
-                continue
-            totals = self._memory.totals
-            total = totals.get(name) or totals.setdefault(name, Total())
-            last = total.last
-            verdict = total.enter(value, at, day)
-            if verdict in (Verdict.DOUBTED, Verdict.STILL_DOUBTED):
-                derived.rejected.add(name)
-            if verdict is Verdict.DOUBTED:
-                derived.notes.append(
-                    f"{name} fell from {last} to {value} kWh; the value is left out until it is "
-                    "back, or has stayed for ten minutes."
-                )
-            elif verdict is Verdict.RESET:
-                derived.notes.append(f"{name} has begun anew: it went from {last} to {value} kWh.")
-
-    def _correct_todays(
-        self, said: dict[str, float], at: float, day: Day, derived: Derived
-    ) -> None:
-        todays = self._memory.todays
-        for name, total_name in TOTAL_OF.items():
-            if name not in said:
-                continue
-            today = todays.get(name) or todays.setdefault(name, Today())
-            total_read = total_name in said and total_name not in derived.rejected
-            total = self._memory.totals[total_name] if total_read else None
-            was_stuck = today.stuck
-            energy = today.enter(said[name], at, day, total)
-            if today.stuck and not was_stuck:
-                derived.notes.append(
-                    f"{name} stays 0 while {total_name} moves; today's energy is taken from that."
-                )
-            if energy is None:
-                derived.rejected.add(name)
-            elif energy != said[name]:
-                said[name] = derived.values[name] = energy
 
     def _energies(self, said: Mapping[str, float], device: Device, day: Day) -> dict[str, float]:
         counters = _HYBRID_COUNTERS if device.hybrid else _STRING_COUNTERS
@@ -214,12 +165,19 @@ class Derivation:
 
     def _today(self, counter: str, said: Mapping[str, float]) -> float | None:
         """The inverter's counter of today, or the part of its lifetime counter that is today's."""
-        if counter in said:
-            return said[counter]
+        if counter in said or self._has_of_today(counter):
+            return said.get(counter)
         total = self._memory.totals.get(TOTAL_OF[counter])
         if total is None or TOTAL_OF[counter] not in said or not total.whole:
             return None
         return total.today()
+
+    def _has_of_today(self, counter: str) -> bool:
+        """Whether the inverter has this counter of today, and it counts."""
+        memory, today = self._memory, self._memory.todays.get(counter)
+        if today is None or today.stuck or today.silent:
+            return False
+        return memory.time_line.moment - today.moment < DAY
 
     def _to_and_from_grid(
         self,
@@ -239,9 +197,12 @@ class Derivation:
             if watts is not None:
                 derived[name] = self._before[name] = watts
                 integral = self._memory.integrals.setdefault(name, Integral())
+                counted = integral.kwh if integral.date == day.date else 0.0
                 integral.enter(watts, before, seconds, at, day)
-            if (counted := self._counted_today(name, counter, said, day)) is not None:
-                derived[f"daily_{name}"], since = counted
+                if (today := self._memory.todays.get(counter)) is not None:
+                    today.missing(integral.kwh - counted)
+            if (found := self._counted_today(name, counter, said, at, day)) is not None:
+                derived[f"daily_{name}"], since = found
                 counted_from.append(since)
         if counted_from:
             since = datetime.fromtimestamp(max(counted_from), self._timezone)
@@ -249,7 +210,7 @@ class Derivation:
         return derived
 
     def _counted_today(
-        self, name: str, counter: str, said: Mapping[str, float], day: Day
+        self, name: str, counter: str, said: Mapping[str, float], at: float, day: Day
     ) -> tuple[float, float] | None:
         """Energy of today, and since when (UTC seconds) it counts.
 
@@ -257,20 +218,24 @@ class Derivation:
         inverter that has counters is not integrated when they are missing once: the figure would
         jump.
         """
+        memory = self._memory
         if counter in said:
-            return said[counter], day.began
-        total = self._memory.totals.get(TOTAL_OF[counter])
-        if total is not None and TOTAL_OF[counter] in said:
-            return total.today() or 0.0, total.since
-        if total is not None or counter in self._memory.todays:
-            return None
+            own = memory.device_day
+            since = at - (memory.time_line.moment - own.reset) if own.own and own.reset else None
+            return said[counter], day.began if since is None else since
+        today, total = memory.todays.get(counter), memory.totals.get(TOTAL_OF[counter])
+        if today is None or not today.silent:
+            if self._has_of_today(counter):
+                return None
+            if total is not None and TOTAL_OF[counter] in said:
+                return total.today() or 0.0, total.since
+            if total is not None or today is not None:
+                return None
         integral = self._memory.integrals.get(name)
         if integral is None or integral.date != day.date:
             return None
         return round(integral.kwh, 6), integral.since
 
-
-_TOTALS = tuple(sorted(TOTAL_OF.values()))
 
 _TO_AND_FROM_GRID = (
     ("export_to_grid", "grid_export", "daily_export_energy"),

@@ -12,7 +12,8 @@ class Device:
     code: int
     """Device type code, register 5000."""
     model: str
-    """"SG10RT"; two models on one code are "A / B"; "unknown (0x1234)" for a code not listed."""
+    """"SG10RT"; "unknown (0x1234)" for a code not listed. Of several models that share a code
+    the first one of the list: it names the device wherever a name must be one."""
     family: str
     """"SG-RT", "SH-RT", "SH-K" …; for unknown codes "SG" or "SH" as its answers tell."""
     nominal_kw: float | None = None
@@ -23,8 +24,20 @@ class Device:
     meter: bool = True
     """Registers that need a smart meter are worth asking for."""
     path: Path = Path.UNKNOWN
+    other_models: tuple[str, ...] = ()
+    """The other models that have this code, such as "SG10RT-20": the device cannot say which."""
     masked: bool = False
     """This path answers 0 where the inverter says "not available" (a dongle's Modbus)."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that the device may be."""
+        return (self.model, *self.other_models)
+
+    @property
+    def display_model(self) -> str:
+        """The model for people: "SG10RT / SG10RT-20" where the device cannot say which."""
+        return " / ".join(self.models)
 
     @property
     def hybrid(self) -> bool:

@@ -1,6 +1,6 @@
 """Device type codes and what is known of the models behind them.
 
-The list is `data/models.table`; a code that two models share gives "A / B".
+The list is `data/models.table`; of several models that share a code the first gives the name.
 """
 
 from collections.abc import Sequence
@@ -61,16 +61,17 @@ def model_names() -> tuple[str, ...]:
 
 def _device(models: Sequence[_Model]) -> Device:
     """One device of all models with a code: where they differ, what is worth asking for."""
-    names = dict.fromkeys(model.name for model in models)
+    name, *others = dict.fromkeys(model.name for model in models)
     first = models[0]
     return Device(
         code=first.code,
-        model=" / ".join(names),
+        model=name,
         family=first.family,
         nominal_kw=first.nominal_kw,
         phases=first.phases,
         mppts=max((model.mppts for model in models if model.mppts), default=None),
         strings=max(model.strings for model in models),
+        other_models=tuple(others),
     )
 
 

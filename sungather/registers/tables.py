@@ -15,7 +15,8 @@
 * level tier: the smallest `inverter.level` that reads the row, and how often (`Tier`).
 * when: condition on the device, see `Condition`; empty: as the section says.
 * marks: `codes:TABLE` (see `codes.py`), `bit:N` (that bit alone, 0 or 1), `group:NAME` (read
-  apart from everything else, last), and those of `ABSENT`.
+  apart from everything else, last), `faults:codes`, `faults:state` and `faults:hint` (tells
+  faults, see `faults.py`: read at every level), and those of `ABSENT`.
 * source: the sources, by their letters. note: for people only.
 
 Rows of one name are candidates for one value; the row that comes first is preferred.
@@ -36,19 +37,10 @@ from sungather.registers.kinds import kind
 
 DATA = FilePath(__file__).with_name("data")
 
-ABSENT = frozenset(
-    {
-        "battery",
-        "meter",
-        "meter-load",
-        "meter-total",
-        "meter2",
-        "no-alarm",
-        "ones",
-        "zero",
-        "zero-masked",
-    }
-)
+ABSENT = frozenset({
+    "battery", "meter", "meter-load", "meter-total", "meter2", "no-alarm", "ones", "zero",
+    "zero-masked",
+})  # fmt: skip
 """Marks for what makes a value absent, beside what the documents say (see `availability.py`)."""
 
 
@@ -96,6 +88,8 @@ class Register:
     """What else tells that the value is absent: of `ABSENT`, see `availability.py`."""
     source: str
     note: str
+    faults: str = ""
+    """How it tells faults: "codes", "state" or "hint", see `faults.py`; "" if it tells none."""
 
     @property
     def block(self) -> Block:
@@ -157,7 +151,7 @@ def _is_one_of(names: str, device: Device) -> bool:
 
 def _is(name: str, device: Device) -> bool:
     if "*" in name:
-        return any(fnmatchcase(model, name) for model in device.model.split(" / "))
+        return any(fnmatchcase(model, name) for model in device.models)
     if name.endswith("-?"):
         return device.family == name[:-2]
     return device.family == name or device.family.startswith(name + "-")
@@ -214,6 +208,7 @@ def _rows(line: str, space: Space, base: str, sources: dict[str, str]) -> Iterat
             codes=marked.codes,
             bit=marked.bit,
             group=marked.group,
+            faults=marked.faults,
             absent=marked.absent,
             source=sources[source],
             note=note,
@@ -260,16 +255,21 @@ def _condition(text: str) -> Condition:
 @dataclass(frozen=True, slots=True)
 class _Marks:
     codes: str = ""
-    bit: int | None = None
     group: str = ""
+    faults: str = ""
+    bit: int | None = None
     absent: frozenset[str] = frozenset()
+
+
+_KEYED = frozenset({"bit", "codes", "faults", "group"})
 
 
 @cache
 def _marks(text: str) -> _Marks:
     keyed = dict(mark.split(":") for mark in text.split() if ":" in mark)
     absent = frozenset(mark for mark in text.split() if ":" not in mark)
-    if wrong := (keyed.keys() - {"codes", "bit", "group"}) | (absent - ABSENT):
+    if wrong := (keyed.keys() - _KEYED) | (absent - ABSENT):
         raise ValueError(f"unknown mark {', '.join(sorted(wrong))}")
     bit = int(keyed["bit"]) if "bit" in keyed else None
-    return _Marks(keyed.get("codes", ""), bit, keyed.get("group", ""), absent)
+    texts = (keyed.get(key, "") for key in ("codes", "group", "faults"))
+    return _Marks(*texts, bit=bit, absent=absent)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
-from sungather.simulator.day import ONE_DAY, Life, Now, SitePowers, Tally
+from sungather.simulator.day import ONE_DAY, Life, Now, Tally, tally
 from sungather.simulator.words import Quantity
 
 FIRST_YEAR: Final = 2015
@@ -19,17 +19,6 @@ STEPS_A_QUARTER: Final = 15
 
 MEASURES: Final = ("pv", "direct", "exported", "charge")
 """Order of the arrays; each is a field of `Tally`."""
-
-
-def power(flow: SitePowers, measure: str) -> int:
-    """W of a measure that a flow holds."""
-    exported = max(0, -flow.grid)
-    return {
-        "pv": flow.dc,
-        "direct": flow.dc - flow.charge - exported,
-        "exported": exported,
-        "charge": flow.charge,
-    }[measure]
 
 
 class HistoryArrays:
@@ -47,11 +36,12 @@ class HistoryArrays:
         self._add_up(now.moment)
         day, month = now.moment.day - 1, now.moment.month - 1
         year = min(max(now.moment.year - FIRST_YEAR, 0), YEARS - 1)
-        flows = self._life.flows_of(now)[::STEPS_A_QUARTER]
+        # What flows in a second, in J, is the power in W.
+        powers = [tally(flow, 1) for flow in self._life.flows_of(now)[::STEPS_A_QUARTER]]
         arrays: dict[str, Quantity] = {"month_pv": self._months[month].pv + now.today.pv}
         for measure in MEASURES:
             today: int = getattr(now.today, measure)
-            quarters = [power(flow, measure) for flow in flows]
+            quarters = [getattr(watts, measure) for watts in powers]
             arrays[f"{measure}_quarters"] = quarters + [0] * (QUARTERS - len(quarters))
             arrays[f"{measure}_days"] = _with(self._days, measure, day, today)
             arrays[f"{measure}_months"] = _with(self._months, measure, month, today)

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 HEADER = struct.Struct(">HHHB")
 """Transaction id, protocol (0), length of what follows this field, unit."""
@@ -31,6 +32,14 @@ class ExceptionCode(IntEnum):
 
 Answer = list[int] | ExceptionCode
 """Words of a block, or why there are none."""
+
+
+class Readable(Protocol):
+    """What a server serves: `SimulatedDevice`, or anything with words."""
+
+    def read(self, space: str, wire_address: int, count: int) -> Answer:
+        """Words of a block, or why there are none."""
+        ...
 
 
 class ForeignFrame(Exception):

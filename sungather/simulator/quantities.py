@@ -40,14 +40,9 @@ def quantities(
 
 
 def _type_plate(model: Model) -> dict[str, Quantity]:
-    values: dict[str, Quantity] = {
-        "protocol_number": model.protocol_number,
-        "protocol_version": model.protocol_version,
-        "arm": model.arm,
-        "dsp": model.dsp,
-        "serial": model.serial,
-        "code": model.code,
-        "nominal": model.nominal,
+    plate = ("protocol_number", "protocol_version", "arm", "dsp", "serial", "code", "nominal")
+    values: dict[str, Quantity] = {name: getattr(model, name) for name in plate}
+    values |= {
         "nominal_reactive": round(model.nominal * 0.6),
         "output_type": 1 if model.phases == 3 else 0,
         "capacity": model.site.capacity * 3600,

@@ -11,16 +11,17 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
 
 from sungather.simulator.device import LivingDevice
 from sungather.simulator.faults import Faults, touches
+from sungather.simulator.frontend import FrontEnd
 from sungather.simulator.modbus import (
     HEADER,
     Answer,
     ExceptionCode,
     ForeignFrame,
     ModbusRequest,
+    Readable,
     body_length,
     exception_reply,
     parse_request,
@@ -31,14 +32,6 @@ from sungather.simulator.modbus import (
 PADDED_WORDS = 15
 
 
-class Readable(Protocol):
-    """What a server serves: `SimulatedDevice`, or anything with words."""
-
-    def read(self, space: str, wire_address: int, count: int) -> Answer:
-        """Words of a block, or why there are none."""
-        ...
-
-
 Asked = tuple[int, str, int, int]
 """One read request, as `Server.requests` keeps it: unit, space, documented start, count."""
 
@@ -46,36 +39,33 @@ Asked = tuple[int, str, int, int]
 @dataclass(slots=True, eq=False)
 class _Session:
     writer: asyncio.StreamWriter
-    task: asyncio.Task[None] | None
     served: bool
     held: bytes = b""
     requests: int = 0
 
 
-class Server:
+class Server(FrontEnd):
     """One listening port. Use `serve`; `async with` closes it."""
 
     def __init__(
         self,
         devices: Mapping[int, Readable],
+        host: str,
+        port: int,
         faults: Faults,
         latency: float,
         monotonic: Callable[[], float],
     ) -> None:
+        super().__init__(host, port)
         self.devices = dict(devices)
         """Unit id -> device."""
         self.faults = faults
         self.latency = latency
         """Seconds before each reply."""
-        self.host = ""
-        self.port = 0
         self.requests: list[Asked] = []
         """Every well-formed read request, answered or not."""
-        self.connections = 0
-        """Connections accepted so far."""
         self._monotonic = monotonic
         self._sessions: set[_Session] = set()
-        self._listener: asyncio.Server | None = None
         self._spent = 0
         self._last_traffic = monotonic()
         self._changed = asyncio.Event()
@@ -85,11 +75,6 @@ class Server:
         """Connections that are open now."""
         return len(self._sessions)
 
-    async def listen(self, host: str, port: int) -> None:
-        """Open the port; 0 takes a free one."""
-        self._listener = await asyncio.start_server(self._serve, host, port)
-        self.host, self.port = self._listener.sockets[0].getsockname()[:2]
-
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition about `requests`, `connections` or `open`."""
         while not condition():
@@ -97,54 +82,32 @@ class Server:
 
     async def go_dark(self) -> None:
         """Close the port and all connections, as a device without power does."""
-        if self._listener is not None:
-            self._listener.close()
-        tasks = [session.task for session in self._sessions if session.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._listener is not None:
-            await self._listener.wait_closed()
-            self._listener = None
+        await self.close()
 
     async def wake(self) -> None:
         """Open the same port again after `go_dark`."""
-        await self.listen(self.host, self.port)
+        await self.listen()
 
-    async def close(self) -> None:
-        """Close everything; harmless when closed."""
-        await self.go_dark()
+    def _leave(self, writer: asyncio.StreamWriter) -> None:
+        writer.close()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        session = _Session(writer, asyncio.current_task(), self._admit())
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk to one client until it goes, or a fault wants its connection closed."""
+        session = _Session(writer, self._admit())
         self._sessions.add(session)
         self._notify()
         try:
             if not session.served and self.faults.excess == "reset":
                 reset(writer)
-                return
-            await self._talk(reader, session)
-        except (ForeignFrame, ConnectionError, asyncio.IncompleteReadError, _Close):
-            pass
-        except asyncio.CancelledError:
-            # Only `go_dark` cancels; the stream's own callback must not see it as an error.
-            pass
+            else:
+                with contextlib.suppress(ForeignFrame, _Close):
+                    await self._talk(reader, session)
         finally:
             self._sessions.discard(session)
             self._notify()
             self._last_traffic = self._monotonic()
             if session.served and self.faults.recovery:
                 self._spent += 1
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
     def _notify(self) -> None:
         self._changed.set()
@@ -294,6 +257,6 @@ async def serve(
         OSError: The port cannot be opened.
     """
     devices = device if isinstance(device, Mapping) else {1: device}
-    server = Server(devices, faults or Faults(), latency, monotonic)
-    await server.listen(host, port)
+    server = Server(devices, host, port, faults or Faults(), latency, monotonic)
+    await server.listen()
     return server

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, get_args, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 from sungather.errors import OptionsError
 from sungather.simulator.faults import ABSURD_CLOCK, HTTP_SERVER, METER_LOST, Faults
 from sungather.simulator.modbus import ExceptionCode
 
-Change = Callable[[Faults, str], None]
-"""Turns a fault on with the text after "="; "" where there is none.
+Parse = Callable[[str, Any], object]
+"""From the text after "=" ("" where there is none) and the type of the field to its value.
 
 Raises `ValueError` with what the fault takes.
 """
@@ -24,17 +24,15 @@ def faults_named(settings: Sequence[str]) -> Faults:
     faults, problems = Faults(), list[str]()
     for setting in settings:
         name, equals, value = setting.partition("=")
-        change = _SWITCHES.get(name)
-        if change is None:
+        if name not in _VALUES:
             problems.append(f"There is no fault {name!r}. Known are:\n{fault_list()}")
-            continue
-        if equals and not value:
+        elif equals and not value:
             problems.append(f"The fault {name} has no value behind '='.")
-            continue
-        try:
-            change(faults, value)
-        except ValueError as error:
-            problems.append(f"The fault {name} takes {error}, not {value!r}.")
+        else:
+            try:
+                _turn_on(faults, name, value)
+            except ValueError as error:
+                problems.append(f"The fault {name} takes {error}, not {value!r}.")
     if problems:
         raise OptionsError(problems)
     return faults
@@ -42,64 +40,67 @@ def faults_named(settings: Sequence[str]) -> Faults:
 
 def fault_list() -> str:
     """Every fault with what it takes, one a line."""
-    return "\n".join(f"  {name}{_VALUES.get(name, '')}" for name in sorted(_SWITCHES))
+    return "\n".join(f"  {name}{_VALUES[name]}" for name in sorted(_VALUES))
 
 
-def _flag(field: str) -> Change:
-    def change(faults: Faults, value: str) -> None:
-        if value not in ("", "true", "false"):
-            raise ValueError("true or false")
-        setattr(faults, field, value != "false")
-
-    return change
-
-
-def _number(field: str) -> Change:
-    def change(faults: Faults, value: str) -> None:
-        try:
-            number = _TYPES[field](value)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number < math.inf:
-            raise ValueError("a number from 0 on")
-        setattr(faults, field, number)
-
-    return change
+def _turn_on(faults: Faults, name: str, value: str) -> None:
+    if name in _PARSED:
+        field, parse = _PARSED[name]
+        setattr(faults, field, parse(value, _TYPES[field]))
+    elif value:
+        raise ValueError("no value")
+    elif name == "not-modbus":
+        faults.banner = HTTP_SERVER
+    else:
+        words = _WORDS[name]
+        spaces = faults.words.keys() | words.keys()
+        faults.words = {
+            space: {**faults.words.get(space, {}), **words.get(space, {})} for space in spaces
+        }
 
 
-def _code(field: str) -> Change:
-    def change(faults: Faults, value: str) -> None:
-        try:
-            setattr(faults, field, ExceptionCode(int(value)))
-        except ValueError:
-            known = ", ".join(str(code.value) for code in ExceptionCode)
-            raise ValueError(f"a Modbus exception ({known})") from None
-
-    return change
+def _flag(text: str, _: object) -> bool:
+    if text not in ("", "true", "false"):
+        raise ValueError("true or false")
+    return text != "false"
 
 
-def _choice(field: str) -> Change:
-    choices = [text for text in get_args(_TYPES[field]) if text]
+def _number(text: str, kind: Callable[[str], float]) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ValueError("a number from 0 on")
+    return number
 
-    def change(faults: Faults, value: str) -> None:
-        if value not in choices:
-            raise ValueError(" or ".join(choices))
-        setattr(faults, field, value)
 
-    return change
+def _code(text: str, _: object) -> ExceptionCode:
+    try:
+        return ExceptionCode(int(text))
+    except ValueError:
+        known = ", ".join(str(code.value) for code in ExceptionCode)
+        raise ValueError(f"a Modbus exception ({known})") from None
 
 
-def _registers(field: str) -> Change:
-    def change(faults: Faults, value: str) -> None:
-        found: dict[str, set[int]] = {}
-        for part in value.split(","):
-            space, _, numbers = part.rpartition(":")
-            found.setdefault(space or "input", set()).update(_block(numbers))
-        if not found.keys() <= {"input", "holding"}:
-            raise ValueError(_REGISTERS)
-        setattr(faults, field, found)
+def _choice(text: str, kind: object) -> str:
+    if text not in _choices(kind):
+        raise ValueError(" or ".join(_choices(kind)))
+    return text
 
-    return change
+
+def _choices(kind: object) -> list[str]:
+    return [text for text in get_args(kind) if text]
+
+
+def _registers(text: str, _: object) -> Mapping[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for part in text.split(","):
+        space, _, numbers = part.rpartition(":")
+        found.setdefault(space or "input", set()).update(_block(numbers))
+    if not found.keys() <= {"input", "holding"}:
+        raise ValueError(_REGISTERS)
+    return found
 
 
 def _block(numbers: str) -> range:
@@ -114,48 +115,21 @@ def _block(numbers: str) -> range:
     return block
 
 
-def _words(words: Mapping[str, Mapping[int, int]]) -> Change:
-    def change(faults: Faults, value: str) -> None:
-        if value:
-            raise ValueError("no value")
-        spaces = faults.words.keys() | words.keys()
-        faults.words = {
-            space: {**faults.words.get(space, {}), **words.get(space, {})} for space in spaces
-        }
-
-    return change
-
-
-def _not_modbus(faults: Faults, value: str) -> None:
-    if value:
-        raise ValueError("no value")
-    faults.banner = HTTP_SERVER
-
-
-_KINDS: Final[Mapping[Callable[[str], Change], tuple[str, Sequence[str]]]] = {
-    _flag: ("", ("split", "late_by_one", "silent", "after_sunset")),
-    _number: (
-        "=NUMBER",
-        ("widest", "busy", "late", "close_after", "close_every", "sessions", "recovery"),
-    ),
-    _code: ("=CODE", ("refusal", "busy_code")),
-    _choice: ("", ("short", "foreign", "excess", "night", "unknown_unit")),
-    _registers: ("=REGISTERS", ("cannot_start", "cannot_contain", "silent_on", "close_on")),
+_KINDS: Final[Mapping[Parse, tuple[str, str]]] = {
+    _flag: ("", "split late_by_one silent after_sunset"),
+    _number: ("=NUMBER", "widest busy late close_after close_every sessions recovery"),
+    _code: ("=CODE", "refusal busy_code"),
+    _choice: ("", "short foreign excess night unknown_unit"),
+    _registers: ("=REGISTERS", "cannot_start cannot_contain silent_on close_on"),
 }
-_SWITCHES: Final[Mapping[str, Change]] = {
-    **{
-        field.replace("_", "-"): kind(field)
-        for kind, (_, fields) in _KINDS.items()
-        for field in fields
-    },
-    "absurd-clock": _words(ABSURD_CLOCK),
-    "meter-lost": _words(METER_LOST),
-    "not-modbus": _not_modbus,
+_PARSED: Final = {
+    field.replace("_", "-"): (field, parse)
+    for parse, (_, fields) in _KINDS.items()
+    for field in fields.split()
 }
-_VALUES: Final = {
-    field.replace("_", "-"): value or f"={'|'.join(t for t in get_args(_TYPES[field]) if t)}"
-    for value, fields in _KINDS.values()
-    for field in fields
-    if value or get_args(_TYPES[field])
+_WORDS: Final = {"absurd-clock": ABSURD_CLOCK, "meter-lost": METER_LOST}
+_VALUES: Final = dict.fromkeys((*_WORDS, "not-modbus"), "") | {
+    name: f"={'|'.join(_choices(_TYPES[field]))}" if parse is _choice else _KINDS[parse][0]
+    for name, (field, parse) in _PARSED.items()
 }
-"""What a fault takes, as the list of faults shows it."""
+"""Every fault with what it takes, as the list of faults shows it."""

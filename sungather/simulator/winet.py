@@ -111,7 +111,6 @@ class Dongle:
     )
     faults: WinetFaults = field(default_factory=WinetFaults)
     logins: int = 0
-    register_requests: int = 0
     asked: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
     """Query parameters of all register requests."""
     pinged: asyncio.Event = field(default_factory=asyncio.Event)
@@ -131,7 +130,6 @@ class Dongle:
 
     def registers(self, query: Mapping[str, str]) -> Message:
         """The answer to one request for registers."""
-        self.register_requests += 1
         self.asked.append(query)
         token = query.get("token", "")
         life = self.faults.token_life

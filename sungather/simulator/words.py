@@ -34,7 +34,6 @@ ABSENT: Final = {
     "u32": (0xFFFF, 0xFFFF),
     "s32": (0xFFFF, 0x7FFF),
 }
-WIDTH: Final = {"u16": 1, "s16": 1, "u32": 2, "s32": 2}
 BITS: Final = {"u16": 16, "s16": 16, "u32": 32, "s32": 32}
 
 

@@ -11,6 +11,8 @@ from sungather.snap.snapctl import SnapctlFailed, snapctl
 
 log = logging.getLogger(__name__)
 
+FAULT = "fault"
+"""Code of a health that says that a device tells a fault. The snap itself works."""
 _LONGEST = 70
 """Characters of a message; snapd takes no more."""
 
@@ -44,13 +46,20 @@ class SnapHealth:
 
 
 def snap_health(readings: Iterable[Reading], services: Iterable[Health]) -> SnapHealth:
-    """The worst of all inverters and exporters. Sub-devices do not count."""
-    found = [_of(reading) for reading in readings if not reading.via]
+    """The worst of all inverters and exporters. Of sub-devices only faults count."""
+    known = list(readings)
+    found = [_of(reading) for reading in known if not reading.via]
     # An exporter whose other side is down waits with nothing lost: that is its normal work.
     found += [
         SnapHealth("blocked", f"{one.name}: {one.message}", f"{one.name}-blocked")
         for one in services
         if one.state == "blocked"
+    ]
+    # A fault of the inverter hides nothing that keeps the snap from working.
+    found += [
+        SnapHealth("blocked", f"{one.name} tells a fault: {one.faults.text}", FAULT)
+        for one in known
+        if one.faults is not None and one.faults.active
     ]
     for status in _WORST_FIRST:
         bad = [one for one in found if one.status == status]

@@ -29,10 +29,10 @@ from sungather.transports.winet_session import (
     Generation,
     ListedDevice,
     Message,
-    Splicer,
     WinetSession,
     account,
     data_of,
+    message_of,
     result_of,
 )
 from sungather.transports.winet_wire import LONGEST, WebSocket
@@ -320,10 +320,10 @@ class WinetTransport:
             return 0, f"HTTP {http.status}", {}
         if http.cut:
             raise EOFError("the answer is too long")
-        answer = Splicer().feed(http.text)
+        answer = message_of(http.text)
         if answer is None:
             raise EOFError("the answer is not JSON")
-        return *result_of(answer), data_of(answer)
+        return *result_of(answer, session.secrets), data_of(answer)
 
     async def _get(self, target: str, deadline: float) -> HttpAnswer:
         """GET over the kept connection; over a new one if the device has closed that one."""

@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
 from sungather import errors
+from sungather.strangers import fit_to_show, parsed_json
 from sungather.transports.winet_wire import LONGEST, WebSocket
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ PING_EVERY = 8.0
 FACTORY_ACCOUNTS = {"user": "pw1111", "admin": "pw8888"}
 """The accounts that every dongle is delivered with; in the manufacturer's manuals."""
 _LONGEST_NAME = 40
+_LONGEST_MESSAGE = 80
 _ALL_DEVICES = {"type": "0", "is_check_token": "0"}
 
 DEFAULT_USER = "user"
@@ -94,10 +96,11 @@ class Rejected(Exception):
         """Too many sessions."""
 
 
-def result_of(answer: Message) -> tuple[int, str]:
-    """Result code (0 if there is none) and message of an answer."""
+def result_of(answer: Message, secrets: Iterable[str] = ()) -> tuple[int, str]:
+    """Result code (0 if there is none) and message of an answer, without these secrets."""
     code, message = answer.get("result_code"), answer.get("result_msg")
-    return (code if isinstance(code, int) else 0, str(message or "")[:80])
+    text = message if isinstance(message, str) else ""
+    return (code if isinstance(code, int) else 0, fit_to_show(text, secrets, _LONGEST_MESSAGE))
 
 
 def data_of(answer: Message) -> Message:
@@ -107,23 +110,55 @@ def data_of(answer: Message) -> Message:
 
 
 class Splicer:
-    """Puts messages together that arrive in pieces: JSON objects with a result code."""
+    """Puts messages together that arrive in pieces: JSON objects with a result code.
+
+    Every character is looked at once or twice, however small the pieces are.
+    """
 
     def __init__(self) -> None:
-        self._begun = ""
+        self._pieces: list[str] = []
+        self._begin_anew()
 
     def feed(self, text: str) -> Message | None:
-        """The message that is complete with `text`, if any."""
-        for whole in (self._begun + text, text):
-            found = _message(whole)
-            if found is not None:
-                self._begun = ""
-                return found
-        if self._begun or text.lstrip().startswith("{"):
-            self._begun += text
-        if len(self._begun) > LONGEST:
+        """The message that is complete with `text`, if any.
+
+        Raises:
+            EOFError: the message is too long.
+        """
+        whole = message_of(text)
+        if whole is None and text and (self._pieces or text.lstrip().startswith("{")):
+            self._add(text)
+            if self._open > 0:
+                return None
+            whole = message_of("".join(self._pieces))
+        if whole is not None or self._open <= 0:
+            self._begin_anew()
+        return whole
+
+    def _begin_anew(self) -> None:
+        self._pieces.clear()
+        self._length = 0
+        self._open = 0  # brackets that are not closed yet
+        self._in_text = False
+        self._escaped = False
+
+    def _add(self, text: str) -> None:
+        self._pieces.append(text)
+        self._length += len(text)
+        if self._length > LONGEST:
             raise EOFError("the message is too long")
-        return None
+        for sign in text:
+            if self._escaped:
+                self._escaped = False
+            elif self._in_text:
+                self._escaped = sign == "\\"
+                self._in_text = sign != '"'
+            elif sign in "{[":
+                self._open += 1
+            elif sign in "]}":
+                self._open -= 1
+            elif sign == '"':
+                self._in_text = True
 
 
 class WinetSession:
@@ -158,6 +193,11 @@ class WinetSession:
         self._splicer = Splicer()
         self._waiting: tuple[str, asyncio.Future[Message]] | None = None
         self._listener = asyncio.create_task(self._listen())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the device knows of us, and could send back."""
+        return (self._account.password if self._account else "", self.token)
 
     async def start(self) -> None:
         """Connect, log in if this firmware wants that, and ask which devices there are.
@@ -230,7 +270,11 @@ class WinetSession:
         data = await self.request("devicelist", **_ALL_DEVICES)
         entries = data.get("list")
         found = cast(list[object], entries) if isinstance(entries, list) else []
-        listed = (_listed_device(cast(Message, one)) for one in found if isinstance(one, dict))
+        listed = (
+            _listed_device(cast(Message, one), self.secrets)
+            for one in found
+            if isinstance(one, dict)
+        )
         self.devices = tuple(device for device in listed if device is not None)
 
     async def request(self, service: str, **fields: str) -> Message:
@@ -245,7 +289,7 @@ class WinetSession:
             result = await answer
         finally:
             self._waiting = None
-        code, reason = result_of(result)
+        code, reason = result_of(result, self.secrets)
         if code != SUCCESS:
             raise Rejected(code, reason)
         return data_of(result)
@@ -284,10 +328,10 @@ class WinetSession:
                 if answer is not None:
                     self._take(answer)
         except (OSError, EOFError) as error:
-            self._end(str(error) or "the device closed the session")
+            self._end(fit_to_show(str(error), self.secrets) or "the device closed the session")
 
     def _take(self, answer: Message) -> None:
-        code, reason = result_of(answer)
+        code, reason = result_of(answer, self.secrets)
         service = data_of(answer).get("service")
         timed_out = "login timeout" in reason.lower()
         if timed_out or (code == SESSION_OVER and service in ("notice", None)):
@@ -305,16 +349,20 @@ class WinetSession:
             self._waiting[1].set_exception(EOFError(self.over))
 
 
-def _message(text: str) -> Message | None:
+def message_of(text: str) -> Message | None:
+    """The message that `text` is; None if it is none, or not yet."""
+    text = text.strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
     try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parsed_json(text)
+    except ValueError:
         return None
     # The code tells a message from an object inside one that was cut just there.
     return cast(Message, found) if isinstance(found, dict) and "result_code" in found else None
 
 
-def _listed_device(entry: Message) -> ListedDevice | None:
+def _listed_device(entry: Message, secrets: Iterable[str]) -> ListedDevice | None:
     numbers = [_number(entry.get(key)) for key in ("dev_id", "dev_type", "dev_code")]
     if numbers[0] < 0:
         return None
@@ -322,8 +370,8 @@ def _listed_device(entry: Message) -> ListedDevice | None:
         id=numbers[0],
         type=numbers[1],
         code=numbers[2],
-        serial=_text(entry.get("dev_sn")),
-        model=_text(entry.get("dev_model")),
+        serial=_name(entry.get("dev_sn"), secrets),
+        model=_name(entry.get("dev_model"), secrets),
         address=_number(entry.get("phys_addr")),
         linked=_number(entry.get("link_status", 1)) != 0,
     )
@@ -337,7 +385,7 @@ def _number(value: object) -> int:
         return -1
 
 
-def _text(value: object) -> str:
+def _name(value: object, secrets: Iterable[str]) -> str:
     """A short text of one line; "" for anything else."""
     text = value.strip() if isinstance(value, str) else ""
-    return text if text.isprintable() and len(text) <= _LONGEST_NAME else ""
+    return text if text == fit_to_show(text, secrets, _LONGEST_NAME) else ""

@@ -11,9 +11,10 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from sungather.transports.connect import Streams
 
-_CHUNK = 16384
+_CHUNK = 4096
+"""Bytes that are taken apart at a time: in frames of two bytes even these are a lot of work."""
 _FAREWELL = 0.5  # seconds that a polite close may take
-LONGEST = 1 << 20
+LONGEST = 64 * 1024
 """Bytes of the longest message or answer that is taken; real ones have a few thousand."""
 
 
@@ -24,7 +25,7 @@ class WebSocket:
         self._streams = streams
         self._protocol = wsproto.WSConnection(wsproto.ConnectionType.CLIENT)
         self._events: deque[events.Event] = deque()
-        self._text = ""
+        self._parts: list[str] = []
 
     async def open(self, host: str, target: str) -> bool:
         """The opening handshake; False when the other side speaks HTTP, but not this."""
@@ -37,15 +38,19 @@ class WebSocket:
 
     async def receive(self) -> str:
         """The next message, put together from its parts. Raises EOFError at the end."""
+        length = sum(map(len, self._parts))
         while True:
             event = await self._next()
             match event:
                 case events.TextMessage():
-                    self._text += event.data
-                    if len(self._text) > LONGEST:
+                    if event.data:
+                        self._parts.append(event.data)
+                        length += len(event.data)
+                    if length > LONGEST:
                         raise EOFError("the message is too long")
                     if event.message_finished:
-                        text, self._text = self._text, ""
+                        text = "".join(self._parts)
+                        self._parts.clear()
                         return text
                 case events.Ping():
                     await self._send(event.response())
@@ -77,6 +82,8 @@ class WebSocket:
     async def _next(self) -> events.Event:
         reader, _ = self._streams
         while not self._events:
+            # What has arrived is read without a pause: a flood would let nobody else work.
+            await asyncio.sleep(0)
             data = await reader.read(_CHUNK)
             if not data:
                 raise EOFError

@@ -11,64 +11,40 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Final
 
-from sungather import household
 from sungather.history.service import DayHistory
 from sungather.history.store import Sample
 from sungather.reading import State
 from sungather.web import formats
+from sungather.web.flow import Flow
 
 _HEIGHT: Final = 230
 _TOP: Final = 14
 """Room for the uppermost label."""
 _LEVEL_HEIGHT: Final = 46
-_INDEX: Final = {name: index for index, name in enumerate(household.FIGURES)}
 
-Mean = Callable[[Sample], float | None]
 Run = list[tuple[float, float]]
 """Points that follow each other without a gap."""
-
-
-def _mean(name: str) -> Mean:
-    index = _INDEX[name]
-    return lambda sample: sample.means[index]
-
-
-def _signed(plus: str, minus: str) -> Mean:
-    first, second = _INDEX[plus], _INDEX[minus]
-
-    def mean(sample: Sample) -> float | None:
-        a, b = sample.means[first], sample.means[second]
-        return None if a is None and b is None else (a or 0.0) - (b or 0.0)
-
-    return mean
 
 
 @dataclass(frozen=True, slots=True)
 class _Series:
     key: str
+    """Name of an attribute of `Flow`, whose fields are the means of a sample."""
     title: str
-    mean: Mean
-    energies: tuple[tuple[str, str], ...]
+    energies: tuple[tuple[str, str], ...] = ()
     """(label before it, flow) of the energies that the legend tells."""
+
+    def mean(self, sample: Sample) -> float | None:
+        return getattr(Flow(*sample.means), self.key)
 
 
 _SERIES: Final = (
-    _Series("pv", "Solar", _mean("pv_power"), (("", "pv"),)),
-    _Series("house", "House", _mean("house_power"), (("", "house"),)),
-    _Series(
-        "grid",
-        "Grid",
-        _signed("grid_import_power", "grid_export_power"),
-        (("from", "grid_import"), ("to", "grid_export")),
-    ),
-    _Series(
-        "battery",
-        "Battery",
-        _signed("battery_discharge_power", "battery_charge_power"),
-        (("from", "battery_discharge"), ("to", "battery_charge")),
-    ),
+    _Series("pv", "Solar", (("", "pv"),)),
+    _Series("house", "House", (("", "house"),)),
+    _Series("grid", "Grid", (("from", "grid_import"), ("to", "grid_export"))),
+    _Series("battery", "Battery", (("from", "battery_discharge"), ("to", "battery_charge"))),
 )
-_LEVEL: Final = _mean("battery_level")
+_LEVEL: Final = _Series("battery_level", "Battery level")
 _BANDS: Final = {
     State.ASLEEP: "asleep",
     State.UNREACHABLE: "unreachable",
@@ -274,7 +250,7 @@ def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
 
 
 def _level(day: DayHistory, steps: int, gap: int) -> str:
-    points = [(at, _LEVEL(sample)) for at, sample in day.samples.items()]
+    points = [(at, _LEVEL.mean(sample)) for at, sample in day.samples.items()]
     runs = _runs(day, points, gap)
     if not runs:
         return ""
@@ -294,15 +270,13 @@ def _table(day: DayHistory, timezone: tzinfo) -> str:
     hours: dict[int, list[Sample]] = {}
     for at, sample in day.samples.items():
         hours.setdefault((at - day.start) // 3600, []).append(sample)
-    columns: list[tuple[str, Mean, Callable[[float | None], str]]] = [
-        (series.title, series.mean, formats.power) for series in _SERIES
-    ]
-    columns.append(("Battery level", _LEVEL, formats.percent))
-    columns = [c for c in columns if any(c[1](s) is not None for s in day.samples.values())]
-    head = "".join(f'<th scope="col">{title}</th>' for title, _, _ in columns)
+    columns = [(series, formats.power) for series in _SERIES] + [(_LEVEL, formats.percent)]
+    known = day.samples.values()
+    columns = [c for c in columns if any(c[0].mean(one) is not None for one in known)]
+    head = "".join(f'<th scope="col">{series.title}</th>' for series, _ in columns)
     rows = "".join(
         f'<tr><th scope="row">{_hhmm(day.start + 3600 * hour, timezone)}</th>'
-        + "".join(f"<td>{write(_average(samples, mean))}</td>" for _, mean, write in columns)
+        + "".join(f"<td>{write(_average(samples, series))}</td>" for series, write in columns)
         + "</tr>"
         for hour, samples in sorted(hours.items())
     )
@@ -315,6 +289,6 @@ def _table(day: DayHistory, timezone: tzinfo) -> str:
     )
 
 
-def _average(samples: Sequence[Sample], mean: Mean) -> float | None:
-    known = [value for sample in samples if (value := mean(sample)) is not None]
+def _average(samples: Sequence[Sample], series: _Series) -> float | None:
+    known = [value for sample in samples if (value := series.mean(sample)) is not None]
     return sum(known) / len(known) if known else None

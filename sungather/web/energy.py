@@ -1,7 +1,8 @@
 """The energies of today, month, year and lifetime as HTML; pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Final
 
 from sungather.history.totals import Energy, Totals
@@ -17,6 +18,28 @@ _FLOW_NAMES: Final = {
 }
 
 
+def with_months(
+    totals: Totals, months: Sequence[float | None], today: date, as_of: datetime
+) -> Totals:
+    """The totals with what the inverter itself knows of the months of this year so far.
+
+    `months` ends with the present month; what is None is not known. Its figures stand in for those
+    that the history has not from the beginning: the month, the year if all its months are known,
+    and otherwise the year from this month on, so that no month is bigger than its year.
+    """
+    month, year = totals.month, totals.year
+    own = months[-1]
+    if own is not None and (month is None or month.since is not None):
+        month = Energy(own, None, as_of)
+    known = [kwh for kwh in months if kwh is not None]
+    if len(known) == len(months) and (year is None or year.since is not None):
+        year = Energy(sum(known), None, as_of)
+    if month is not None and (year is None or year.kwh < month.kwh):
+        began = month.since or today.replace(day=1)
+        year = replace(month, since=None if began == date(today.year, 1, 1) else began)
+    return replace(totals, month=month, year=year)
+
+
 def card(rows: Mapping[str, Totals], today: date) -> str:
     """The table of energies, below the two figures that households ask for."""
     head = '<h2 id="totals-title">Energy</h2>'
@@ -29,11 +52,11 @@ def card(rows: Mapping[str, Totals], today: date) -> str:
         ("Lifetime", [row.lifetime for row in rows.values()]),
     )
     heads = "".join(
-        f'<th scope="col">{title}{_since(_earliest(c), today)}</th>' for title, c in columns
+        f'<th scope="col">{title}{_since(_common(c), today)}</th>' for title, c in columns
     )
     body = "".join(
         f'<tr><th scope="row"><span class="swatch s-{name}"></span>{_FLOW_NAMES[name]}</th>'
-        + "".join(_energy(column[index], _earliest(column), today) for _, column in columns)
+        + "".join(_energy(column[index], _common(column), today) for _, column in columns)
         + "</tr>"
         for index, name in enumerate(rows)
     )
@@ -44,21 +67,22 @@ def card(rows: Mapping[str, Totals], today: date) -> str:
     )
 
 
-def _earliest(column: Sequence[Energy | None]) -> date | None:
-    """The first day that a column counts, where that is not the period's first."""
-    return min((e.since for e in column if e is not None and e.since), default=None)
+def _common(column: Sequence[Energy | None]) -> date | None:
+    """The day from which all rows of a column count, where that is not the first of its period."""
+    first = {energy.since for energy in column if energy is not None}
+    return first.pop() if len(first) == 1 else None
 
 
 def _since(since: date | None, today: date) -> str:
     return f"<small>since {formats.day(since, today)}</small>" if since else ""
 
 
-def _energy(energy: Energy | None, since: date | None, today: date) -> str:
-    """A cell; it says so where it counts from another day than its column."""
-    note = ""
-    if energy is not None and energy.since != since:
-        note = _since(energy.since, today) or "<small>whole</small>"
-    return f"<td>{formats.kwh(None if energy is None else energy.kwh)}{note}</td>"
+def _energy(energy: Energy | None, common: date | None, today: date) -> str:
+    """A cell; it says from which day it counts, where the head of its column does not."""
+    if energy is None:
+        return f"<td>{formats.kwh(None)}</td>"
+    note = _since(energy.since, today) if energy.since != common else ""
+    return f"<td>{formats.kwh(energy.kwh)}{note}</td>"
 
 
 def _meters(rows: Mapping[str, Totals]) -> str:

@@ -1,7 +1,7 @@
 """HTTP/1.1 for a page and an API that are only ever read.
 
-h11 speaks the protocol; this file owns the sockets and the limits. Nothing that a client sends,
-or leaves unsent, holds up anybody else or takes more than a few kilobytes.
+h11 speaks the protocol, and `door.py` lets the clients in. Nothing that a client sends, or leaves
+unsent, holds up anybody else or takes more than a few kilobytes.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import contextlib
 import logging
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
@@ -17,31 +17,23 @@ from urllib.parse import parse_qs, unquote
 
 import h11
 
+from sungather.web.door import BUFFER, Door, Guest, Limits, limits_of_this_process
+
+__all__ = ["Handler", "HttpServer", "Limits", "Request", "Response", "gzip", "takes_gzip"]
+
 log = logging.getLogger(__name__)
 
 _HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'"
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; "
+        "object-src 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 _COMPRESS_FROM: Final = 1000
-_LOOK_BUFFER: Final = 16 * 1024
 _LOOK_LONGEST: Final = 64
 """Buffers of an unwanted body that are read before the connection is cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one server and one client may take."""
-
-    connections: int = 400
-    request_seconds: float = 15.0
-    """Until a request's headers are complete; also how long a silent connection is kept."""
-    write_seconds: float = 30.0
-    """How long a client may leave what is sent to it unread."""
-    header_bytes: int = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,49 +69,45 @@ class HttpServer:
 
     def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
         self._handler = handler
-        self._limits = limits or Limits()
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self.limits = limits or limits_of_this_process()
+        self._door = Door(self._serve, self.limits)
 
     async def start(self, address: str | None, port: int) -> int:
         """Listen; without an address on all, IPv4 and IPv6. Returns the port; raises OSError."""
-        self._server = await asyncio.start_server(
-            self._serve, address, port, limit=_LOOK_BUFFER, backlog=256
-        )
-        return self._server.sockets[0].getsockname()[1]
+        return await self._door.open(address, port)
 
     async def stop(self) -> None:
         """Close the port and every connection."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        clients = list(self._clients)
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+        await self._door.close()
 
-    @property
-    def connections(self) -> int:
-        """How many clients are connected."""
-        return len(self._clients)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._clients) >= self._limits.connections:
-            writer.transport.abort()
-            return
-        self._clients.add(task)
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: Guest
+    ) -> None:
         try:
-            await _Client(reader, writer, self._handler, self._limits).talk()
+            await _Client(reader, writer, guest, self).talk()
         except (OSError, TimeoutError, h11.RemoteProtocolError) as error:
-            log.debug("a web client went: %s", error)
-        except asyncio.CancelledError:
-            pass  # the server stops
+            log.debug("a web client went: %s", type(error).__name__)
         except Exception:
             log.exception("a web request failed")
-        finally:
-            self._clients.discard(task)
-            writer.transport.abort()
+
+    async def answer(self, request: Request, guest: Guest) -> Response:
+        """What `handler` answers, if the request is one that can be answered."""
+        if request.method not in ("GET", "HEAD"):
+            return Response(
+                b"Only GET and HEAD: nothing can be changed here.\n",
+                status=405,
+                headers={"Allow": "GET, HEAD"},
+            )
+        try:
+            response = await self._handler(request)
+        except Exception:
+            log.exception("the web request %r failed", request.path)
+            return _plain(500, "This page failed; the log says more.")
+        if response.stream is None or request.method == "HEAD" or self._door.may_stream(guest):
+            return response
+        await response.stream.aclose()
+        busy = _plain(503, "Too many pages are open; the page is there without news.")
+        return replace(busy, headers={"Retry-After": "30"})
 
 
 class _Client:
@@ -129,14 +117,15 @@ class _Client:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        handler: Handler,
-        limits: Limits,
+        guest: Guest,
+        server: HttpServer,
     ) -> None:
         self._reader = reader
         self._writer = writer
         writer.transport.set_write_buffer_limits(0)  # drained means: sent
-        self._handler = handler
-        self._limits = limits
+        self._guest = guest
+        self._server = server
+        self._limits = server.limits
 
     async def talk(self) -> None:
         """Answer one request after the other."""
@@ -158,8 +147,10 @@ class _Client:
                 return
             if request is None:
                 return
-            response = await self._answer(request)
+            self._guest.waits = False
+            response = await self._server.answer(request, self._guest)
             await self._send(http, request, response)
+            self._guest.waits, self._guest.streams = True, False
             if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
                 break
             http.start_next_cycle()
@@ -177,19 +168,6 @@ class _Client:
                 return _request(event)
             else:
                 return None
-
-    async def _answer(self, request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return Response(
-                b"Only GET and HEAD: nothing can be changed here.\n",
-                status=405,
-                headers={"Allow": "GET, HEAD"},
-            )
-        try:
-            return await self._handler(request)
-        except Exception:
-            log.exception("the web request %r failed", request.path)
-            return _plain(500, "This page failed; the log says more.")
 
     async def _send(
         self, http: h11.Connection, request: Request | None, response: Response
@@ -241,7 +219,7 @@ class _Client:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 for _ in range(_LOOK_LONGEST):
-                    if not await self._reader.read(_LOOK_BUFFER):
+                    if not await self._reader.read(BUFFER):
                         break
 
 
@@ -275,7 +253,8 @@ def _query(text: str) -> dict[str, list[str]]:
 
 
 def _compressed(request: Request, body: bytes, headers: dict[str, str]) -> bytes:
-    headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+    varies = filter(None, (headers.get("Vary"), "Accept-Encoding"))
+    headers["Vary"] = ", ".join(dict.fromkeys(varies))
     if len(body) < _COMPRESS_FROM or not takes_gzip(request):
         return body
     headers["Content-Encoding"] = "gzip"
@@ -284,11 +263,24 @@ def _compressed(request: Request, body: bytes, headers: dict[str, str]) -> bytes
 
 def takes_gzip(request: Request) -> bool:
     """Whether the client accepts gzip."""
-    for part in request.headers.get("accept-encoding", "").lower().split(","):
-        coding, _, weight = part.strip().partition(";")
-        if coding.strip() in ("gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+    accepted = weights(request.headers.get("accept-encoding", ""))
+    return accepted.get("gzip", accepted.get("*", 0.0)) > 0
+
+
+def weights(header: str) -> dict[str, float]:
+    """What a header such as Accept names, in lower case, with the highest weight of each."""
+    found: dict[str, float] = {}
+    for part in header.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.replace(" ", "").startswith("q="):
+                try:
+                    weight = float(parameter.partition("=")[2])
+                except ValueError:
+                    weight = 0.0
+        found[name] = max(found.get(name, 0.0), weight)
+    return found
 
 
 def gzip(body: bytes, level: int = 6) -> bytes:

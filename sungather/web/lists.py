@@ -1,12 +1,12 @@
 """Faults, inverters and services as HTML lists; pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
 
-from sungather import household
 from sungather.history.store import Fault
-from sungather.reading import Reading, State, rfc3339
+from sungather.reading import ActiveFault, Reading, State, rfc3339
 from sungather.service import Health
 from sungather.web import formats
 from sungather.web.page_model import PageModel
@@ -15,6 +15,7 @@ _SERVICE_NAMES: Final = {
     "web": "Page and API",
     "history": "Local history",
     "control": "Commands",
+    "storage": "State directory",
     "mqtt": "MQTT",
     "influxdb": "InfluxDB",
     "pvoutput": "PVOutput",
@@ -46,30 +47,39 @@ def ago(moment: datetime, now: datetime) -> str:
     return f'<time class="ago" datetime="{rfc3339(moment)}">{text}</time>'
 
 
-def faults(model: PageModel) -> str:
-    """Faults that are there, and those that were."""
-    active: dict[tuple[str, str, str], None] = {
-        (reading.name, register, text): None
+def alarm(model: PageModel) -> str:
+    """One line with the faults of now, for the top of the page; "" without any."""
+    said = [
+        escape(fault.text if model.one else f"{reading.name}: {fault.text}")
         for reading in model.told
-        if reading.state is State.OK
-        for register, text in household.faults(reading.values)
-    }
-    now = [f for f in model.faults if (f.inverter, f.register, f.text) in active]
-    past = [f for f in model.faults if (f.inverter, f.register, f.text) not in active]
-    head = '<h2 id="faults-title">Faults</h2>'
-    quiet = [reading.name for reading in model.shown if reading.state is not State.OK]
-    if quiet:
-        whose = "" if model.one else f" of {escape(', '.join(quiet))}"
-        ok = f'<p class="empty">Not known{whose}: there is no reading.</p>'
-    elif model.shown:
-        ok = '<p class="fine"><svg aria-hidden="true"><use href="#i-ok"/></svg>No faults now.</p>'
-    else:
-        ok = '<p class="empty">Not known before the first reading.</p>'
-    current = f'<ul class="faults">{"".join(_fault(f, model, True) for f in now)}</ul>'
+        for fault in _active(reading, model)
+    ]
+    if not said:
+        return ""
+    count = "Fault" if len(said) == 1 else f"{len(said)} faults"
+    return f'<p class="problem"><a href="#faults">{count}</a>: {"; ".join(said)}</p>'
+
+
+def _active(reading: Reading, model: PageModel) -> Sequence[ActiveFault]:
+    judged = model.faults_of(reading)
+    return judged.active if judged else ()
+
+
+def faults(model: PageModel) -> str:
+    """Faults that are there, those that were, and what is not known; "" where none can be told."""
+    known = {(fault.inverter, fault.register, fault.text): fault for fault in model.faults}
+    active: dict[tuple[str, str, str], Fault] = {}
+    for reading in model.told:
+        for register, text in _active(reading, model):
+            key = reading.name, register, text
+            new = Fault(*key, reading.time, reading.time)
+            active[key] = known.get(key, new)
+    past = [fault for key, fault in known.items() if key not in active]
+    now = "".join(_fault(fault, model, True) for fault in active.values())
     before = "".join(_fault(fault, model, False) for fault in past)
-    return (
-        head
-        + (current if now else ok)
+    told = (
+        (f'<ul class="faults">{now}</ul>' if now else "")
+        + _unknown_faults(model, bool(now))
         + (
             f'<details><summary>Earlier faults ({len(past)})</summary><ul class="faults past">'
             f"{before}</ul></details>"
@@ -77,6 +87,25 @@ def faults(model: PageModel) -> str:
             else ""
         )
     )
+    return f'<h2 id="faults-title">Faults</h2>{told}' if told else ""
+
+
+def _unknown_faults(model: PageModel, some: bool) -> str:
+    """What nobody knows of the faults of now; if that is nothing, and there are none, this."""
+    judged = [(reading.name, model.faults_of(reading)) for reading in model.told]
+    telling = [(name, found) for name, found in judged if found is not None]
+    if not model.told:
+        return '<p class="empty">Not known before the first reading.</p>'
+    head = "Perhaps more" if some else "Not known"
+    unknown = "".join(
+        f'<p class="empty">{head}{"" if model.one else f" of {escape(name)}"}: '
+        f"{escape(found.unknown)}.</p>"
+        for name, found in telling
+        if found.unknown
+    )
+    if unknown or some or not telling:
+        return unknown
+    return '<p class="fine"><svg aria-hidden="true"><use href="#i-ok"/></svg>No faults now.</p>'
 
 
 def _fault(fault: Fault, model: PageModel, active: bool) -> str:
@@ -94,7 +123,7 @@ def inverters(model: PageModel) -> str:
     """Links to inverters and devices, with their states."""
     rows = "".join(
         f'<li><a href="?inverter={escape(r.name)}"><span><b>{escape(r.name)}</b>'
-        f'<span class="quiet">{escape(r.model)}</span></span>'
+        f'<span class="quiet">{escape(r.display_model)}</span></span>'
         f'<span class="pill">{pill(r, model)}</span>'
         f"{_watts(r)}</a>{problem(r)}</li>"
         for r in model.listed

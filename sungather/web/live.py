@@ -8,10 +8,13 @@ than any other.
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import Final, NamedTuple
 
 from sungather.web.page import Part
+
+log = logging.getLogger(__name__)
 
 _GAP: Final = 0.2
 """Seconds in which the readings of several inverters become one event."""
@@ -34,19 +37,22 @@ class _Board:
 
     def __init__(self) -> None:
         self.version = 0
+        self.failed = False
+        """Whether its page could not be rendered last; it stays as it was then."""
         self.clients = 0
         self._parts: dict[str, _Shown] = {}
         self._newest = b""
 
     def show(self, parts: dict[str, Part], now: str) -> None:
         """Take the parts of a page rendered at `now`."""
-        self.version += 1
-        before, self._parts = self._parts, {}
+        version = self.version + 1
+        found: dict[str, _Shown] = {}
         for name, part in parts.items():
-            shown = before.get(name)
+            shown = self._parts.get(name)
             if shown is None or shown.key != part.key:
-                shown = _Shown(part.key, part.html(), self.version)
-            self._parts[name] = shown
+                shown = _Shown(part.key, part.html(), version)
+            found[name] = shown
+        self.version, self._parts = version, found
         self._newest = self._event(self.version - 1, now)
 
     def since(self, version: int, now: str) -> bytes:
@@ -98,9 +104,20 @@ class Live:
             self._changed.clear()
             now = self._now()
             for inverter, board in self._boards.items():
-                board.show(self._render(inverter), now)
+                self._show(board, inverter, now)
             async with self._shown:
                 self._shown.notify_all()
+
+    def _show(self, board: _Board, inverter: str, now: str) -> None:
+        """Render one page; a bug in it costs this page alone, and is said once."""
+        try:
+            board.show(self._render(inverter), now)
+        except Exception:
+            if not board.failed:
+                log.exception("the open page %r could not be rendered", inverter)
+            board.failed = True
+        else:
+            board.failed = False
 
     async def stream(self, inverter: str) -> AsyncGenerator[bytes]:
         """The events for one page that is about `inverter` ("" for all)."""
@@ -108,7 +125,7 @@ class Live:
         board.clients += 1
         try:
             # What others were shown last may be older than the page that this client has.
-            board.show(self._render(inverter), self._now())
+            self._show(board, inverter, self._now())
             seen = board.version
             yield b"retry: 3000\n" + board.since(0, self._now())
             while True:

@@ -11,13 +11,14 @@ that is absent is not exposed.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import sungather
 from sungather.reading import Reading, State
 from sungather.service import Health
+from sungather.web.http import weights
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -55,6 +56,7 @@ _OWN: Final = {
     "requests": ("counter", "Requests sent."),
     "scans": ("counter", "Scans by what came of them."),
     "errors": ("counter", "Failed scans by class."),
+    "impossible_values": ("counter", "Values that were left out, since they cannot be."),
     "last_success_timestamp_seconds": ("gauge", "When the last reading was taken."),
     "service_state": ("gauge", "1 for the state that an exporter, or another service, is in."),
     "service_queue_readings": ("gauge", "Readings that wait for delivery."),
@@ -88,6 +90,7 @@ class _Counts:
 
     scans: Counter[str] = field(default_factory=Counter[str])
     errors: Counter[str] = field(default_factory=Counter[str])
+    impossible: Counter[str] = field(default_factory=Counter[str])
     requests: int = 0
     last_success: float | None = None
 
@@ -105,6 +108,7 @@ class Metrics:
         counts = self._counts.setdefault(reading.name, _Counts())
         counts.scans[str(reading.state)] += 1
         counts.requests += reading.requests
+        counts.impossible.update(reading.impossible)
         if reading.problem is not None and reading.state is not State.ASLEEP:
             counts.errors[reading.problem.kind] += 1
         if reading.state is State.OK:
@@ -119,9 +123,12 @@ class Metrics:
         for reading in readings:
             self._inverter(families, reading)
             _values(families, reading)
+            _faults(families, reading)
         for service in services:
             _service(families, service)
-        wants_open = _prefers_open_metrics(accept)
+        accepted = weights(accept)
+        open_weight = accepted.get("application/openmetrics-text", 0.0)
+        wants_open = open_weight > accepted.get("text/plain", 0.0)
         return families.text(wants_open).encode(), OPEN_METRICS if wants_open else TEXT
 
     def _inverter(self, families: "_Families", reading: Reading) -> None:
@@ -138,6 +145,8 @@ class Metrics:
             families.own("scans", (*name, ("state", state)), count)
         for kind, count in counts.errors.items():
             families.own("errors", (*name, ("class", kind)), count)
+        for published, count in counts.impossible.items():
+            families.own("impossible_values", (*name, ("value", published)), count)
         if counts.last_success is not None:
             families.own("last_success_timestamp_seconds", name, counts.last_success)
 
@@ -206,6 +215,24 @@ def _values(families: _Families, reading: Reading) -> None:
         families.add(name, kind, told, identity + part, round(value * factor, 6))
 
 
+def _faults(families: _Families, reading: Reading) -> None:
+    """How many faults there are, and each of them; nothing while nobody knows."""
+    faults = reading.faults
+    if faults is None or not faults.known:
+        return
+    identity = _identity(reading)
+    families.add(
+        "faults",
+        "gauge",
+        "Faults and alarms that the device tells now. Absent while that is not known.",
+        identity,
+        len(faults.active),
+    )
+    for fault in faults.active:
+        labels = (*identity, ("register", fault.register), ("value", fault.text))
+        families.add("fault", "info", "A fault or alarm that the device tells now.", labels, 1)
+
+
 def _apart(name: str) -> tuple[str, Labels]:
     """What there are several of goes into a label: "mppt_2_voltage" is mppt="2"."""
     if found := _ONE_OF.search(name):
@@ -233,26 +260,6 @@ def _service(families: _Families, health: Health) -> None:
     if health.last_success is not None:
         moment = health.last_success.timestamp()
         families.own("service_last_success_timestamp_seconds", labels, moment)
-
-
-def _prefers_open_metrics(accept: str) -> bool:
-    best = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
-    for part in accept.lower().split(","):
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        if kind in best:
-            best[kind] = max(best[kind], _weight(parameters))
-    return best["application/openmetrics-text"] > best["text/plain"]
-
-
-def _weight(parameters: Iterable[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
 
 
 def _written(labels: Labels) -> str:

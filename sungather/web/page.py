@@ -4,7 +4,6 @@ A part is the inside of the element with its id; the live stream sends the parts
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from html import escape
@@ -12,8 +11,8 @@ from importlib import resources
 from typing import Final, NamedTuple
 
 from sungather import household
-from sungather.history.totals import Energy, Totals, add
-from sungather.reading import State, rfc3339
+from sungather.history.totals import Totals, add
+from sungather.reading import Reading, State, rfc3339
 from sungather.web import details, energy, flow, formats, lists
 from sungather.web.flow import Flow
 from sungather.web.page_model import PageModel
@@ -26,13 +25,9 @@ _COUNTERS: Final = (
 )
 
 
+_TEMPLATE: Final = resources.files("sungather.web").joinpath("page.html").read_text("utf-8")
 _PAGE: Final = "".join(
-    line.strip()
-    for line in resources.files("sungather.web")
-    .joinpath("page.html")
-    .read_text("utf-8")
-    .splitlines()
-    if not line.startswith("<!-- ")
+    line.strip() for line in _TEMPLATE.splitlines() if not line.startswith("<!-- ")
 )
 """The document, with a place in braces for whatever depends on the readings."""
 
@@ -51,9 +46,10 @@ def parts(model: PageModel) -> dict[str, Part]:
     flowing, battery = _flowing(model)
     found = {
         "status": _made(_status(model)),
-        "faults": _made(lists.faults(model)),
         "services": Part((model.services, model.today), lambda: lists.services(model)),
     }
+    if faults := lists.faults(model):
+        found["faults"] = _made(faults)
     if not model.about_a_device:
         found["flow"] = Part((flowing, battery), lambda: _flow(flowing, battery))
         found["totals"] = Part(_energies(model), lambda: _totals(model))
@@ -136,10 +132,10 @@ def _choice(model: PageModel) -> str:
 def _status(model: PageModel) -> str:
     one = model.one
     if one is not None:
-        about = " · ".join(filter(None, (one.model, one.serial)))
+        about = " · ".join(filter(None, (one.display_model, one.serial)))
         return (
             f'<p class="pill">{lists.pill(one, model)}</p>'
-            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}'
+            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}{lists.alarm(model)}'
         )
     if not model.inverters:
         return '<p class="pill"><span class="dot connecting"></span>Waiting for the inverter</p>'
@@ -156,7 +152,7 @@ def _status(model: PageModel) -> str:
     without = f'<p class="quiet model">Without {", ".join(others)}</p>' if others else ""
     return (
         f'<p class="pill"><span class="dot {kind}"></span>'
-        f"{len(good)} of {count} live{fresh}</p>{without}"
+        f"{len(good)} of {count} live{fresh}</p>{without}{lists.alarm(model)}"
     )
 
 
@@ -202,16 +198,20 @@ def _counted(model: PageModel) -> dict[str, Totals]:
 
 
 def _trust_the_inverter(rows: dict[str, Totals], model: PageModel) -> None:
-    """Where the history is younger than the month: the inverter's own figure for solar energy."""
+    """Where the history is younger than a period: the inverter's own figures for solar energy."""
     reading, pv = model.one, rows.get("pv")
-    if reading is None or pv is None or (pv.month is not None and pv.month.since is None):
-        return
+    if reading is not None and pv is not None:
+        rows["pv"] = energy.with_months(
+            pv, _own_months(reading, model.today), model.today, reading.time
+        )
+
+
+def _own_months(reading: Reading, today: date) -> list[float | None]:
+    """Solar energy of the months of this year, up to this one, as the inverter counts it."""
     months = reading.value("monthly_pv_energy_yields")
-    own = reading.number("monthly_power_yields")
     if isinstance(months, list) and len(months) == 12:
-        own = months[model.today.month - 1]
-    if own is not None:
-        rows["pv"] = replace(pv, month=Energy(own, None, reading.time))
+        return months[: today.month]
+    return [*[None] * (today.month - 1), reading.number("monthly_power_yields")]
 
 
 def _as_of(model: PageModel) -> str:

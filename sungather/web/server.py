@@ -59,6 +59,8 @@ class WebServer:
     ) -> None:
         """`services` tells the health of everything; `scan_interval` is the longest, in s."""
         self._options = options
+        self._hosts = frozenset(_bare(one) for one in options.hosts.split(",") if one)
+        """The hosts that are answered; empty for all."""
         self._history = history
         self._services = services
         self._timezone = timezone
@@ -139,6 +141,11 @@ class WebServer:
         self._health = replace(self._health, state="blocked", message=message)
 
     async def _answer(self, request: Request) -> Response:
+        if self._hosts and _host_of(request) not in self._hosts:
+            # 421: the request was meant for somebody else.
+            return Response(
+                b"The page is not served under this name; see web.hosts.\n", status=421
+            )
         path = request.path
         if path.startswith("/static/"):
             return self._files.answer(request)
@@ -244,7 +251,9 @@ class WebServer:
     def _exposition(self, request: Request) -> Response:
         stale = self._stale()
         readings = [
-            replace(r, measurements={}) if r.name in stale and r.state is State.OK else r
+            replace(r, measurements={}, faults=None)
+            if r.name in stale and r.state is State.OK
+            else r
             for r in self._newest()
         ]
         body, content_type = self._metrics.exposition(
@@ -291,6 +300,18 @@ class _Files:
 
 def _read(name: str) -> bytes:
     return resources.files("sungather.web").joinpath("static", name).read_bytes()
+
+
+def _host_of(request: Request) -> str:
+    """The host that the request names, without the port."""
+    host = request.headers.get("host", "").strip()
+    if host.startswith("["):  # an IPv6 address
+        return _bare(host[1:].partition("]")[0])
+    return _bare(host.partition(":")[0])
+
+
+def _bare(host: str) -> str:
+    return host.strip().rstrip(".").lower()
 
 
 def _missing(text: str) -> Response:

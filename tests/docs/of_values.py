@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
-from sungather.reading import Reading, State, Value
+from sungather.reading import ActiveFault, Faults, Reading, State, Value
 from sungather.registers import derive
 from sungather.registers.catalogue import registers_for
 from sungather.registers.kinds import Shape, kind
@@ -145,7 +145,7 @@ def _example(model: str, level: int) -> Reading:
     values: dict[str, Value] = {}
     units: dict[str, str] = {}
     for register in registers_for(device, level):
-        if register.name not in values:
+        if register.level <= level and register.name not in values:
             values[register.name] = _value(register)
             units[register.name] = register.unit
     names = [*derive.UNITS, figures.BATTERY_LEVEL]
@@ -157,6 +157,7 @@ def _example(model: str, level: int) -> Reading:
     return Reading(
         "inverter", State.OK, datetime(2026, 6, 21, 12, tzinfo=UTC), model=device.model,
         family=device.family, serial="A2310715068", measurements=measured(values, units),
+        faults=Faults((ActiveFault("alarm_code_1", "39 Low system insulation resistance"),)),
     )  # fmt: skip
 
 
@@ -186,6 +187,10 @@ def metrics() -> str:
     found["sungather_errors_total"] = [
         code("sungather_errors_total"), "counter", "name, class", "Failed scans by class.",
     ]  # fmt: skip
+    found["sungather_impossible_values_total"] = [
+        code("sungather_impossible_values_total"), "counter", "name, value",
+        "Values that were left out, since they cannot be.",
+    ]  # fmt: skip
     own = {name for name in found if "Published as" not in found[name][3]}
     header = ["Metric", "Type", "Labels", "Meaning"]
     return (
@@ -209,5 +214,9 @@ def entities() -> str:
         told = homeassistant.entity(name, reading.unit(name), reading.values[name])
         keys = ("unit_of_measurement", "device_class", "state_class", "entity_category")
         rows.append([code(name), str(told["name"]), *(str(told.get(key, "")) for key in keys)])
+    fault = homeassistant.fault_entity("")
+    rows.append(
+        [code(homeassistant.FAULT), str(fault["name"]), "", str(fault["device_class"]), "", ""]
+    )
     header = ["Value", "Entity", "Unit", "Device class", "State class", "Category"]
     return table(header, rows)

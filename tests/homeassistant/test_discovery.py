@@ -18,7 +18,7 @@ from homeassistant.components.mqtt.discovery import DEVICE_DISCOVERY_SCHEMA
 from homeassistant.components.sensor import const as sensors
 from homeassistant.helpers import frame
 
-from sungather.exporters.homeassistant import HOUSEHOLD, Topics, discovery
+from sungather.exporters.homeassistant import FAULT, HOUSEHOLD, Topics, discovery
 from sungather.reading import Value
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import UNITS
@@ -42,6 +42,7 @@ def everything(family: str) -> tuple[dict[str, Value], dict[str, str]]:
     for name, unit in UNITS.items():
         values[name], units[name] = 1.5, unit
     values["a_switch"] = True
+    values[FAULT] = False
     return values, units
 
 

@@ -133,3 +133,79 @@ def test_without_a_path_it_lives_in_memory() -> None:
     with closing(opened(None)) as notebook:
         notebook.add("a")
         assert notebook.db.execute("SELECT text FROM lines").fetchall() == [("a",)]
+
+
+def lines_of(path: Path) -> list[str]:
+    with closing(opened(path)) as notebook:
+        return notebook.found
+
+
+class Exclusive(Notebook):
+    exclusive = True
+
+
+@pytest.mark.parametrize("kind", [Notebook, Exclusive])
+def test_a_file_that_was_removed_is_made_anew_with_all_that_it_held(
+    kind: type[Notebook], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state" / "notes.sqlite"
+    notebook = kind(path)
+    notebook.open()
+    notebook.add("before")
+    shutil.rmtree(path.parent)
+    notebook.make_sure()
+    assert "made anew" in caplog.text
+    notebook.add("after")
+    caplog.clear()
+    notebook.make_sure()
+    assert not caplog.records
+    notebook.close()
+    assert lines_of(path) == ["before", "after"]
+
+
+def test_a_file_that_cannot_be_made_anew_is_tried_again_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "state" / "notes.sqlite"
+    notebook = opened(path)
+    notebook.add("before")
+    shutil.rmtree(path.parent)
+    path.parent.touch()
+    for _ in range(2):
+        with pytest.raises(OSError, match="exists"):
+            notebook.make_sure()
+    notebook.add("meanwhile")
+    path.parent.unlink()
+    notebook.make_sure()
+    notebook.close()
+    assert lines_of(path) == ["before", "meanwhile"]
+
+
+def test_another_file_in_its_place_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "notes.sqlite"
+    notebook = opened(path)
+    notebook.add("ours")
+    shutil.rmtree(path.parent)
+    theirs = opened(path)
+    theirs.add("theirs")
+    theirs.close()
+    notebook.make_sure()
+    notebook.close()
+    assert lines_of(path) == ["ours"]
+    assert lines_of(path.with_name("notes.sqlite.other")) == ["theirs"]
+
+
+def test_it_is_closed_to_others_and_no_link_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "notes.sqlite"
+    path.touch(0o644)
+    (tmp_path / "notes.sqlite-wal").touch(0o644)
+    notebook = opened(path)
+    notebook.add("secret")
+    files = list(tmp_path.iterdir())
+    assert len(files) > 1
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    notebook.close()
+    link = tmp_path / "link.sqlite"
+    link.symlink_to(path)
+    with pytest.raises(OSError, match="symbolic link"):
+        opened(link)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sungather.errors import OptionsError
+from sungather.options.keys import option
 from sungather.storage import Storage, claimed
 
 
@@ -144,3 +146,84 @@ def test_a_directory_that_cannot_be_made_can_be_claimed_by_all(tmp_path: Path) -
     (tmp_path / "file").touch()
     with claimed(tmp_path / "file" / "below"), claimed(tmp_path / "file" / "below"):
         pass
+
+
+def test_a_lock_file_that_was_removed_lets_no_second_daemon_in(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        (tmp_path / "daemon.lock").unlink()
+        with pytest.raises(OptionsError), claimed(tmp_path):
+            pass
+
+
+def test_who_wants_a_second_daemon_is_told_all_that_it_needs_of_its_own(tmp_path: Path) -> None:
+    with claimed(tmp_path), pytest.raises(OptionsError) as caught, claimed(tmp_path):
+        pass
+    for key in ("storage.directory", "web.port", "mqtt.client-id", "mqtt.topic"):
+        assert key in str(caught.value)
+        assert option(key) is not None
+
+
+def test_a_directory_that_was_removed_is_claimed_again(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    with claimed(directory) as claim:
+        assert claim.is_whole()
+        shutil.rmtree(directory)
+        assert not claim.is_whole()
+        claim.take()
+        assert claim.is_whole()
+        with pytest.raises(OptionsError), claimed(directory):
+            pass
+        shutil.rmtree(directory)
+        with claimed(directory), pytest.raises(OptionsError):
+            claim.take()
+
+
+async def test_everything_known_is_written_again_into_a_directory_that_was_removed(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir()
+    (directory / "loaded.json").write_text('{"a":1}')
+    storage = Storage(directory)
+    assert storage.load("loaded") == {"a": 1}
+    storage.save("saved", {"b": 2})
+    await storage.close()
+    shutil.rmtree(directory)
+    storage.save_again()
+    await storage.close()
+    fresh = Storage(directory)
+    assert (fresh.load("loaded"), fresh.load("saved")) == ({"a": 1}, {"b": 2})
+
+
+async def test_symbolic_links_are_not_followed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text('{"of": "somebody else"}')
+    directory = tmp_path / "state"
+    directory.mkdir()
+    for name in ("facts.json", "facts.json.new", "daemon.lock"):
+        (directory / name).symlink_to(victim)
+    storage = Storage(directory)
+    assert storage.load("facts") == {}
+    assert "symbolic link" in caplog.text
+    storage.save("facts", {"ours": 1})
+    await storage.close()
+    with claimed(directory):
+        pass
+    assert victim.read_text() == '{"of": "somebody else"}'
+    assert Storage(directory).load("facts") == {"ours": 1}
+
+
+def test_a_file_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text("{}")
+    file.chmod(0o664)
+    Storage(tmp_path).load("facts")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_nested_without_end_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "facts.json").write_text("[" * 200_000)
+    assert Storage(tmp_path).load("facts") == {}
+    assert (tmp_path / "facts.json.damaged").exists()

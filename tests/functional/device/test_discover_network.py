@@ -129,7 +129,7 @@ def test_a_dongle_of_the_older_generation_lists_its_inverter(look: Look) -> None
 
 def test_an_encrypted_dongle_is_found(look: Look) -> None:
     found = look.found["10.66.0.14"]
-    assert (found["connection"], found["model"]) == ("sungrow", "SG10RT / SG10RT-20")
+    assert (found["connection"], found["model"]) == ("sungrow", "SG10RT")
 
 
 def test_the_second_inverter_of_a_cascade_is_found_on_its_unit(look: Look) -> None:

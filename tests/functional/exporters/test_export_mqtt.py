@@ -17,7 +17,7 @@ import pytest
 from sungather.exporters.mqtt import Mqtt
 from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
-from sungather.reading import Reading, State
+from sungather.reading import Faults, Reading, State
 from tests.outbox_parts import Time, reading, sub_device
 from tests.real_parts import Server, mosquitto, running, tool
 
@@ -149,7 +149,8 @@ def at(server: Server, options: MqttOptions = OPTIONS) -> MqttOptions:
 async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> None:
     with running(mosquitto(tmp_path)) as server:
         async with bench(tmp_path, at(server)) as b:
-            b.take_powers(4821)
+            one = reading(b.time.now, pv_power=4821, run_state="Run", units={"pv_power": "W"})
+            b.take(replace(one, faults=Faults()))
             await b.drained()
             async with audience(server.port) as late:
                 await late.hears(lambda: len(late.heard) >= 5)
@@ -160,10 +161,11 @@ async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> 
                 (state,) = late.on("sungather/roof/state")
                 assert json.loads(state) == {
                     "time": "2026-06-21T12:00:00.000Z", "pv_power": 4821, "run_state": "Run",
+                    "fault": False, "faults": "none",
                 }  # fmt: skip
                 (config,) = late.on(DISCOVERY)
                 assert set(json.loads(config)["components"]) == {
-                    "pv_power", "run_state", "connection",
+                    "pv_power", "run_state", "connection", "fault",
                 }  # fmt: skip
             assert b.mqtt.health().state == "ok"
             assert b.mqtt.health().delivered == 1
@@ -392,7 +394,8 @@ async def test_the_topic_payload_and_serial_of_sungather_0_5_are_kept_on_request
                 total_active_power=3367, grid_export_power=1823, grid_import_power=0,
                 strings=[1.0], serial_number="A223098765XYZ",
             )  # fmt: skip
-            b.take(replace(long, serial="A223098765XYZ"))
+            old = {"model": "SG10RT", "other_models": ("SG10RT-20",), "faults": Faults()}
+            b.take(replace(long, serial="A223098765XYZ", **old))
             await all_.hears(lambda: all_.on("SunGather/A223098765"))
             message = json.loads(all_.on("SunGather/A223098765")[0])
             assert message["serial_number"] == "A223098765"
@@ -405,6 +408,8 @@ async def test_the_topic_payload_and_serial_of_sungather_0_5_are_kept_on_request
             await all_.hears(lambda: all_.on("sungather/roof-battery-1/state"))
             assert len(all_.on("SunGather/A223098765")) == 1, "it knew no batteries"
             assert list(message)[:2] == ["model", "serial_number"]
+            assert (message["model"], message["device_type_code"]) == ("SG10RT", "SG10RT")
+            assert message["fault"] is False
 
 
 def _certificates(directory: Path) -> None:

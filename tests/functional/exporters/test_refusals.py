@@ -29,7 +29,7 @@ from tests.stand_ins import Reply, Request, site
 
 PAGE = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Log in</body></html>"
 HTML = {"Content-Type": "text/html"}
-V2 = replace(OPTIONS, version="2", token="t")
+V2 = replace(OPTIONS, version="2", token="t0ken-of-the-test")
 
 
 def lines_of(request: Request) -> list[str]:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from browser import Browser, Page, chromium, needs_chromium
 from households import BERLIN, NOW, household, reading, silent
 
-from sungather.reading import Reading, State
+from sungather.reading import Faults, Reading, State
 from tests.plain_values import measurements
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
@@ -293,6 +293,42 @@ async def test_faults_are_decoded_with_their_times(browser: Browser) -> None:
         assert "No faults" not in text
         await page.run("document.querySelector('#faults details').open = true")
         assert "9 Jun 15:20" in await page.text("#faults .past")
+
+
+async def test_a_phone_shows_faults_on_its_first_screen(browser: Browser) -> None:
+    async with household() as (web, _, _):
+        web.on_reading(reading(inverter_alarm=f"{FAULT}; 532 String 3"))
+        page = await browser.page(PHONE, 844)
+        await page.open(web.url)
+        assert f"2 faults: {FAULT}; 532 String 3" in await page.text("#status")
+        place = "document.querySelector('#status .problem').getBoundingClientRect().bottom"
+        assert float(str(await page.run(place))) < 844
+
+
+async def test_what_is_not_known_of_faults_is_said_and_never_that_there_are_none(
+    browser: Browser,
+) -> None:
+    async with household() as (web, _, _):
+        reason = "the device refuses battery_fault (register 13066)"
+        web.on_reading(replace(reading(), faults=Faults(unknown=reason)))
+        page = await browser.page()
+        await page.open(web.url)
+        text = await page.text("#faults")
+        assert f"Not known: {reason}." in text
+        assert "No faults" not in text
+
+
+async def test_a_battery_has_no_word_about_faults(browser: Browser) -> None:
+    async with household() as (web, _, _):
+        battery = replace(
+            reading(), name="house-battery-1", family="battery", kind="battery", via="house",
+            faults=None,
+        )  # fmt: skip
+        web.on_reading(battery)
+        page = await browser.page()
+        await page.open(f"{web.url}?inverter=house-battery-1")
+        assert await page.run("document.getElementById('faults') === null")
+        assert "No faults" not in await page.text("body")
 
 
 async def test_several_inverters_have_a_sum_and_a_page_each(browser: Browser) -> None:

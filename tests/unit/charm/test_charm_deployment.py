@@ -45,6 +45,36 @@ def test_workflows_get_no_more_rights_than_they_need(file: Path) -> None:
         assert "uses" in job or "timeout-minutes" in job
 
 
+def test_what_is_uploaded_is_attested_with_what_it_is_made_of() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yaml").read_text())
+    job = workflow["jobs"]["release"]
+    assert job["permissions"] == {
+        "contents": "read", "id-token": "write", "attestations": "write"
+    }  # fmt: skip
+    attested: dict[str, set[str]] = {}
+    for step in job["steps"]:
+        if step.get("uses", "").startswith("actions/attest@"):
+            bill = step["with"].get("sbom-path", "provenance")
+            attested[bill] = set(step["with"]["subject-path"].split())
+        elif "upload" in step.get("run", ""):
+            assert len(attested) == 3, "before anything is handed out"
+    everything = {"*.snap", "*.charm", "*.whl", "*.tar.gz"}
+    assert attested == {
+        "provenance": everything,
+        "sungather.cdx.json": everything - {"*.charm"},
+        "sungather-charm.cdx.json": {"*.charm"},
+    }
+
+
+def test_what_is_packed_is_what_the_release_script_makes() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
+    steps = workflow["jobs"]["pack"]["steps"]
+    (upload,) = (one["with"] for one in steps if "upload-artifact" in one.get("uses", ""))
+    assert any(".ci/release --dry-run built" in one.get("run", "") for one in steps)
+    assert all(name.startswith("built/") for name in upload["path"].split())
+    assert not {name for name in upload["path"].split() if "SHA256SUMS" in name}
+
+
 def test_every_environment_of_tox_that_a_workflow_runs_exists() -> None:
     known = set(re.findall(r"^\[testenv:([^]]+)\]", (ROOT / "tox.ini").read_text(), re.MULTILINE))
     run = {name for f in WORKFLOWS for name in re.findall(r"tox run -e (\S+)", f.read_text())}

@@ -18,6 +18,7 @@ FOUND: Answer = {
             "host": "192.168.1.20",
             "what": "inverter",
             "model": "SH10RT",
+            "display_model": "SH10RT",
             "serial": "A2012345678",
             "connection": "sungrow",
         }

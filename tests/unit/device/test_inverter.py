@@ -155,6 +155,21 @@ async def test_the_counters_of_the_same_inverter_are_remembered_over_a_loss(
     assert "pv_energy_total" not in reading.values, "a counter does not fall"
 
 
+async def test_a_counter_that_cannot_be_is_left_out_and_named(
+    inverter: Inverter, transport: ScriptedTransport, time: ManualClock
+) -> None:
+    count_of(transport, 5000)
+    assert not (await inverter.scan()).impossible
+    count_of(transport, 70000)
+    time.tick(60)
+    reading = await inverter.scan()
+    assert "pv_energy_total" not in reading.values
+    assert reading.impossible == ("total_pv_generation",)
+    count_of(transport, 5000)
+    time.tick(60)
+    assert (await inverter.scan()).values["pv_energy_total"] == 5000
+
+
 async def test_another_inverter_at_the_address_is_shown_with_its_own_values_alone(
     inverter: Inverter, transport: ScriptedTransport, time: ManualClock
 ) -> None:

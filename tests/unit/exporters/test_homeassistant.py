@@ -2,19 +2,26 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC
 from typing import cast
 
 import pytest
 
+from sungather.exporters import compatibility
 from sungather.exporters.homeassistant import (
+    FAULT,
     HOUSEHOLD,
     Topics,
     device_id,
     discovery,
     entity,
+    fault_values,
     title,
 )
-from sungather.reading import Value
+from sungather.outbox.record import body_of
+from sungather.reading import Faults, Value
+from sungather.registers.derive import UNITS
+from sungather.registers.tables import read_rows
 from tests.outbox_parts import reading, sub_device
 
 TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
@@ -98,6 +105,44 @@ def test_arrays_are_no_entities_and_every_scalar_is_one_with_an_identity_of_its_
     text = json.dumps(message)
     assert '"unique_id": "sungather_A223098765_pv_power"' in text
     assert '"unit_of_measurement": "W"' in text
+
+
+def test_a_fault_is_a_problem_in_the_foreground_with_its_text() -> None:
+    one = reading(pv_power=1)
+    message = discovery(one, {**one.values, FAULT: False}, TOPICS)
+    components = cast(dict[str, dict[str, object]], message["components"])
+    assert components[FAULT] == {
+        "platform": "binary_sensor",
+        "name": "Fault",
+        "device_class": "problem",
+        "value_template": (
+            "{{ {true: 'ON', false: 'OFF'}.get(value_json['fault'] | default(none)) }}"
+        ),
+        "json_attributes_topic": "s/roof/state",
+        "json_attributes_template": "{{ {'faults': value_json['faults']} | tojson }}",
+        "unique_id": "sungather_A223098765_fault",
+        "state_topic": "s/roof/state",
+        "availability": [{"topic": "s/status"}, {"topic": "s/roof/availability"}],
+    }
+
+
+def test_the_words_of_faults_are_no_names_of_values() -> None:
+    said = fault_values(replace(reading(), faults=Faults())).keys()
+    assert said == {"fault", "faults"}
+    files = ("common", "string", "hybrid", "settings", "history", "undocumented", "sub_devices")
+    named = {row.register.name for file in files for row in read_rows(file)}
+    assert not said & (named | UNITS.keys())
+
+
+def test_models_that_share_a_code_have_one_name() -> None:
+    one = replace(
+        reading(pv_power=1), name="inverter", model="SG10RT", other_models=("SG10RT-20",)
+    )
+    device = cast(dict[str, object], discovery(one, one.values, TOPICS)["device"])
+    assert (device["name"], device["model"]) == ("Sungrow SG10RT", "SG10RT")
+    before = compatibility.payload(one, {}, UTC)
+    assert (before["model"], before["device_type_code"]) == ("SG10RT", "SG10RT")
+    assert json.loads(body_of(one))["m"] == "SG10RT", "the tag of InfluxDB"
 
 
 def test_an_entity_of_an_earlier_run_that_is_no_more_is_removed() -> None:

@@ -1,16 +1,19 @@
 """The local history: what it keeps, for how long, and what it survives."""
 
 import asyncio
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import households
+import pytest
 from households import BERLIN, NOW, Watch, reading, ready, running, silent
 
 from sungather.history.service import History
@@ -151,13 +154,53 @@ async def test_a_counter_that_was_reset_counts_from_its_reset_after_a_restart_to
         assert history.totals("house")["pv"] == before
 
 
+async def test_one_reading_from_a_clock_that_is_ahead_blanks_nothing(tmp_path: Path) -> None:
+    file, watch = tmp_path / "history.db", Watch()
+    history = opened(file, watch)
+    async with running(history):
+        await ready(history)
+        history.on_reading(reading(pv_energy_today=5.0, pv_energy_total=1200.0))
+        await history.commit()
+        right, watch.moment = watch.moment, datetime(2036, 1, 1, 12, tzinfo=UTC)
+        ahead = reading(pv_energy_today=5.0, pv_energy_total=1200.0)
+        history.on_reading(replace(ahead, time=watch.moment))
+        await history.commit()
+        watch.moment = right + timedelta(minutes=1)
+        history.on_reading(replace(ahead, time=watch.moment))
+        shown = history.totals("house")["pv"]
+    assert shown.today is not None
+    assert shown.today.kwh == 5.0
+    history = opened(file, watch)
+    async with running(history):
+        await ready(history)
+        again = history.totals("house")["pv"]
+        assert again.today == replace(shown.today, as_of=again.today and again.today.as_of)
+        assert (await history.day(["house"], TODAY)).samples, "nothing was thrown away"
+        assert (await history.day(["house"], TODAY)).energies["pv"] == 5.0
+
+
+async def test_an_early_reset_leaves_the_days_energy_as_it_was(tmp_path: Path) -> None:
+    """An inverter whose clock is ahead begins its new day before midnight."""
+    history = opened(tmp_path / "history.db")
+    async with running(history):
+        await ready(history)
+        for minutes, kwh in ((0, 21.3), (1, 0.0), (2, 0.1)):
+            at = NOW + timedelta(minutes=minutes)
+            history.on_reading(reading(at=at, pv_energy_today=kwh, pv_energy_total=1200.0))
+            await history.commit()
+        assert (await history.day(["house"], TODAY)).energies["pv"] == 21.3
+        today = history.totals("house")["pv"].today
+        assert today is not None
+        assert today.kwh == 0.1, "and the newest is what the inverter says now"
+
+
 async def test_a_fault_keeps_when_it_was_first_and_last_seen() -> None:
     history = opened(None)
     async with running(history):
         await ready(history)
         for minutes in (0, 7, 30):
             history.on_reading(
-                reading(at=NOW + timedelta(minutes=minutes), alarm_code_1="532 String")
+                reading(at=NOW + timedelta(minutes=minutes), inverter_alarm="532 String")
             )
         (fault,) = history.faults("house")
         assert (fault.first, fault.last) == (NOW, NOW + timedelta(minutes=30))
@@ -193,6 +236,25 @@ async def test_a_disk_that_refuses_costs_nothing_but_memory(tmp_path: Path) -> N
         assert history.health().state == "ok"
         (sample,) = (await history.day(["house"], TODAY)).samples.values()
         assert sample.means[0] == 800
+
+
+async def test_a_directory_removed_while_running_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "state" / "history.db"
+    history = opened(file)
+    async with running(history):
+        await ready(history)
+        history.on_reading(reading(pv_power=700))
+        await history.commit()
+        shutil.rmtree(file.parent)
+        await history.commit()
+        assert "made anew" in caplog.text
+    again = opened(file)
+    async with running(again):
+        await ready(again)
+        (sample,) = (await again.day(["house"], TODAY)).samples.values()
+        assert sample.means[0] == 700
 
 
 async def test_old_samples_are_thrown_away() -> None:

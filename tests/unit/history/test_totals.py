@@ -119,3 +119,46 @@ def test_month_and_year_are_what_was_counted_since_their_first_reading(
         for period, energy in (("%Y-%m", totals.month), ("%Y", totals.year)):
             assert energy is not None
             assert abs(energy.kwh - (total - start[day.strftime(period)])) < 1e-6
+
+
+def test_a_reading_from_the_future_blanks_nothing() -> None:
+    account = entered((FIRST, 10.0, 1000.0), (date(2026, 4, 2), 5.0, 1030.0))
+    before = account.totals(date(2026, 4, 2))
+    account.enter(date(2036, 1, 1), noon(date(2036, 1, 1)), 5.0, 1030.0)
+    account.enter(date(2026, 4, 2), noon(date(2026, 4, 2)), 5.0, 1030.0)
+    assert account.totals(date(2026, 4, 2)) == before
+
+
+def test_a_clock_that_is_set_back_beyond_what_is_known_begins_with_what_is_sure() -> None:
+    day = date(2026, 4, 2)
+    account = entered((date(2036, 1, 1), 5.0, 1030.0), (day, 6.0, 1031.0))
+    totals = account.totals(day)
+    assert totals.today == Energy(6.0, None, noon(day))
+    assert totals.month == Energy(6.0, day, noon(day))
+    assert totals.year == Energy(6.0, day, noon(day))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1), st.floats(0, 9), st.sampled_from([0, 0, 0, -400, -1, 1, 3650])
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_whatever_days_a_clock_told_today_is_shown_when_it_is_right(
+    steps: list[tuple[int, float, int]],
+) -> None:
+    account = Account(FIRST, noon(FIRST))
+    day, today, total = FIRST, 0.0, 500.0
+    for later, made, error in steps:
+        day, today = day + timedelta(days=later), 0.0 if later else today
+        today, total = today + made, total + made
+        told = day + timedelta(days=error)
+        account.enter(told, noon(told), today, total)
+        shown = account.totals(told)
+        assert shown.today is not None
+        assert shown.today.kwh == today
+        assert shown.month is not None
+        assert shown.year is not None

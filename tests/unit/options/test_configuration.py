@@ -439,3 +439,29 @@ def test_a_rendered_file_is_nested_and_quotes_its_texts() -> None:
 
 def test_a_file_rendered_of_nothing_can_be_read(file: Path) -> None:
     assert good(file, render({}), "inverter.host=a").inverters
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "warned"),
+    [
+        (0o644, "mqtt:\n  password: hunter2\n", True),
+        (0o604, "inverters:\n  roof:\n    password: hunter2\n", True),
+        (0o600, "mqtt:\n  password: hunter2\n", False),
+        (0o640, "mqtt:\n  password: hunter2\n", False),
+        (0o644, "mqtt:\n  topic: roof\n", False),
+        (0o644, "mqtt:\n  password: ''\n", False),
+    ],
+)
+def test_a_file_with_secrets_that_everybody_can_read_is_said(
+    mode: int, content: str, warned: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "sungather.yaml"
+    file.write_text(content)
+    file.chmod(mode)
+    found = load(file, environment={"TZ": "Europe/Berlin"}, need_inverter=False).warnings
+    assert bool(found) is warned
+    if warned:
+        (said,) = found
+        assert "password" in said
+        assert "chmod 600" in said
+        assert "hunter2" not in said

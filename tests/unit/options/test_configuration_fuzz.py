@@ -170,6 +170,8 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
             return st.sampled_from(row.choices)
         case OptionKind.HOST:
             return _name | st.ip_addresses().map(str)
+        case OptionKind.HOSTS:
+            return st.lists(_name, min_size=1, max_size=3).map(", ".join)
         case OptionKind.URL:
             return st.builds("http://{}:{}".format, _name, st.integers(1, 65535))
         case OptionKind.TIME_ZONE:

@@ -363,6 +363,44 @@ async def test_a_directory_that_cannot_be_made_means_memory_and_recovers_by_itse
         assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
 
 
+@pytest.mark.parametrize("silent", [False, True], ids=["another reading", "no reading"])
+async def test_a_directory_removed_while_running_loses_nothing_that_is_owed(
+    silent: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    time = Time()
+    state = tmp_path / "state"
+    async with opened(state, time=time) as outbox:
+        take(outbox, time, 1, 2)
+        await outbox.flush()
+        shutil.rmtree(state)
+        if not silent:
+            take(outbox, time, 3)
+        await outbox.tick()
+        assert outbox.health().state == "ok"
+        assert "made anew" in caplog.text
+    async with opened(state, time=time) as outbox:
+        expected = [1, 2] if silent else [1, 2, 3]
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == expected
+
+
+async def test_a_directory_removed_for_good_is_said_and_delivery_goes_on(tmp_path: Path) -> None:
+    time = Time()
+    state = tmp_path / "state"
+    async with opened(state, time=time) as outbox:
+        take(outbox, time, 1)
+        await outbox.flush()
+        shutil.rmtree(state)
+        state.touch()
+        await outbox.tick()
+        assert outbox.health().state == "waiting"
+        take(outbox, time, 2)
+        await outbox.tick()
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
+        state.unlink()
+        await outbox.tick()
+        assert outbox.health().state == "ok"
+
+
 async def test_a_disk_that_comes_back_late_brings_what_earlier_runs_still_owed(
     tmp_path: Path,
 ) -> None:

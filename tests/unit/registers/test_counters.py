@@ -14,10 +14,12 @@ from sungather.registers.counters import (
     Integral,
     Rising,
     Stopwatch,
+    TimeLine,
     Today,
     Total,
     Verdict,
 )
+from sungather.registers.device_day import DeviceDay
 
 HOUR = 3600.0
 MONDAY = Day("2026-06-15", 1000 * HOUR)
@@ -106,78 +108,150 @@ def test_a_clock_that_is_set_back_starts_the_day_anew() -> None:
     assert not total.whole
 
 
+def test_a_rise_that_no_power_makes_is_left_out_and_the_true_values_are_believed_after_it() -> (
+    None
+):
+    total = Total()
+    verdicts = [
+        total.enter(kwh, MORNING + 30 * n, MONDAY, kw=35)
+        for n, kwh in enumerate((2187.3, 8740.9, 2187.3, 2187.4))
+    ]
+    assert verdicts == [Verdict.BELIEVED, Verdict.DOUBTED, Verdict.BELIEVED, Verdict.BELIEVED]
+    assert total.today() == 0.1
+
+
+def test_a_rise_is_bounded_by_the_time_since_the_counter_moved() -> None:
+    """A dongle that stood still for two hours may show two hours at once."""
+    total = Total()
+    total.enter(100.0, MORNING, MONDAY, kw=10)
+    total.enter(100.0, MORNING + 2 * HOUR - 30, MONDAY, kw=10)
+    assert total.enter(119.0, MORNING + 2 * HOUR, MONDAY, kw=10) is Verdict.BELIEVED
+
+
+def test_a_rise_that_stays_for_an_hour_is_a_counter_that_began_anew() -> None:
+    total = Total()
+    total.enter(100.0, MORNING, MONDAY, kw=10)
+    for minutes in range(1, 61):
+        assert total.enter(900.0, MORNING + 60 * minutes, MONDAY, kw=10) is not Verdict.BELIEVED
+    assert total.enter(900.2, MORNING + 61 * 60, MONDAY, kw=10) is Verdict.RESET
+    assert total.today() == 0
+
+
+def test_garbage_that_changes_from_sample_to_sample_is_never_believed() -> None:
+    total = Total()
+    total.enter(2187.3, MORNING, MONDAY, kw=10)
+    for n in range(1, 200):
+        kwh = (8740.9, 0.0, 429496729.5)[n % 3]
+        assert total.enter(kwh, MORNING + 60 * n, MONDAY, kw=10) in (
+            Verdict.DOUBTED,
+            Verdict.STILL_DOUBTED,
+        )
+    assert total.last == 2187.3
+
+
+def test_more_than_a_life_gives_is_not_believed_even_as_the_first_sample() -> None:
+    total = Total()
+    assert total.enter(429496729.5, MORNING, MONDAY, kw=35) is Verdict.DOUBTED
+    assert total.enter(2187.3, MORNING + 30, MONDAY, kw=35) is Verdict.BELIEVED
+
+
+def test_the_day_is_not_whole_when_a_clock_was_set_over_midnight() -> None:
+    """15 s went by, whatever the clock says: nobody saw the day's first ten hours."""
+    total = Total()
+    total.enter(500.0, TUESDAY.began - 600, MONDAY, moment=0)
+    total.enter(500.1, TUESDAY.began + 10 * HOUR, TUESDAY, moment=15)
+    assert not total.whole
+    assert total.today() == 0
+
+
 # --- counters of today ---
 
 
+def test_one_sample_of_zeros_is_no_reset_and_two_that_stay_are() -> None:
+    today = Today()
+    verdicts = [
+        today.enter(value, MORNING + 30 * n, MONDAY, None)
+        for n, value in enumerate((8.1, 0.0, 8.2, 0.0, 0.0, 0.0))
+    ]
+    assert verdicts == [
+        Verdict.BELIEVED,
+        Verdict.DOUBTED,
+        Verdict.BELIEVED,
+        Verdict.DOUBTED,
+        Verdict.STILL_DOUBTED,
+        Verdict.RESET,
+    ]
+
+
+def test_zeros_next_to_a_lifetime_counter_that_is_not_believed_are_no_reset() -> None:
+    today = Today()
+    today.enter(8.1, MORNING, MONDAY, 500.0)
+    for n in range(1, 9):
+        at = MORNING + 60 * n
+        verdict = today.enter(0.0, at, MONDAY, None, total_doubted=True)
+        assert verdict in (Verdict.DOUBTED, Verdict.STILL_DOUBTED)
+    assert today.enter(8.2, MORNING + 600, MONDAY, 500.1) is Verdict.BELIEVED
+
+
+@pytest.mark.parametrize("kwh", [30.0, 900.0], ids=["in a minute", "in a day"])
+def test_a_counter_of_today_shows_no_more_than_power_makes(kwh: float) -> None:
+    today = Today()
+    today.enter(8.1, MORNING, MONDAY, None, kw=35)
+    assert today.enter(kwh, MORNING + 60, MONDAY, None, kw=35) is Verdict.DOUBTED
+    assert today.enter(8.2, MORNING + 120, MONDAY, None, kw=35) is Verdict.BELIEVED
+
+
 @pytest.mark.parametrize(
-    ("last", "hours_before", "first", "hours_after", "moved", "energy"),
+    ("last", "hours", "value", "moved", "reset"),
     [
-        pytest.param(21.3, 0.01, 21.3, 0.01, None, 0.0, id="not reset yet"),
-        pytest.param(21.3, 0.01, 0.0, 0.01, None, 0.0, id="reset at midnight"),
-        pytest.param(21.3, 3, 21.3, 6, None, 0.0, id="stale after a night of sleep"),
-        pytest.param(21.3, 3, 0.2, 6, None, 0.2, id="reset after a night of sleep"),
-        pytest.param(0.5, 3, 10.0, 12, None, 10.0, id="more than yesterday, seen at noon"),
-        pytest.param(0.5, 3, 10.0, 12, 10.1, 10.0, id="the lifetime counter says: reset"),
-        pytest.param(0.5, 0.2, 0.6, 0.2, 0.1, 0.1, id="the lifetime counter says: not reset"),
-        pytest.param(0.5, 0.5, 0.75, 0.5, None, 0.25, id="goes on within an hour: not reset"),
-        pytest.param(0.5, 0.5, 0.75, 0.75, None, 0.75, id="more than an hour later: reset"),
+        pytest.param(21.3, 9, 0.2, None, True, id="lower"),
+        pytest.param(21.3, 9, 0.0, 0.0, True, id="0, and the lifetime counter is there"),
+        pytest.param(21.3, 9, 0.0, None, False, id="0, and nothing else says so: doubtful"),
+        pytest.param(21.3, 9, 21.3, None, False, id="as before"),
+        pytest.param(0.5, 15, 10.0, None, True, id="more than yesterday, seen at noon"),
+        pytest.param(0.5, 15, 10.0, 10.1, True, id="the lifetime counter says: reset"),
+        pytest.param(0.5, 2, 0.6, 0.1, False, id="the lifetime counter says: not reset"),
+        pytest.param(0.5, 0.9, 0.75, None, False, id="goes on within an hour"),
     ],
 )
-def test_yesterdays_energy_is_told_from_todays(
-    last: float,
-    hours_before: float,
-    first: float,
-    hours_after: float,
-    moved: float | None,
-    energy: float,
+def test_what_happened_while_nobody_read(
+    last: float, hours: float, value: float, moved: float | None, reset: bool
 ) -> None:
     today = Today()
-    today.enter(last, TUESDAY.began - hours_before * HOUR, MONDAY, None)
-    at = TUESDAY.began + hours_after * HOUR
-    total = None if moved is None else Total(moved, at, TUESDAY.date, 0.0, TUESDAY.began, True)
-    assert today.enter(first, at, TUESDAY, total) == energy
-
-
-def test_after_the_late_reset_the_counter_is_followed() -> None:
-    today = Today()
-    for at, value, energy in (
-        (-60, 21.3, 21.3),
-        (60, 21.3, 0.0),
-        (HOUR, 21.4, 0.1),
-        (6 * HOUR, 0.0, 0.0),
-        (12 * HOUR, 30.0, 30.0),
-    ):
-        day = MONDAY if at < 0 else TUESDAY
-        assert today.enter(value, TUESDAY.began + at, day, None) == energy
+    today.enter(last, MORNING, MONDAY, None if moved is None else 500.0)
+    total = None if moved is None else 500.0 + moved
+    verdict = today.enter(value, MORNING + hours * HOUR, TUESDAY, total)
+    assert (verdict is Verdict.RESET) == reset
 
 
 def test_a_counter_found_standing_still_once_is_not_trusted_with_0_the_next_day() -> None:
-    today, total = Today(), Total()
-    energies: list[float | None] = []
+    today = Today()
+    stuck: list[bool] = []
     for day, hour, kwh in (
         (MONDAY, 8, 500.0),
-        (MONDAY, 9, 502.0),
-        (MONDAY, 23.9, 510.0),
-        (TUESDAY, 0.1, 510.0),
-        (TUESDAY, 1, 510.3),
+        (MONDAY, 9, 501.0),
+        (MONDAY, 10, 502.0),
+        (TUESDAY, 0.1, 502.0),
     ):
-        at = day.began + hour * HOUR
-        total.enter(kwh, at, day)
-        energies.append(today.enter(0.0, at, day, total))
-    assert energies == [0, None, None, 0, 0.3]
-
-
-def test_a_counter_that_moves_again_is_followed_again() -> None:
-    today = Today(stuck=True)
-    assert today.enter(0.4, MORNING, MONDAY, None) == 0.4
+        today.enter(0.0, day.began + hour * HOUR, day, kwh)
+        stuck.append(today.stuck)
+    assert stuck == [False, False, True, True]
+    today.enter(0.4, TUESDAY.began + HOUR, TUESDAY, 502.4)
     assert not today.stuck
 
 
-def test_steps_of_one_kwh_do_not_make_a_counter_of_today_stand_still() -> None:
-    today, total = Today(), Total()
-    for minute, kwh in ((0, 500.0), (1, 501.0)):
-        total.enter(kwh, MORNING + 60 * minute, MONDAY)
-        assert today.enter(0.0, MORNING + 60 * minute, MONDAY, total) == 0.0
+def test_a_reset_is_no_sign_of_standing_still() -> None:
+    """The lifetime counter moved by what the day has counted, before the reset."""
+    today = Today()
+    for minutes, value, total in (
+        (0, 20.0, 500.0),
+        (600, 30.0, 510.0),
+        (601, 0, 510),
+        (602, 0, 510),
+    ):
+        today.enter(value, MORNING + minutes * 60, MONDAY, total)
+    assert today.last == 0
+    assert not today.stuck
 
 
 # --- integration, and figures of several counters ---
@@ -227,6 +301,28 @@ def test_a_new_day_lets_a_sum_of_counters_fall() -> None:
     assert rising.enter(0.0, TUESDAY.date) == 0.0
 
 
+# --- the time line ---
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds", "moment", "was_set"),
+    [
+        pytest.param(1030, 30, 1030, False, id="half a minute"),
+        pytest.param(1031, 30, 1030, False, id="slewed"),
+        pytest.param(37000, 30, 1030, True, id="set forward"),
+        pytest.param(10, 30, 1030, True, id="set back"),
+        pytest.param(5000, None, 5000, False, id="after a restart the clock tells"),
+        pytest.param(10, None, 1000, True, id="a restart, and the clock is behind"),
+    ],
+)
+def test_the_time_line_follows_what_passed_and_not_the_clock(
+    at: float, seconds: float | None, moment: float, was_set: bool
+) -> None:
+    line = TimeLine(1000, 1000)
+    assert line.advance(at, seconds) == was_set
+    assert (line.moment, line.at) == (moment, at)
+
+
 # --- memory ---
 
 numbers = st.floats(-1e10, 1e10)
@@ -237,30 +333,59 @@ memories = st.builds(
         names,
         st.builds(
             Total,
-            st.none() | numbers,
-            numbers,
-            names,
-            numbers,
-            numbers,
-            st.booleans(),
-            st.integers(0, 9),
-            numbers,
+            last=st.none() | numbers,
+            at=numbers,
+            date=names,
+            moment=numbers,
+            base=numbers,
+            whole=st.booleans(),
+            doubts=st.integers(0, 9),
+            doubted_since=numbers,
         ),
         max_size=2,
     ),
     st.dictionaries(
         names,
-        st.builds(Today, st.none() | numbers, numbers, names, numbers, st.booleans()),
+        st.builds(
+            Today,
+            last=st.none() | numbers,
+            at=numbers,
+            date=names,
+            since=numbers,
+            stuck=st.booleans(),
+            total=st.none() | numbers,
+        ),
         max_size=2,
     ),
     st.dictionaries(names, st.builds(Integral, numbers, names, numbers), max_size=2),
     st.dictionaries(names, st.builds(Rising, st.none() | numbers, names), max_size=2),
+    st.builds(TimeLine, numbers, numbers),
+    st.builds(DeviceDay, st.booleans(), numbers, numbers, numbers, st.none() | numbers),
 )
 
 
 @given(memories)
 def test_memory_survives_a_restart(memory: Memory) -> None:
     assert Memory.from_json(json.loads(json.dumps(memory.as_json()))) == memory
+
+
+def test_what_an_earlier_version_remembered_is_read() -> None:
+    total = {"last": 500.0, "at": 9e4, "date": "d", "base": 499.0, "since": 8e4, "whole": True}
+    today = {"last": 21.3, "at": 1e5, "date": "d", "stale": 0.0, "stuck": False}
+    memory = Memory.from_json(
+        {
+            "totals": {"t": total | {"doubts": 0, "doubted_since": 0.0}},
+            "todays": {"fresh": today, "old": today | {"stale": 21.3}},
+            "integrals": {},
+            "rising": {},
+        }
+    )
+    assert memory is not None
+    assert memory.time_line == TimeLine(1e5, 1e5)
+    assert memory.totals["t"].changed == 9e4
+    assert memory.totals["t"].whole
+    assert memory.todays["fresh"].since == 1e5
+    assert memory.todays["old"].since == 0.0
 
 
 @pytest.mark.parametrize(

@@ -386,6 +386,63 @@ def test_lifetime_counters_give_the_day_where_there_is_none_of_today() -> None:
     assert found["last_reset"] == "2026-06-15 00:00:00"
 
 
+def importing(
+    watts: float, counters: Mapping[str, Value], minutes: int, derivation: Derivation
+) -> list[Derived]:
+    """Readings of a house that buys, and whose counters stay as they are."""
+    said = {**counters, "export_power_hybrid": -watts}
+    return [
+        step(said, derivation=derivation, now=NOON + timedelta(minutes=minute))
+        for minute in range(minutes)
+    ]
+
+
+def test_counters_that_never_count_are_left_out_and_power_is_integrated() -> None:
+    derivation = Derivation(BERLIN)
+    never: dict[str, Value] = {"daily_import_energy": 0.0, "total_import_energy": 0.0}
+    found = importing(
+        3000, HYBRID_TODAY | HYBRID_TOTAL | {"total_pv_generation": 5.0} | never, 61, derivation
+    )
+    last = found[-1]
+    assert {"daily_import_energy", "total_import_energy"} <= last.rejected
+    figures = ("grid_import_energy_today", "house_energy_today", "house_energy_total")
+    assert not set(figures) & last.values.keys()
+    assert last.values["daily_import_from_grid"] == pytest.approx(3.0)
+    assert last.values["last_reset"] == "2026-06-15 12:00:00"
+    notes = [note for each in found for note in each.notes]
+    assert len(notes) == 1
+    assert "daily_import_energy stays 0 though power flows" in notes[0]
+    counts = never | {"daily_import_energy": 0.1, "total_import_energy": 0.1}
+    now = NOON + timedelta(minutes=62)
+    assert step(counts, derivation=derivation, now=now).values["grid_import_energy_today"] == 0.1
+
+
+def test_an_inverter_long_in_use_that_never_bought_anything_does_not_count_what_it_buys() -> None:
+    derivation = Derivation(BERLIN)
+    never: dict[str, Value] = {"daily_import_energy": 0.0, "total_import_energy": 0.0}
+    found = importing(13064, HYBRID_TODAY | HYBRID_TOTAL | never, 1, derivation)[0]
+    assert {"daily_import_energy", "total_import_energy"} <= found.rejected
+    assert found.values["grid_import_power"] == 13064
+    new = importing(
+        13064, HYBRID_TODAY | {"total_pv_generation": 5.0} | never, 1, Derivation(BERLIN)
+    )[0]
+    assert new.values["grid_import_energy_today"] == 0.0
+
+
+def test_a_counter_of_today_at_0_whose_lifetime_counter_moves_is_not_silent() -> None:
+    derivation = Derivation(BERLIN)
+    for minute in range(60):
+        said: dict[str, Value] = {
+            "export_power_hybrid": -3000,
+            "daily_import_energy": 0.0,
+            "total_import_energy": 500 + minute * 0.05,
+        }
+        now = NOON + timedelta(minutes=minute)
+        found = step(said, derivation=derivation, now=now)
+        assert "total_import_energy" in found.values | said
+        assert "total_import_energy" not in found.rejected
+
+
 # --- corrections of the inverter's own values ---
 
 
@@ -418,20 +475,6 @@ def test_a_counter_that_has_begun_anew_is_published_again_and_noted() -> None:
     assert found.values["pv_energy_total"] == 2.0
     assert not found.rejected
     assert found.notes == ["total_pv_generation has begun anew: it went from 12345.6 to 2.0 kWh."]
-
-
-def test_after_midnight_yesterdays_energy_is_not_published_as_todays() -> None:
-    derivation = Derivation(BERLIN)
-    midnight = datetime(2026, 6, 14, 22, tzinfo=UTC)
-    said: dict[str, Value] = {"daily_power_yields": 21.3}
-    before = step(said, STRING, derivation, midnight - timedelta(minutes=1))
-    assert before.values["pv_energy_today"] == 21.3
-    assert "daily_power_yields" not in before.values
-    after = step(said, STRING, derivation, midnight + timedelta(minutes=1))
-    assert after.values["pv_energy_today"] == after.values["daily_power_yields"] == 0
-    fresh: dict[str, Value] = {"daily_power_yields": 0.1}
-    awake = step(fresh, STRING, derivation, midnight + timedelta(hours=6))
-    assert awake.values["pv_energy_today"] == 0.1
 
 
 def test_a_counter_of_today_that_stays_0_is_replaced_by_the_lifetime_counters_day() -> None:

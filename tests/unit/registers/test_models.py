@@ -3,6 +3,7 @@
 import pytest
 
 from sungather.reading import NOT_INVERTERS
+from sungather.registers.codes import MODELS, meaning
 from sungather.registers.models import device_for, model_named, model_names
 from sungather.registers.tables import DATA
 
@@ -39,9 +40,25 @@ def test_code_gives_the_model_and_what_is_known_of_it(
 ) -> None:
     device = device_for(code)
     assert device.code == code
-    assert (device.model, device.family) == (model, family)
+    assert (device.display_model, device.family) == (model, family)
     assert (device.nominal_kw, device.phases) == (kilowatt, phases)
     assert (device.mppts, device.strings) == (mppts, strings)
+
+
+def test_models_that_share_a_code_have_one_name_for_identities() -> None:
+    lines = (DATA / "models.table").read_text(encoding="utf-8").splitlines()
+    names: dict[int, list[str]] = {}
+    for line in lines:
+        if line.startswith("0x"):
+            code, name = (cell.strip() for cell in line.split("|")[:2])
+            names.setdefault(int(code, 16), []).append(name)
+    shared = {code: each for code, each in names.items() if len(each) > 1}
+    assert len(shared) == 20
+    for code, (first, *others) in shared.items():
+        device = device_for(code)
+        assert (device.model, list(device.other_models)) == (first, others)
+        assert device.display_model == " / ".join([first, *others])
+        assert meaning(MODELS, code) == first
 
 
 def test_all_269_codes_are_there() -> None:

@@ -91,12 +91,49 @@ def test_tox_and_pip_take_the_tools_that_the_lock_says() -> None:
     assert required.items() <= told.items()
 
 
+def test_pip_takes_what_the_lock_says_by_its_hashes() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    locked = {one["name"]: one for one in lock["package"]}
+    rows = re.findall(
+        r"^([\w-]+)==(\S+)[^\\]*((?: \\\n    --hash=\S+)+)$",
+        (ROOT / "requirements.txt").read_text(),
+        re.MULTILINE,
+    )
+    assert {name for name, *_ in rows} == needed("sungather", of=lock) - {"sungather"}
+    for name, version, hashes in rows:
+        package = locked[name]
+        files = [*package.get("wheels", ()), package["sdist"]]
+        assert package["version"] == version
+        assert set(re.findall(r"--hash=(\S+)", hashes)) == {file["hash"] for file in files}
+
+
+def test_every_lock_is_watched_for_updates() -> None:
+    known = subprocess.run(
+        ["git", "ls-files", "*uv.lock", "*package-lock.json"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    places = {(Path("/") / name).parent.as_posix() for name in known}
+    watched = [
+        place
+        for row in read(".github/dependabot.yml")["updates"]
+        if row["package-ecosystem"] in ("uv", "npm")
+        for place in row.get("directories", [row.get("directory")])
+    ]
+    assert len(known) >= len(LOCKS)
+    assert sorted(watched) == sorted(places)
+
+
 def test_whoever_runs_tox_is_told_to_install_the_locked_one() -> None:
     files = [ROOT / "README.md", ROOT / ".ci/run", *(ROOT / ".github/workflows").iterdir()]
     said = {
         what for f in files for what in re.findall(r"\bpipx? install +([^&\n`]+)", f.read_text())
     }
-    assert {what.strip().removeprefix("-q ") for what in said} == {"-r tests/tox.txt", "."}
+    assert {what.strip().removeprefix("-q ") for what in said} == {
+        "-r tests/tox.txt",
+        "--require-hashes -r requirements.txt",
+        "--no-deps .",
+        ".",
+    }
 
 
 def needed(*names: str, of: dict[str, Any]) -> set[str]:

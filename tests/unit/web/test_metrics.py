@@ -84,6 +84,16 @@ def test_an_inverter_without_a_reading_tells_its_state_and_no_values() -> None:
     assert "pv_power" not in body.decode()
 
 
+def test_values_that_cannot_be_are_counted_by_name() -> None:
+    metrics = Metrics()
+    for names in (("total_dc_power",), (), ("total_dc_power", "total_import_energy")):
+        metrics.on_reading(replace(reading(), impossible=names))
+    body, _ = metrics.exposition([reading()], (), "")
+    found = samples(text_families(body.decode()))
+    assert found["sungather_impossible_values_total{name=house,value=total_dc_power}"] == 2
+    assert found["sungather_impossible_values_total{name=house,value=total_import_energy}"] == 1
+
+
 def test_sleep_is_not_an_error() -> None:
     text, _ = exposed(silent(State.ASLEEP, kind="asleep", message="Asleep."))
     assert "sungather_errors_total" not in text

@@ -1,0 +1,105 @@
+"""What no inverter can show: bounds, and what becomes of values beyond them."""
+
+from datetime import timedelta
+
+import pytest
+
+from sungather.reading import Value
+from sungather.registers.catalogue import registers_for
+from sungather.registers.derive import TOTAL_OF, UNITS, Derivation
+from sungather.registers.device import Device
+from sungather.registers.plausibility import (
+    DEVICE_POWERS,
+    SITE_POWERS,
+    bounds,
+    impossible_powers,
+)
+from sungather.registers.tables import Tier
+from tests.unit.registers.test_derive import BERLIN, HYBRID, NOON, STRING, step
+
+SMALL = Device(0x0D17, "SH6.0RS", "SH-RS", nominal_kw=6)
+UNKNOWN = Device(0x9999, "unknown (0x9999)", "SH")
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "others", "watts", "possible"),
+    [
+        ("total_dc_power", SMALL, 0.0, 158_000_000, False),
+        ("total_dc_power", SMALL, 0.0, 12_000, True),
+        ("total_active_power", STRING, 0.0, 2210 + 65536, False),
+        ("battery_power", HYBRID, 0.0, -61_750, False),
+        ("battery_power", HYBRID, 0.0, -10_600, True),
+        ("meter_power", STRING, 0.0, 68_000, True),
+        ("meter_power", STRING, 0.0, -1_048_876, False),
+        ("export_power_hybrid", SMALL, 0.0, 120_000, False),
+        ("export_power_hybrid", SMALL, 60.0, 120_000, True),
+        ("export_power_hybrid", SMALL, None, 120_000, True),
+        ("load_power_hybrid", HYBRID, 0.0, 1_049_426, False),
+        ("total_dc_power", UNKNOWN, 0.0, 250_000, True),
+        ("total_dc_power", UNKNOWN, 0.0, 158_000_000, False),
+        ("export_power_limit", SMALL, 0.0, 655_350, True),
+    ],
+)
+def test_a_power_is_bounded_by_nominal_power_or_by_the_site(
+    name: str, device: Device, others: float | None, watts: float, possible: bool
+) -> None:
+    found = impossible_powers({name: watts}, bounds(device, others))
+    assert found == (set() if possible else {name})
+
+
+def test_every_power_that_an_inverter_measures_has_a_bound() -> None:
+    measured = {
+        name
+        for device in (STRING, HYBRID)
+        for name, unit in _measured_now(device)
+        if unit in ("W", "kW", "VA", "var")
+    }
+    assert measured
+    assert measured <= DEVICE_POWERS | SITE_POWERS | set(UNITS)
+
+
+def _measured_now(device: Device) -> set[tuple[str, str]]:
+    return {(r.name, r.unit) for r in registers_for(device, 3) if r.tier is Tier.FAST}
+
+
+def test_what_is_impossible_is_left_out_counted_and_said_once() -> None:
+    derivation = Derivation(BERLIN)
+    garbage: dict[str, Value] = {
+        "total_dc_power": 1_051_776,
+        "load_power_hybrid": 1_049_426,
+        "total_active_power": 3000,
+        "export_power_hybrid": -300,
+    }
+    first, second = (step(garbage, derivation=derivation) for _ in range(2))
+    for found in (first, second):
+        assert found.impossible == {"total_dc_power", "load_power_hybrid"}
+        assert found.impossible <= found.rejected
+        assert not {"pv_power", "house_power"} & found.values.keys()
+        assert found.values["grid_import_power"] == 300
+    assert len(first.notes) == 2
+    assert not second.notes
+    good = garbage | {"total_dc_power": 3200, "load_power_hybrid": 850}
+    assert step(good, derivation=derivation).values["house_power"] == 850
+    assert len(step(garbage, derivation=derivation).notes) == 2
+
+
+@pytest.mark.parametrize("name", sorted(TOTAL_OF.values()))
+def test_each_lifetime_counter_is_bounded(name: str) -> None:
+    derivation = Derivation(BERLIN)
+    step({name: 2187.3}, derivation=derivation)
+    for seconds, kwh, seen in ((30, 8740.9, False), (60, 2187.3, True), (90, 2187.4, True)):
+        later = NOON + timedelta(seconds=seconds)
+        found = step({name: kwh}, derivation=derivation, now=later)
+        assert (name in found.impossible) != seen
+
+
+def test_a_cached_sample_of_garbage_does_not_become_believable_by_being_looked_at() -> None:
+    """Counters are read once a minute, and looked at at every scan."""
+    derivation = Derivation(BERLIN)
+    step({"daily_pv_generation": 8.1}, derivation=derivation)
+    for seconds in range(5, 600, 5):
+        now = NOON + timedelta(seconds=seconds)
+        fresh = {"daily_pv_generation"} if seconds == 5 else set[str]()
+        found = derivation.step({"daily_pv_generation": 0.0}, HYBRID, now, now.timestamp(), fresh)
+        assert "pv_energy_today" not in found.values
+        assert "daily_pv_generation" in found.rejected
