@@ -104,6 +104,30 @@ class ForgottenAnswer(TypedDict):
     inverters: Sequence[str]
 
 
+class RejectedReadingAnswer(TypedDict):
+    """A reading that was given up for one exporter; see `outbox.Rejected`."""
+
+    id: int
+    name: str
+    time: str
+    reason: str
+    values: Mapping[str, Value]
+
+
+class RejectedByAnswer(TypedDict):
+    """What one exporter's other side refused for good."""
+
+    name: str
+    rejected: Sequence[RejectedReadingAnswer]
+
+
+class RejectedAnswer(TypedDict):
+    """The answer of `rejected`; `again` is how many of those are sent once more."""
+
+    exporters: Sequence[RejectedByAnswer]
+    again: NotRequired[int]
+
+
 class LatencyAnswer(TypedDict):
     """Milliseconds from request to answer."""
 

@@ -1,8 +1,8 @@
 """The daemon's Unix socket: commands use the running daemon's connection, not a second one.
 
 An inverter accepts very few connections, so while the daemon runs, `run-once`, `readings`,
-`test-connection` and `get-inverter-info` ask it. One JSON object a line: the request is
-`{"command": NAME, "inverters": […]}`, the answer `{"answer": {…}}`. A command that means other
+`test-connection`, `get-inverter-info` and `rejected` ask it. One JSON object a line: the request
+is `{"command": NAME, "inverters": […]}`, the answer `{"answer": {…}}`. A command that means other
 inverters than the daemon's gets `{"other": true}` and connects by itself. The socket is there
 whether the page is or not.
 """

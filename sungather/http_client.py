@@ -45,6 +45,12 @@ class HttpAnswer:
         """The body as text, whatever it is."""
         return self.body.decode("utf-8", "replace").strip()
 
+    @property
+    def is_web_page(self) -> bool:
+        """Whether it is meant for a person's browser: a login page, a proxy's error."""
+        kind = self.headers.get("content-type", "").lower()
+        return "html" in kind or self.body.lstrip()[:1] == b"<"
+
 
 class HttpConnection:
     """One open connection, for one exchange after the other. Deadlines are the caller's."""

@@ -1,4 +1,6 @@
-"""One SQLite file of the state directory: opened, locked, and set aside when it is damaged.
+"""One SQLite file of the state directory: opened, locked, and mended when it is damaged.
+
+A damaged file is set aside, and what can still be read of it is taken over into a new one.
 
 Write-ahead log, so that a killed process leaves the last commit behind. All methods block, and
 belong on one thread: that of a `Worker`, which holds up no exit.
@@ -8,18 +10,23 @@ import logging
 import os
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from sungather.own_file import close_to_others, is_same_file, open_own
+from sungather.sqlite_salvage import copy_with_first_page, reading_only, tolerant_text
 
 log = logging.getLogger(__name__)
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOGS = ("-wal", "-journal")
 """What SQLite keeps beside a file, and needs in order to read it."""
+_CHECKED_BYTES = 16 * 1024 * 1024
+"""Files up to this size are checked whole when they are opened: a second, on a slow card."""
+_MOST_VERSIONS = 1000
+"""No release will ever have counted this far: a larger version is a damaged one."""
 
 
 class DamagedError(sqlite3.DatabaseError):
@@ -68,10 +75,10 @@ class SqliteFile:
         return self._connection
 
     def open(self) -> None:
-        """Open or make the file. A damaged one is set aside, and a new one begun.
+        """Open or make the file. A damaged one is set aside; what it still tells is taken over.
 
         Raises:
-            sqlite3.Error: when the disk does not play along.
+            sqlite3.Error: when the disk does not play along, or the file is a newer release's.
             OSError: when the directory cannot be made.
         """
         if self.path is not None:
@@ -94,7 +101,7 @@ class SqliteFile:
             connection.close()
 
     def replace(self, why: Exception) -> None:
-        """Set the damaged file aside, and begin a new one in its place.
+        """Set the damaged file aside, and begin a new one with what can still be read of it.
 
         Raises:
             sqlite3.Error: when that does not work either.
@@ -115,7 +122,7 @@ class SqliteFile:
             _beside(self.path, "-shm").unlink(missing_ok=True)
             self.close()
             self.was_set_aside()
-            self._connect()
+            self._connect(aside)
         except BaseException:
             self.close()
             raise
@@ -170,18 +177,16 @@ class SqliteFile:
         """Read what is needed at the start. Damage that shows here replaces the file as well."""
 
     def was_set_aside(self) -> None:
-        """What the file held is not there any more."""
+        """What the file held is not there any more, but for what `salvage` will take over."""
 
-    def other_version(self, found: int) -> None:
-        """The file has another version of the schema, so it cannot be used as it is.
+    def salvage(self, old: sqlite3.Connection) -> int:  # noqa: ARG002
+        """Take over what can still be read of the damaged file; called within a transaction.
 
-        Raises:
-            sqlite3.OperationalError: to leave the file as it is.
-            DamagedError: to set it aside.
+        Rows may hold anything. Returns how many were taken over.
         """
-        raise sqlite3.OperationalError(f"it was written by another release (version {found})")
+        return 0
 
-    def _connect(self) -> None:
+    def _connect(self, aside: Path | None = None) -> None:
         if self.path is not None:
             _own(self.path)
         self._connection = db = self._connected()
@@ -194,9 +199,64 @@ class SqliteFile:
                 for statement in self.schema.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={self.version}")
-            elif version != self.version:
-                self.other_version(version)
+            else:
+                self._check_version(version)
+                self._check_structure()
+        if aside is not None:
+            self._take_over(aside)
         self.was_opened()
+
+    def _check_version(self, found: int) -> None:
+        if found == self.version:
+            return
+        if self.version < found < _MOST_VERSIONS:
+            raise sqlite3.OperationalError(
+                f"it was written by another release, a newer one (format {found}, and this one "
+                f"knows {self.version}), and is left as it is: install that release again, or "
+                "move the file away"
+            )
+        raise DamagedError(f"it has the format {found}, not {self.version}")
+
+    def _check_structure(self) -> None:
+        """Find damage before it hides rows: a wrong key makes a search pass by what is there."""
+        if self.pragma("page_count") * self.pragma("page_size") <= _CHECKED_BYTES:
+            for (problem,) in self.db.execute("PRAGMA quick_check"):
+                # Rows that hold something odd are for whoever reads them.
+                if problem != "ok" and " value in " not in problem:
+                    raise DamagedError(problem)
+        with closing(sqlite3.connect(":memory:")) as made:
+            made.executescript(self.schema)
+            if _columns(made) - _columns(self.db):
+                raise DamagedError("it has not the tables that it should have")
+
+    def _take_over(self, aside: Path) -> None:
+        """Fill the new file with what the one set aside still tells; none of it is an error."""
+        copy = _beside(aside, ".reading")
+        count = 0
+        try:
+            count = self._salvage_from(aside)
+            if not count:
+                self.db.execute("PRAGMA wal_checkpoint")
+                copy_with_first_page(aside, cast(Path, self.path), copy)
+                count = self._salvage_from(copy)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("%s cannot be read further: %s.", aside, error)
+        finally:
+            for suffix in ("", *_LOGS, "-shm"):
+                _beside(copy, suffix).unlink(missing_ok=True)
+            # What reading it has made.
+            _beside(aside, "-shm").unlink(missing_ok=True)
+            log_file = _beside(aside, "-wal")
+            if log_file.exists() and not log_file.stat().st_size:
+                log_file.unlink()
+        log.warning("%d rows of %s could be read and are taken over.", count, aside.name)
+
+    def _salvage_from(self, file: Path) -> int:
+        try:
+            with closing(reading_only(file)) as old, self.transaction():
+                return 0 if _columns(self.db) - _columns(old) else self.salvage(old)
+        except sqlite3.DatabaseError:
+            return 0
 
     def _connected(self) -> sqlite3.Connection:
         # The loop's thread never touches it; but a thread that hangs may have to be replaced.
@@ -208,12 +268,23 @@ class SqliteFile:
         )
 
     def _set_up(self, db: sqlite3.Connection) -> None:
+        db.text_factory = tolerant_text
         if self.exclusive:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={self.synchronous}")
         db.execute("PRAGMA cache_size=-512")
         db.execute("PRAGMA journal_size_limit=1048576")
+
+
+def _columns(db: sqlite3.Connection) -> set[tuple[object, ...]]:
+    """Table, and number, name and type of each of its columns."""
+    return set(
+        db.execute(
+            "SELECT m.name, c.cid, c.name, c.type FROM sqlite_master AS m,"
+            " pragma_table_info(m.name) AS c WHERE m.type = 'table'"
+        )
+    )
 
 
 def _own(path: Path) -> None:

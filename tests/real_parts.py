@@ -95,15 +95,15 @@ def mosquitto(directory: Path, settings: str = "allow_anonymous true\n") -> Serv
     return Server([program, "-c", str(file)], port, directory / "mosquitto.log")
 
 
-def influxd(directory: Path, http: str = "") -> Server:
-    """InfluxDB 1.x."""
+def influxd(directory: Path, http: str = "", data: str = "") -> Server:
+    """InfluxDB 1.x; `http` and `data` are further settings of these sections."""
     program = tool("influxd", "influxdb")
     port = free_port()
     file = directory / "influxdb.conf"
     file.write_text(
         f'reporting-disabled = true\nbind-address = "127.0.0.1:{free_port()}"\n'
         f'[meta]\ndir = "{directory}/meta"\n'
-        f'[data]\ndir = "{directory}/data"\nwal-dir = "{directory}/wal"\n'
+        f'[data]\ndir = "{directory}/data"\nwal-dir = "{directory}/wal"\n{data}\n'
         f'[http]\nbind-address = "127.0.0.1:{port}"\n{http}'
     )
     return Server([program, "-config", str(file)], port, directory / "influxd.log")

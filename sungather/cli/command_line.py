@@ -32,6 +32,7 @@ COMMANDS = {
     "readings": "show the newest values of the running daemon; the inverter is left alone",
     "test-connection": "try the connection to every inverter and say what is wrong",
     "get-inverter-info": "show model, serial number, firmware and state of every inverter",
+    "rejected": "list the readings that an exporter's other side refused for good",
     "discover": "look for Sungrow devices on the local network, and print options for them",
     "forget": "forget what was learned of the inverters, so that it is learned again",
     "check-config": "check the options and show what is in force",
@@ -84,6 +85,12 @@ def parser() -> argparse.ArgumentParser:
                 metavar="CIDR",
                 help="private network such as 192.168.1.0/24; may be repeated (default: the "
                 "machine's own)",
+            )
+        if name == "rejected":
+            command.add_argument(
+                "--again",
+                action="store_true",
+                help="try them once more, for instance after the other side was repaired",
             )
         if name == "registers":
             command.add_argument("--model", default="SH10RT", help="default: %(default)s")

@@ -153,6 +153,32 @@ def _forget(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _rejected(chosen: argparse.Namespace) -> int:
+    configuration = _configuration(chosen, need_inverter=False)
+    _show(chosen, asyncio.run(_what_was_rejected(configuration, again=chosen.again)))
+    return 0
+
+
+async def _what_was_rejected(configuration: Configuration, *, again: bool) -> Mapping[str, object]:
+    """The running daemon's answer, else that of the outbox that the last one left."""
+    from sungather.exporters import open_exporters
+
+    leave_threads_behind()
+    socket = configuration.state_directory / control.SOCKET
+    command = "rejected-again" if again else "rejected"
+    if (answer := await control.ask_daemon(socket, command, [])) is not None:
+        return answer
+    exporters = await open_exporters(configuration, console=False)
+    try:
+        await exporters.load()
+        answer = await exporters.rejected(again=again)
+        if again:
+            await exporters.deliver([], _DELIVER_WITHIN)
+        return answer
+    finally:
+        await exporters.close()
+
+
 def _read_command(
     alone: Callable[[Configuration], Awaitable[_Answer]], exit_code: Callable[[_Answer], int]
 ) -> Command:
@@ -285,6 +311,7 @@ _COMMANDS: dict[str, Command] = {
     "readings": _read_command(_no_daemon, answers.exit_code),
     "test-connection": _read_command(_test_all, answers.exit_code_of_test),
     "get-inverter-info": _read_command(_info_all, answers.exit_code),
+    "rejected": _rejected,
     "discover": _discover,
     "forget": _forget,
     "check-config": _check_config,

@@ -116,6 +116,18 @@ def _readings(answer: answers.ReadingsAnswer) -> list[RenderableType]:
     return parts
 
 
+def _rejected(answer: answers.RejectedAnswer) -> list[RenderableType]:
+    table = Table("exporter", "time", "reading", "reason", box=None, pad_edge=False)
+    for exporter in answer["exporters"]:
+        for one in exporter["rejected"]:
+            words = (one["time"], one["name"], one["reason"])
+            table.add_row(exporter["name"], *map(Text, words))
+    parts: list[RenderableType] = [table] if table.row_count else [Text("Nothing was refused.")]
+    if "again" in answer:
+        parts.append(Text(f"{answer['again']} of them are sent once more.", style="bold"))
+    return parts
+
+
 def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for one in answer["inverters"]:
@@ -242,6 +254,7 @@ _SHOWS: dict[str, Callable[[Any], list[RenderableType]]] = {
     "readings": _readings,
     "test-connection": _test,
     "get-inverter-info": _info,
+    "rejected": _rejected,
     "discover": _discovered,
     "forget": _forgotten,
     "check-config": _configuration,

@@ -6,13 +6,16 @@ of options, its name in `_DELIVERING`, and a line in `_delivering` below.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
+from sungather.answers import RejectedAnswer, RejectedReadingAnswer
 from sungather.clock import Clock
 from sungather.errors import OptionsError
+from sungather.exporters.delivery import DeliveryLoop
 from sungather.options.configuration import Configuration
 from sungather.options.table import InfluxdbOptions, MqttOptions
-from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits
-from sungather.reading import Reading
+from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, Rejected
+from sungather.reading import Reading, rfc3339
 from sungather.service import Service
 
 __all__ = ["Exporters", "open_exporters"]
@@ -29,6 +32,7 @@ class Exporters:
         self.services: tuple[Service, ...] = tuple(services)
         """To be given every reading, and to be run; the outbox is one of them."""
         self._outbox = outbox
+        self._deliveries = [one for one in services if isinstance(one, DeliveryLoop)]
         # PVOutput takes a reading when its interval is over.
         names = {service.name for service in services}
         self._prompt = [one for one in _DELIVERING if one in names and one != "pvoutput"]
@@ -57,6 +61,26 @@ class Exporters:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def load(self) -> None:
+        """Take up what earlier runs have noted, for a command that runs no services."""
+        for one in self._deliveries:
+            await one.load()
+
+    async def rejected(self, *, again: bool = False) -> RejectedAnswer:
+        """What the other sides refused for good; `again` has all of that tried once more."""
+        answer: RejectedAnswer = {
+            "exporters": [
+                {
+                    "name": one.name,
+                    "rejected": [_described(entry) for entry in await one.rejected()],
+                }
+                for one in self._deliveries
+            ]
+        }
+        if again:
+            answer["again"] = sum([await one.send_again() for one in self._deliveries])
+        return answer
+
     async def write_down(self) -> None:
         """Have everything on the disk that is in memory."""
         if self._outbox is not None:
@@ -66,6 +90,16 @@ class Exporters:
         """Write down what is still owed, within so many seconds, after the services ended."""
         if self._outbox is not None:
             await self._outbox.close(within)
+
+
+def _described(one: Rejected) -> RejectedReadingAnswer:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "time": rfc3339(datetime.fromtimestamp(one.time_ms / 1000, UTC)),
+        "reason": one.reason,
+        "values": one.values,
+    }
 
 
 async def open_exporters(

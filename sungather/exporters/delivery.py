@@ -7,6 +7,7 @@ restarts, waiting and reporting are done here.
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -14,7 +15,7 @@ from typing import Protocol
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
-from sungather.outbox import Feed, Record
+from sungather.outbox import Feed, Record, Rejected
 from sungather.reading import Reading
 from sungather.service import Health
 
@@ -78,10 +79,14 @@ class Status:
     def health(self, feed: Feed) -> Health:
         """The health of an exporter with this status and the counts of its feed."""
         figures = feed.stats()
+        state, message = self.state, self.message
+        if figures.doubt and state in ("starting", "ok"):
+            state = "waiting" if figures.held else state
+            message = figures.doubt
         return Health(
             self._name,
-            self.state,
-            self.message,
+            state,
+            message,
             figures.queue,
             figures.delivered,
             figures.rejected,
@@ -143,6 +148,14 @@ class DeliveryLoop(ABC):
         """State, queue and last success."""
         return self._status.health(self._feed)
 
+    async def rejected(self) -> list[Rejected]:
+        """What the other side refused for good, oldest first."""
+        return await self._feed.rejected()
+
+    async def send_again(self) -> int:
+        """Try what was refused once more; how many that are."""
+        return await self._feed.send_again()
+
     def _wait_after(self, error: Unavailable) -> float:
         """Seconds to wait after a failure: as the other side asks, else longer each time."""
         wait = self._back_off.next()
@@ -171,8 +184,11 @@ class Delivery(DeliveryLoop):
         rejected = await self._destination.deliver(records)
         await self._feed.ack(records, rejected)
         self._status.works()
-        for reason in dict.fromkeys(rejected.values()):
-            log.warning("%s refused a reading for good: %s", self.name, reason)
+        for reason, count in Counter(rejected.values()).items():
+            log.warning(
+                "%s refused %d reading(s) for good: %s. They are kept: see 'sungather rejected'.",
+                self.name, count, reason,
+            )  # fmt: skip
         return 0.0
 
     def close(self) -> None:

@@ -10,24 +10,22 @@ import base64
 import gzip
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlencode
 
 from sungather.errors import Blocked, Unavailable
-from sungather.exporters.line_protocol import fields_of, line
-from sungather.http_client import DEADLINE, HttpAnswer, HttpClient, retry_after
+from sungather.exporters.influxdb_answers import WriteRefusal, as_object, refusal
+from sungather.exporters.line_protocol import line
+from sungather.http_client import DEADLINE, HttpClient, retry_after
 from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Record
-from sungather.strangers import fit_to_show, parsed_json
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
 """Lines a request: 250 kB of text, and 2,000 readings a second with room to spare."""
-_CONFLICT = re.compile(
-    r"""input field "([^"]+)" .*already exists|column type for column '([^']+)'"""
-)
+_NEW_FIELDS = 8
+"""Fields in conflict that are learned in one try; then it waits, each time longer."""
 
 
 def parse_tags(text: str) -> dict[str, str]:
@@ -67,23 +65,88 @@ class Influxdb:
     async def deliver(self, records: Sequence[Record]) -> Mapping[int, str]:
         """Write `records`; when some are refused, find out which, and write the others."""
         self._version = self._version or await self._find_out_version()
+        try:
+            return await self._deliver(records)
+        except Blocked:
+            if self._options.version == "auto":
+                # What was found out may have been the word of whatever else answers there.
+                self._version = ""
+            raise
+
+    async def _deliver(self, records: Sequence[Record]) -> Mapping[int, str]:
         rejected: dict[int, str] = {}
+        suspects: dict[int, WriteRefusal] = {}
+        """Refused alone, but in words that would suit any record."""
+        taken = False
+        new_fields = 0
         todo = [list(records)]
         while todo:
             lines = self._lines(todo.pop())
             if not lines:
                 continue
             part = [record for record, _ in lines]
-            answer = await self._write([text for _, text in lines])
-            if answer.status < 300:
-                continue
-            refused = self._refused(answer, part)
+            refused = await self._write([text for _, text in lines])
             if refused is None:
-                half = len(part) // 2
-                todo += [part[half:], part[:half]] if half else [part]
+                taken = True
+            elif refused.fields:
+                new_fields += len(refused.fields)
+                self._leave_out(refused.fields)
+                if new_fields > _NEW_FIELDS:
+                    raise Unavailable(f"InfluxDB names ever new fields: {refused.reason}.")
+                todo.append(part)
+            elif refused.named:
+                rejected |= {part[index].id: why for index, why in refused.named.items()}
+                todo.append([record for record in part if record.id not in rejected])
+            elif len(part) == 1:
+                suspects[part[0].id] = refused
             else:
-                rejected |= refused
-        return rejected
+                half = len(part) // 2
+                todo += [part[half:], part[:half]]
+        rejected |= self._without_fields(records)
+        return {**rejected, **self._refused_alone(suspects, records, taken)}
+
+    def _refused_alone(
+        self, suspects: Mapping[int, WriteRefusal], records: Sequence[Record], taken: bool
+    ) -> Mapping[int, str]:
+        """Those that were refused while others were taken: then it is about them.
+
+        Raises:
+            Blocked: nothing was taken, so it is about the destination.
+        """
+        reasons = {number: refused.reason for number, refused in suspects.items()}
+        alone = len(records) == 1 and all(refused.content for refused in suspects.values())
+        if suspects and not taken and not alone:
+            raise Blocked(
+                f"InfluxDB refuses every reading: {next(iter(reasons.values()))}. "
+                "They are kept until this is repaired."
+            )
+        return reasons
+
+    def _without_fields(self, records: Sequence[Record]) -> dict[int, str]:
+        """Readings of which no field is left.
+
+        Raises:
+            Blocked: none of them has any.
+        """
+        if not self._left_out:
+            return {}
+        written = {record.id for record, _ in self._lines(records)}
+        bare = [one for one in records if one.values and one.id not in written]
+        if len(bare) == len(records):
+            raise Blocked(
+                "InfluxDB holds every field of these readings with another type. "
+                "Set influxdb.measurement to a new name."
+            )
+        return {one.id: "InfluxDB holds each of its fields with another type" for one in bare}
+
+    def _leave_out(self, fields: Collection[str]) -> None:
+        """One field would take the whole reading along: go on without that field."""
+        self._left_out.update(fields)
+        log.warning(
+            "InfluxDB holds %s with another type; left out from now on. "
+            "Set influxdb.measurement to a new name to get it back.",
+            ", ".join(sorted(fields)),
+        )
 
     def _lines(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
         measurement = self._options.measurement
@@ -93,7 +156,7 @@ class Influxdb:
             if (text := line(record, measurement, self._tags, self._left_out))
         ]
 
-    async def _write(self, lines: Sequence[str]) -> HttpAnswer:
+    async def _write(self, lines: Sequence[str]) -> WriteRefusal | None:
         answer = await self._server.request(
             "POST",
             _path(self._version, self._options),
@@ -102,52 +165,12 @@ class Influxdb:
             gzip.compress("\n".join(lines).encode(), 3, mtime=0),
             repeatable=True,
         )
-        status = answer.status
-        if status < 300 or status in (400, 413, 422):
-            return answer
-        said = f"InfluxDB answered {status}: {_message(answer, self._secrets)}"
-        if status in (401, 403):
-            raise Blocked(
-                f"{said}. Check influxdb.token, or influxdb.username and influxdb.password, "
-                "and whether it may write to influxdb.bucket."
-            )
-        if status == 404:
-            if self._options.version == "auto":
-                self._version = ""
-            raise Blocked(
-                f"{said}. Check influxdb.url, influxdb.version, influxdb.org and influxdb.bucket."
-            )
-        if status < 400:
-            raise Blocked(f"{said}. Set influxdb.url to the address that it really has.")
-        raise Unavailable(f"{said}.", retry_after(answer))
-
-    def _refused(self, answer: HttpAnswer, records: Sequence[Record]) -> dict[int, str] | None:
-        """Ids of refused records, or None: write again, in smaller parts."""
-        if answer.status == 413 and len(records) > 1:
-            return None
-        reason = _message(answer, self._secrets)
-        named = {a or b for a, b in _CONFLICT.findall(reason)}
-        # A server that names what was never sent gets no further tries.
-        sent = {name for record in records for name, _ in fields_of(record.values)}
-        fields = (named & sent) - self._left_out
-        if fields:
-            # One field would take the whole reading along: go on without that field.
-            self._left_out |= fields
-            log.warning(
-                "InfluxDB holds %s with another type; left out from now on. "
-                "Set influxdb.measurement to a new name to get it back.",
-                ", ".join(sorted(fields)),
-            )
-            return None
-        numbered = _by_line(answer, records, self._secrets)
-        if numbered is not None:
-            return numbered
-        return {records[0].id: reason} if len(records) == 1 else None
+        return refusal(answer, lines, self._secrets)
 
     async def _find_out_version(self) -> str:
         headers = _headers("3", self._options)
         answer = await self._server.request("GET", "/ping", headers)
-        text = answer.headers.get("x-influxdb-version", "") or _json(answer).get("version", "")
+        text = answer.headers.get("x-influxdb-version", "") or as_object(answer).get("version", "")
         found = re.match(r"v?([123])\.", str(text))
         if found is not None:
             version = found[1]
@@ -190,41 +213,3 @@ def _headers(version: str, options: InfluxdbOptions) -> dict[str, str]:
 
 def _pair(options: InfluxdbOptions) -> str:
     return f"{options.username}:{options.password}"
-
-
-def _json(answer: HttpAnswer) -> dict[str, object]:
-    try:
-        content = parsed_json(answer.body)
-    except ValueError:
-        return {}
-    return cast(dict[str, object], content) if isinstance(content, dict) else {}
-
-
-def _message(answer: HttpAnswer, secrets: Iterable[str]) -> str:
-    content = _json(answer)
-    said = content.get("error") or content.get("message")
-    details = [entry.get("error_message") for entry in _entries(content)][:3]
-    parts = [said if isinstance(said, str) else answer.text, *details]
-    text = " ".join(part for part in parts if isinstance(part, str))
-    return fit_to_show(text, secrets).rstrip(".") or "no reason given"
-
-
-def _entries(content: Mapping[str, object]) -> list[dict[str, object]]:
-    data = content.get("data")
-    entries = cast(list[object], data) if isinstance(data, list) else [data]
-    return [cast(dict[str, object], entry) for entry in entries if isinstance(entry, dict)]
-
-
-def _by_line(
-    answer: HttpAnswer, records: Sequence[Record], secrets: Iterable[str]
-) -> dict[int, str] | None:
-    """Refused records of a partial write that tells the numbers of the lines (version 3)."""
-    refused: dict[int, str] = {}
-    for entry in _entries(_json(answer)):
-        number = entry.get("line_number")
-        if not isinstance(number, int) or not 1 <= number <= len(records):
-            return None
-        said = entry.get("error_message")
-        reason = fit_to_show(said, secrets) if isinstance(said, str) else "refused"
-        refused[records[number - 1].id] = reason
-    return refused or None

@@ -29,8 +29,9 @@ from sungather.exporters.pvoutput_slots import (
 )
 from sungather.http_client import HttpAnswer, HttpClient
 from sungather.options.table import PvoutputOptions
-from sungather.outbox import Feed, Record
+from sungather.outbox import Feed, Record, Rejected
 from sungather.outbox.record import milliseconds
+from sungather.outbox.store import REJECTED_KEPT
 from sungather.service import Health
 from sungather.strangers import fit_to_show
 
@@ -75,7 +76,8 @@ class Pvoutput(DeliveryLoop):
         self._remaining = 60
         self._reset = 0.0
         self._uploaded = 0
-        self._set_aside = 0
+        self._aside: dict[int, tuple[dict[str, float], str]] = {}
+        """Intervals that PVOutput refused for good, and why."""
 
     # -- service --------------------------------------------------------------------------
 
@@ -94,12 +96,13 @@ class Pvoutput(DeliveryLoop):
 
     def health(self) -> Health:
         """`queue` counts intervals that wait; readings of the present one are none."""
-        intervals = {
-            "queue": len(self._ready),
-            "delivered": self._uploaded,
-            "rejected": self._set_aside,
-        }
-        return replace(super().health(), **intervals)
+        of_readings = super().health()
+        return replace(
+            of_readings,
+            queue=len(self._ready),
+            delivered=self._uploaded,
+            rejected=len(self._aside) + of_readings.rejected,
+        )
 
     # -- readings to slots ----------------------------------------------------------------
 
@@ -119,10 +122,31 @@ class Pvoutput(DeliveryLoop):
                             tuple[str, int, dict[str, dict[str, float]]], content
                         )
                         self._carry_day, self._closed_ms, self._carry = day, closed, carry
-                    case _:
+                    case "aside":
+                        totals, why = cast(tuple[dict[str, float], str], content)
+                        self._aside[int(start)] = dict(totals), why
+                    case "interval":
                         self._interval = int(str(content))
+                    case _:
+                        log.warning("pvoutput: a note (%s) is not known and is left out", kind)
             except (TypeError, ValueError):
                 log.warning("pvoutput: a note (%s) cannot be read and is left out", kind)
+
+    async def rejected(self) -> list[Rejected]:
+        """See `DeliveryLoop`; the intervals that were refused as well."""
+        return [*await super().rejected(), *(
+            Rejected(start, "interval", start, why, dict(totals))
+            for start, (totals, why) in sorted(self._aside.items())
+        )]  # fmt: skip
+
+    async def send_again(self) -> int:
+        """See `DeliveryLoop`; the intervals that were refused as well."""
+        aside, self._aside = self._aside, {}
+        self._ready |= {start: totals for start, (totals, _) in aside.items()}
+        notes: dict[str, str | None] = {f"aside {start}": None for start in aside}
+        notes |= {f"ready {start}": json.dumps(totals) for start, (totals, _) in aside.items()}
+        await self._feed.ack([], notes=notes)
+        return len(aside) + await super().send_again()
 
     async def _consume(self) -> None:
         """Count everything that was read into slots, in one step with the outbox's cursor."""
@@ -223,9 +247,9 @@ class Pvoutput(DeliveryLoop):
             form["c1"] = "1"
         answer = await self._post("addbatchstatus", form)
         if answer.status == 200:
-            await self._note_results(records, results(answer.text))
+            await self._note_results(records, answer)
             return
-        what = refusal(answer.status, answer.text)
+        what = refusal(answer.status, _words(answer))
         if what is UploadRefusal.NO_DONATION and self._extended:
             log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
             self._extended = {}
@@ -239,32 +263,48 @@ class Pvoutput(DeliveryLoop):
         else:
             self._raise(what, answer)
 
-    async def _note_results(
-        self, records: Mapping[int, str], answers: Mapping[tuple[str, str], str]
-    ) -> None:
+    async def _note_results(self, records: Mapping[int, str], answer: HttpAnswer) -> None:
+        """Take leave of the records that the answer names; the others are sent again."""
+        answers = results(_words(answer))
         refused: list[int] = []
         taken: list[int] = []
         for start, record in records.items():
             day, time, *_ = record.split(",")
-            good = answers.get((day, time.replace(":", "")), "0") in ("1", "2")
-            (taken if good else refused).append(start)
-        await self._forget(taken)
+            said = answers.get((day, time.replace(":", "")))
+            if said in ("1", "2"):
+                taken.append(start)
+            elif said == "0":
+                refused.append(start)
+        if not taken and not refused:
+            self._raise(UploadRefusal.FOREIGN, answer)
         self._uploaded += len(taken)
-        if refused:
-            await self._give_up(refused, "PVOutput did not add it")
+        await self._forget(taken)
+        await self._give_up(refused, "PVOutput did not add it")
+        if missing := len(records) - len(taken) - len(refused):
+            raise Unavailable(f"PVOutput said nothing of {missing} interval(s).", _DEFAULT_WAIT)
         self._status.works()
 
     async def _give_up(self, starts: Sequence[int], why: str) -> None:
+        """Keep what was refused for good, so that it can be listed and sent again."""
+        notes: dict[str, str | None] = {}
         for start in starts:
             when = local(start, self._zone)
             log.warning("pvoutput: %s is set aside: %s", f"{when:%Y-%m-%d %H:%M}", why)
-        self._set_aside += len(starts)
-        await self._forget(starts)
+            self._aside[start] = self._ready[start], why
+            notes[f"aside {start}"] = json.dumps(self._aside[start])
+        for start in sorted(self._aside)[:-REJECTED_KEPT]:
+            del self._aside[start]
+            notes[f"aside {start}"] = None
+        await self._forget(starts, notes)
 
-    async def _forget(self, starts: Sequence[int]) -> None:
+    async def _forget(
+        self, starts: Sequence[int], notes: Mapping[str, str | None] | None = None
+    ) -> None:
         for start in starts:
             del self._ready[start]
-        await self._feed.ack([], notes={f"ready {start}": None for start in starts})
+        gone: dict[str, str | None] = {f"ready {start}": None for start in starts}
+        if starts:
+            await self._feed.ack([], notes={**gone, **(notes or {})})
 
     async def _ask_for_interval(self) -> None:
         """Once a run; until PVOutput can be asked, the interval of the last run does."""
@@ -281,9 +321,11 @@ class Pvoutput(DeliveryLoop):
     async def _ask(self) -> None:
         answer = await self._post("getsystem", {})
         if answer.status != 200:
-            what = refusal(answer.status, answer.text)
+            what = refusal(answer.status, _words(answer))
             self._raise(UploadRefusal.WAIT if what is UploadRefusal.SET_ASIDE else what, answer)
-        # name, …, longitude, status interval; further sections after semicolons
+        if "," not in _words(answer):
+            self._raise(UploadRefusal.FOREIGN, answer)
+        # name, …, longitude, status interval; further sections behind semicolons
         text = answer.text.partition(";")[0].rpartition(",")[2].strip()
         self._interval = int(text) if text in ("5", "10", "15") else 5
         await self._feed.ack([], notes={"interval": str(self._interval)})
@@ -306,13 +348,25 @@ class Pvoutput(DeliveryLoop):
 
     def _raise(self, what: UploadRefusal, answer: HttpAnswer) -> None:
         said = f"PVOutput answered {answer.status}: {self._said(answer)}"
+        if what is UploadRefusal.FOREIGN:
+            raise Blocked(
+                f"{said}. This is not how PVOutput answers: check whether a proxy or a login page "
+                "stands between. What waits is kept."
+            )
         if what is UploadRefusal.PERSON:
             raise Blocked(f"{said}. Check pvoutput.api-key and pvoutput.system-id.")
         wait = self._until_reset() if "exceeded" in answer.text.lower() else 0.0
         raise Unavailable(f"{said}.", wait or _DEFAULT_WAIT)
 
     def _said(self, answer: HttpAnswer) -> str:
+        if answer.is_web_page:
+            return "a web page"
         return fit_to_show(answer.text, (self._options.api_key,), 200).rstrip(".")
 
     def _now_ms(self) -> int:
         return milliseconds(self._clock.now())
+
+
+def _words(answer: HttpAnswer) -> str:
+    """What PVOutput says; a web page is somebody else's."""
+    return "" if answer.is_web_page else answer.text

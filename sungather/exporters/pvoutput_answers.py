@@ -13,6 +13,8 @@ class UploadRefusal(Enum):
     SET_ASIDE = auto()
     PERSON = auto()
     NO_DONATION = auto()
+    FOREIGN = auto()
+    """In none of the words of PVOutput: something between us and it has answered."""
 
 
 _REFUSALS: Sequence[tuple[str, UploadRefusal]] = (
@@ -35,14 +37,14 @@ _REFUSALS: Sequence[tuple[str, UploadRefusal]] = (
 
 
 def refusal(status: int, text: str) -> UploadRefusal:
-    """What an answer other than 200 asks for."""
+    """What an answer other than 200 asks for. Nothing is given up for words not known."""
     lowered = text.lower()
     for words, what in _REFUSALS:
         if words in lowered:
             return what
-    if status in (401, 403) or 300 <= status < 400:
+    if status in (401, 403) and text:
         return UploadRefusal.PERSON
-    return UploadRefusal.SET_ASIDE if status == 400 else UploadRefusal.WAIT
+    return UploadRefusal.WAIT if status == 429 or status >= 500 else UploadRefusal.FOREIGN
 
 
 def results(text: str) -> dict[tuple[str, str], str]:

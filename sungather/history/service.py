@@ -8,11 +8,11 @@ its own, so a slow card holds nobody up, and one that hangs no exit.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, TypeVarTuple
 
 from sungather import household
 from sungather.clock import Clock
@@ -22,9 +22,13 @@ from sungather.history.store import STEP, Fault, HistoryFile, Prune, Sample
 from sungather.reading import Reading, State
 from sungather.service import Health
 from sungather.site import ASLEEP, AUTO, together
+from sungather.sqlite_file import is_damage
 from sungather.worker import Worker
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 CLOSE_WITHIN: Final = 1.0
 """Seconds that closing may take; a disk that hangs is left alone after that."""
@@ -145,7 +149,7 @@ class History:
         accounts = [*ended, *((key, replace(self._accounts[key])) for key in changed)]
         prune = self._prune()
         try:
-            await self._worker.call(
+            await self._call(
                 self._file.write, rows, accounts, [self._faults[key] for key in faults], prune
             )
         except (sqlite3.Error, OSError) as error:
@@ -168,10 +172,10 @@ class History:
         start, end = self._bounds(day)
         try:
             stored, energies = await asyncio.gather(
-                self._worker.call(self._file.samples, inverters, start, end),
-                self._worker.call(self._file.energies, inverters, day),
+                self._call(self._file.samples, inverters, start, end),
+                self._call(self._file.energies, inverters, day),
             )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             log.warning("The history cannot be read: %s", error)
             stored, energies = {}, {}
         found = sums(stored, self._meter)
@@ -273,6 +277,20 @@ class History:
             return None
         self._pruned, now = today, int(self._clock.now().timestamp())
         return Prune(now - self._keep_days * 86400, now)
+
+    async def _call(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """Have the thread do it; once more with what can be saved of a file that is damaged."""
+
+        def twice() -> T:
+            try:
+                return work(*arguments)
+            except sqlite3.Error as error:
+                if not (is_damage(error) and self._file.is_open):
+                    raise
+                self._file.replace(error)
+                return work(*arguments)
+
+        return await self._worker.call(twice)
 
     async def _open(self) -> bool:
         self._file.today = self.today()

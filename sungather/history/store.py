@@ -3,21 +3,29 @@
 Per inverter: samples (31 bytes each, some 9 kB a day), one row a flow and day, faults.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard, cast
 
 from sungather import household
 from sungather.history.totals import Account, Base
 from sungather.reading import State
 from sungather.sqlite_file import SqliteFile
+from sungather.sqlite_salvage import Values, rows_by_number, rows_from_both_ends
+
+log = logging.getLogger(__name__)
 
 STEP: Final = 300
 """Seconds of one sample."""
 _MOST_SAMPLES: Final = 2_000_000
 """About 70 MB; the oldest go first."""
+_LATEST: Final = 253_402_300_800
+"""Year 10,000."""
 _MOST_DAYS: Final = 10 * 366
 _MOST_FAULTS: Final = 500
 _DAY: Final = 86400
@@ -115,6 +123,22 @@ class HistoryFile(SqliteFile):
         self.faults: list[Fault] = []
         self._ids: dict[str, int] = {}
 
+    def salvage(self, old: sqlite3.Connection) -> int:
+        """See `SqliteFile`."""
+        count = 0
+        known = rows_from_both_ends(old, "id, name", "inverters", ("id",))
+        for table, rows in (
+            ("inverters", known),
+            ("energies", rows_from_both_ends(old, "*", "energies", ("inverter", "flow", "day"))),
+            ("faults", rows_from_both_ends(old, "*", "faults", ("inverter", "register", "text"))),
+            *(("samples", _samples_of(old, number)) for number, _ in known),
+        ):
+            for row in rows:
+                marks = ", ".join("?" * len(row))
+                done = self.db.execute(f"insert or ignore into {table} values ({marks})", row)  # noqa: S608
+                count += done.rowcount
+        return count
+
     def write(
         self,
         samples: Mapping[tuple[str, int], Sample],
@@ -154,52 +178,66 @@ class HistoryFile(SqliteFile):
         """Time -> inverter -> sample, of start <= time < end."""
         found: dict[int, dict[str, Sample]] = {}
         for name in inverters:
-            rows: list[tuple[int, ...]] = self.db.execute(
+            rows = self.db.execute(
                 f"select time, state, readings, {_COLUMNS} from samples"  # noqa: S608
                 " where inverter = ? and time >= ? and time < ?",
                 (self._ids.get(name, -1), start, end),
             ).fetchall()
-            for time, state, readings, *means in rows:
-                found.setdefault(time, {})[name] = Sample(
-                    _STATES[state], readings, tuple(_scaled(means))
-                )
+            for row in rows:
+                if (sample := _sample(row)) is not None:
+                    found.setdefault(row[0], {})[name] = sample
         return found
 
     def energies(self, inverters: Sequence[str], day: date) -> dict[str, dict[str, float]]:
         """Inverter -> flow -> kWh of a local day; nobody counted the others."""
         found: dict[str, dict[str, float]] = {}
         for name in inverters:
-            rows: list[tuple[int, float | None]] = self.db.execute(
+            rows = self.db.execute(
                 "select flow, coalesce(today, last - start) from energies"
                 " where inverter = ? and day = ?",
                 (self._ids.get(name, -1), day.isoformat()),
             ).fetchall()
             for flow, kwh in rows:
-                if kwh is not None:
+                if _is_flow(flow) and _is_number(kwh):
                     found.setdefault(name, {})[household.FLOWS[flow]] = kwh
         return found
 
     def was_opened(self) -> None:
-        """Read what totals go on from."""
-        self._ids = dict(self.db.execute("select name, id from inverters"))
+        """Read what totals go on from. Rows that hold something odd are left out."""
+        pairs = self.db.execute("select name, id from inverters")
+        self._ids = {str(name): number for name, number in pairs}
         names = {number: name for name, number in self._ids.items()}
         accounts: dict[tuple[str, str], Account] = {}
+        left_out = 0
         newest = self.db.execute(
-            "select inverter, flow, max(day), seen, today, last, start_day, start from energies"
-            " where day <= ? group by inverter, flow",
+            "select inverter, flow, day, seen, today, last, start_day, start from energies"
+            " where day <= ? order by inverter, flow, day",
             (self.today.isoformat(),),
         )
-        for inverter, flow, day, seen, today, last, start_day, start in newest:
-            account = Account(date.fromisoformat(day), _time(seen), today, last)
-            account.start = _base(start_day, start)
-            account.month = self._first(inverter, flow, day[:7])
-            account.year = self._first(inverter, flow, day[:4])
-            accounts[names[inverter], household.FLOWS[flow]] = account
+        for inverter, flow, *rest in newest:
+            account = _account(rest)
+            if account is None or inverter not in names or not _is_flow(flow):
+                left_out += 1
+                continue
+            key = names[inverter], household.FLOWS[flow]
+            accounts[key] = account
+        numbers = {name: number for number, name in names.items()}
+        for (name, flow), account in accounts.items():
+            inverter, day = numbers[name], account.day.isoformat()
+            account.month = self._first(inverter, household.FLOWS.index(flow), day[:7])
+            account.year = self._first(inverter, household.FLOWS.index(flow), day[:4])
         self.accounts = accounts
-        self.faults = [
-            Fault(names[inverter], register, text, _time(first), _time(last))
-            for inverter, register, text, first, last in self.db.execute("select * from faults")
-        ]
+        self.faults = []
+        for inverter, register, text, first, last in self.db.execute("select * from faults"):
+            if inverter in names and _is_time(first) and _is_time(last):
+                name = names[inverter]
+                self.faults.append(
+                    Fault(name, str(register), str(text), _time(first), _time(last))
+                )
+            else:
+                left_out += 1
+        if left_out:
+            log.warning("%d row(s) of %s cannot be read and are left out.", left_out, self.path)
 
     def _first(self, inverter: int, flow: int, period: str) -> Base | None:
         """The first counter of the month or year that `period` begins, after its last reset."""
@@ -210,9 +248,12 @@ class HistoryFile(SqliteFile):
         )
         first: Base | None = None
         for start_day, start, last in rows:
+            base = _base(start_day, start)
+            if base is None or not _is_number(last):
+                continue
             if not start_day.startswith(period) or (first and last > first.kwh + 0.05):
                 break
-            first = _base(start_day, start)
+            first = base
         return first
 
     def _prune(self, prune: Prune) -> None:
@@ -277,8 +318,65 @@ def _scaled(means: Sequence[int | None]) -> list[float | None]:
     ]
 
 
-def _base(day: str | None, kwh: float | None) -> Base | None:
-    return None if day is None or kwh is None else Base(date.fromisoformat(day), kwh)
+def _base(day: object, kwh: object) -> Base | None:
+    found = _day(day)
+    return Base(found, kwh) if found is not None and _is_number(kwh) else None
+
+
+def _account(row: Sequence[object]) -> Account | None:
+    """Day, seen, today, last, start_day and start of a row; None when they hold no account."""
+    day, seen, today, last, start_day, start = row
+    found = _day(day)
+    whole = all(one is None or _is_number(one) for one in (today, last, start))
+    if found is None or not whole or not _is_time(seen):
+        return None
+    account = Account(found, _time(seen), cast(float | None, today), cast(float | None, last))
+    account.start = _base(start_day, start)
+    return account
+
+
+def _sample(row: Sequence[object]) -> Sample | None:
+    """Time, state, readings and means of a row; None when they are no sample."""
+    time, state, readings, *means = row
+    if not (isinstance(state, int) and 0 <= state < len(_STATES) and _is_time(time)):
+        return None
+    if not (isinstance(readings, int) and readings >= 0):
+        return None
+    if not all(one is None or _is_number(one) for one in means):
+        return None
+    return Sample(_STATES[state], readings, tuple(_scaled(cast(Sequence[int | None], means))))
+
+
+def _samples_of(old: sqlite3.Connection, inverter: object) -> Iterator[Values]:
+    """What can be read of an inverter's samples in a damaged file."""
+    if not isinstance(inverter, int):
+        return
+    columns = f"time, inverter, state, readings, {_COLUMNS}"
+    query = (
+        f"select {columns} from samples where inverter = {inverter} and time >= ?"  # noqa: S608
+        " order by time"
+    )
+    for time, number, *rest in rows_by_number(old, query, 0, _LATEST):
+        yield (number, time, *rest)
+
+
+def _day(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_flow(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and 0 <= value < len(household.FLOWS)
+
+
+def _is_time(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and 0 <= value < _LATEST
 
 
 def _unix(moment: datetime) -> int:

@@ -14,13 +14,13 @@ from pathlib import Path
 from sungather.clock import Clock
 from sungather.outbox.ledger import Ledger
 from sungather.outbox.limits import FeedStats, OutboxLimits
-from sungather.outbox.record import Record, body_of, milliseconds, worth_keeping
+from sungather.outbox.record import Record, Rejected, body_of, milliseconds, worth_keeping
 from sungather.outbox.timekeeper import Timekeeper, boot_identity, since_boot
 from sungather.reading import Reading
 from sungather.service import Health
 from sungather.worker import Worker
 
-__all__ = ["Feed", "FeedStats", "Outbox", "OutboxLimits", "Record"]
+__all__ = ["Feed", "FeedStats", "Outbox", "OutboxLimits", "Record", "Rejected"]
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,16 @@ class Feed:
     async def notes(self) -> dict[str, str]:
         """What was written down with `ack`, also by earlier runs."""
         return await self._worker.call(self._ledger.notes, self._exporter)
+
+    async def rejected(self) -> list[Rejected]:
+        """What was given up for this exporter, oldest first."""
+        return await self._worker.call(self._ledger.rejected, self._exporter)
+
+    async def send_again(self) -> int:
+        """Have what was given up sent once more; how many that are."""
+        count = await self._worker.call(self._ledger.send_again, self._exporter)
+        self.notify()
+        return count
 
     def stats(self) -> FeedStats:
         """Counts, for health."""

@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from sungather.outbox.limits import FeedStats, OutboxLimits
-from sungather.outbox.record import OutboxRow, Record
-from sungather.outbox.store import REJECTED_KEPT, Changes, Cursor, OutboxFile
-from sungather.outbox.timekeeper import EARLIEST_MS, JUMP_MS, Timekeeper
+from sungather.outbox.record import OutboxRow, Record, Rejected
+from sungather.outbox.rejections import Rejections, described, unusable
+from sungather.outbox.store import Changes, Cursor, OutboxFile
+from sungather.outbox.timekeeper import JUMP_MS, Timekeeper
 from sungather.sqlite_file import is_damage
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,9 @@ class Ledger:
         self._reserved = dict.fromkeys(exporters, 0)
         self._notes: dict[str, dict[str, str]] = {name: {} for name in exporters}
         self._unsaved_notes: dict[tuple[str, str], str | None] = {}
-        self._unsaved_rejected: deque[tuple[str, OutboxRow, str]] = deque(
-            maxlen=REJECTED_KEPT * max(1, len(exporters))
-        )
+        self._rejections = Rejections(self._file, exporters)
+        self._missing = dict.fromkeys(exporters, 0)
+        """Readings owed from a file that was set aside, until it is known what of it is left."""
         self._unsaved_acks = 0
         self._deleted_up_to = 0
         self._commits = 0
@@ -77,28 +78,40 @@ class Ledger:
         newest = store.newest()
         top = max([newest.id if newest else 0, *(cursor.position for cursor in saved.values())])
         if not self._started:
-            # Nothing was read yet: go on counting where the last run ended.
+            # Nothing was read yet: go on counting where the last run ended. Where the cursors
+            # were lost, everything that is left is owed.
             self._next_id = top + 1
-            self._cursors = {name: Cursor(top) for name in self._cursors}
+            first = 0 if store.salvaged else top
+            self._cursors = {name: Cursor(first) for name in self._cursors}
         store.forget([name for name in saved if name not in self._cursors])
-        for name, cursor in saved.items():
-            if name not in self._cursors:
-                continue
-            self._notes[name] = store.notes(name) | self._notes[name]
-            owed = store.count_after(cursor.position)
-            if owed or self._cursors[name].position <= top:
-                self._cursors[name] = cursor
-            self._pending[name] += owed
-        if newest is not None:
+        for name, cursor in self._cursors.items():
+            self._adopt_exporter(name, cursor, saved.get(name), top)
+        if newest is not None and newest.sound:
             self._time.resume(newest.time_ms, newest.boot)
         store.restamp(self._time.boot, self._time.offset_ms, JUMP_MS)
         self._started = True
 
+    def _adopt_exporter(self, name: str, now: Cursor, saved: Cursor | None, top: int) -> None:
+        store = self._file
+        self._notes[name] = store.notes(name) | self._notes[name]
+        missing, self._missing[name] = self._missing[name], 0
+        if missing:
+            # The file was set aside while it was in use: what is in memory is newer.
+            owed = store.count_after(now.position)
+            now.dropped += max(0, missing - owed)
+        elif saved is not None:
+            owed = store.count_after(saved.position)
+            if owed or now.position <= top:
+                self._cursors[name] = saved
+        else:
+            owed = store.count_after(now.position)
+        self._pending[name] += owed
+
     def _lost(self) -> None:
-        """Count what was owed from a file that had to be set aside."""
+        """Note what was owed from a file that had to be set aside."""
         for name, cursor in self._cursors.items():
             in_memory = sum(1 for row in self._tail if row.id > cursor.position)
-            cursor.dropped += max(0, self._pending[name] - in_memory)
+            self._missing[name] = max(0, self._pending[name] - in_memory)
             self._pending[name] = in_memory
 
     def _failed(self, error: Exception) -> bool:
@@ -138,9 +151,9 @@ class Ledger:
         self.check_clock()
         self._started = True
         mono_ms = read_ms - self._time.offset_ms
-        self._tail.append(
-            OutboxRow(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
-        )
+        row = OutboxRow(self._next_id, name, self._time.boot, mono_ms, read_ms, read_ms, body)
+        row.seal()
+        self._tail.append(row)
         self._next_id += 1
         for exporter in self._pending:
             self._pending[exporter] += 1
@@ -174,7 +187,7 @@ class Ledger:
         save_cursors = (
             self._unsaved_acks >= _SAVE_CURSORS_AFTER
             or self._unsaved_notes
-            or self._unsaved_rejected
+            or self._rejections.is_unsaved
             or not self._commits
         )
         delete = lowest - self._deleted_up_to >= _DELETE_AFTER and bool(save_cursors)
@@ -182,23 +195,24 @@ class Ledger:
             Changes(
                 rows,
                 self._cursors if save_cursors else {},
-                tuple(self._unsaved_rejected),
+                tuple(self._rejections.unsaved),
                 self._unsaved_notes,
                 # The newest stays: it tells the next run how late it is at least.
                 lowest - 1 if delete else 0,
+                tuple(self._rejections.unsaved_accepted),
             )
         )
         self._tail.clear()
         if save_cursors:
             self._unsaved_acks = 0
             self._unsaved_notes = {}
-            self._unsaved_rejected.clear()
+            self._rejections.saved()
         if delete:
             self._deleted_up_to = lowest
 
     def flush(self) -> None:
         """Commit, the cursors as well."""
-        unsaved = self._unsaved_acks or self._unsaved_notes or self._unsaved_rejected
+        unsaved = self._unsaved_acks or self._unsaved_notes or self._rejections.is_unsaved
         if unsaved or self._tail or self.trouble:
             self._unsaved_acks += _SAVE_CURSORS_AFTER
             self.commit()
@@ -211,37 +225,45 @@ class Ledger:
     # -- readings out ---------------------------------------------------------------------
 
     def fetch(self, exporter: str, limit: int) -> list[Record]:
-        """The next records that `exporter` owes; none while the clock cannot be trusted."""
+        """The next records that `exporter` owes, behind those that it is to send again.
+
+        Readings of this run of the machine stay while its clock cannot be trusted.
+        """
         self.check_clock()
-        if not self._time.trusted():
-            return []
-        unusable: Counter[str] = Counter()
+        trusted = self._time.trusted()
+        skipped: Counter[str] = Counter()
+        again = self._rejections.due(exporter, max(1, limit // 2))
+        limit -= len(again)
         records: list[Record] = []
-        while not records and (rows := self._owed(exporter, limit)):
+        held = False
+        while limit and not records and not held and (rows := self._owed(exporter, limit)):
             for row in rows:
-                why = _unusable(row, records)
-                if why is not None and records:
+                held = not trusted and row.sound and row.boot == self._time.boot
+                why = None if held else unusable(row, records)
+                if held or (why is not None and records):
                     break
                 if why is not None:
                     self._skip(exporter, row, why)
-                    unusable[why] += 1
-        for why, count in unusable.items():
+                    skipped[why] += 1
+        for why, count in skipped.items():
             log.error("%d reading(s) cannot be delivered to %s: %s.", count, exporter, why)
         position = self._cursors[exporter].position
         self._reserved[exporter] = records[-1].id if records else position
-        return records
+        return again + records
 
     def _owed(self, exporter: str, limit: int) -> list[OutboxRow]:
         """The next readings behind the cursor, on the disk and then in memory."""
         position = self._cursors[exporter].position
         rows: list[OutboxRow] = []
-        if self._file.is_open:
+        for last in (False, True) if self._file.is_open else ():
             try:
                 rows = self._file.after(position, limit)
             except sqlite3.Error as error:
-                if not self._failed(error):
+                if last or not self._failed(error):
                     # What is on the disk comes first, once it can be read again.
                     return []
+            else:
+                break
         waiting = (row for row in self._tail if row.id > position)
         rows.extend(islice(waiting, limit - len(rows)))
         if not rows:
@@ -253,7 +275,7 @@ class Ledger:
         cursor.position = row.id
         cursor.rejected += 1
         self._pending[exporter] -= 1
-        self._unsaved_rejected.append((exporter, row, why))
+        self._rejections.add(exporter, row, why)
 
     def ack(
         self,
@@ -264,11 +286,17 @@ class Ledger:
     ) -> None:
         """Move the cursor behind `acked`, of which `rejected` (id -> reason) are set aside."""
         cursor = self._cursors[exporter]
-        if acked:
-            cursor.position = max(cursor.position, acked[-1].id)
-        cursor.delivered += len(acked) - len(rejected)
-        cursor.rejected += len(rejected)
-        self._pending[exporter] = max(0, self._pending[exporter] - len(acked))
+        first = self._rejections.acked(exporter, acked, rejected)
+        for record in first:
+            if record.id in rejected and (row := self._row(record.id)) is not None:
+                self._rejections.add(exporter, row, rejected[record.id])
+        refused = sum(1 for record in first if record.id in rejected)
+        taken_again = sum(1 for r in acked if r not in first and r.id not in rejected)
+        if first:
+            cursor.position = max(cursor.position, first[-1].id)
+        cursor.delivered += len(first) - refused + taken_again
+        cursor.rejected = max(0, cursor.rejected + refused - taken_again)
+        self._pending[exporter] = max(0, self._pending[exporter] - len(first))
         self._reserved[exporter] = cursor.position
         self._unsaved_acks += len(acked)
         for key, text in notes.items():
@@ -277,17 +305,33 @@ class Ledger:
                 self._notes[exporter].pop(key, None)
             else:
                 self._notes[exporter][key] = text
-        for record in acked:
-            if record.id in rejected:
-                row = OutboxRow(record.id, record.name, "", 0, record.time_ms, record.read_ms, b"")
-                self._unsaved_rejected.append((exporter, row, rejected[record.id]))
         lowest = min(cursor.position for cursor in self._cursors.values())
         while self._tail and self._tail[0].id <= lowest:
             self._tail.popleft()
-        if (notes or self._unsaved_acks >= _DELETE_AFTER * _SAVE_CURSORS_AFTER) and (
+        settled = notes or self._rejections.is_unsaved
+        if (settled or self._unsaved_acks >= _DELETE_AFTER * _SAVE_CURSORS_AFTER) and (
             self._limits.each_reading
         ):
             self.commit()
+
+    def _row(self, number: int) -> OutboxRow | None:
+        """A reading as it was stored, in memory or on the disk."""
+        for row in self._tail:
+            if row.id == number:
+                return row
+        try:
+            return self._file.row(number)
+        except sqlite3.Error as error:
+            self._failed(error)
+            return None
+
+    def rejected(self, exporter: str) -> list[Rejected]:
+        """What was given up for an exporter, oldest first."""
+        return [described(row, why) for row, why in self._rejections.rows(exporter)]
+
+    def send_again(self, exporter: str) -> int:
+        """Have what was given up sent once more, where that makes sense; how many."""
+        return self._rejections.send_again(exporter)
 
     def notes(self, exporter: str) -> dict[str, str]:
         """What the exporter wrote down with `ack`."""
@@ -297,8 +341,10 @@ class Ledger:
         """Counts of one exporter."""
         cursor = self._cursors[exporter]
         return FeedStats(
-            self._pending[exporter], cursor.delivered, cursor.rejected, cursor.dropped
-        )
+            self._pending[exporter] + self._rejections.waiting(exporter),
+            cursor.delivered, cursor.rejected, cursor.dropped,
+            self._time.doubt, self._time.holds,
+        )  # fmt: skip
 
     # -- bounds and clocks ----------------------------------------------------------------
 
@@ -328,8 +374,10 @@ class Ledger:
         try:
             store.make_sure()
             newest = store.newest()
-            if newest is not None and self._time.trusted():
-                oldest_ms = newest.time_ms - round(self._limits.days * _DAY_MS)
+            # A clock that is wrong for a while must not make everything look old.
+            if newest is not None and self._time.trusted() and self._time.steady():
+                now = min(newest.time_ms, self._time.now_ms())
+                oldest_ms = now - round(self._limits.days * _DAY_MS)
                 self._dropped(store.delete_before(oldest_ms, _AT_ONCE), "too old")
             if store.bytes_used() > self._limits.bytes:
                 behind = min(cursor.position for cursor in self._cursors.values())
@@ -363,14 +411,3 @@ class Ledger:
                 log.warning(
                     "The outbox is %s: the oldest readings for %s are thinned out.", why, name
                 )
-
-
-def _unusable(row: OutboxRow, records: list[Record]) -> str | None:
-    """Append the record to `records`, or tell why it can never be delivered."""
-    if row.time_ms < EARLIEST_MS:
-        return "it was read in an earlier run of the machine, whose clock was never set"
-    try:
-        records.append(row.record())
-    except ValueError:
-        return "it cannot be read back"
-    return None

@@ -21,3 +21,7 @@ class FeedStats:
     delivered: int
     rejected: int
     dropped: int
+    doubt: str = ""
+    """What is wrong with the machine's clock, in words."""
+    held: bool = False
+    """Whether readings wait for the clock to be set."""

@@ -4,12 +4,15 @@ Write-ahead log with synchronous=FULL: a commit that returned survives a power c
 locked while it is open, so that two processes never deliver from the same outbox.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sungather.outbox.record import OutboxRow
+from sungather.outbox.salvage import FARTHEST, plausible_rows
 from sungather.sqlite_file import DamagedError, SqliteFile
+from sungather.sqlite_salvage import rows_from_both_ends
 
 _SCHEMA = """
 CREATE TABLE readings (
@@ -56,6 +59,8 @@ class Changes:
     )
     """(exporter, key) -> text, or None to remove it."""
     delete_up_to: int = 0
+    accepted: Sequence[tuple[str, int]] = ()
+    """Exporter and id of rejected rows that were taken when they were sent again."""
 
 
 def _nothing() -> None:
@@ -77,6 +82,8 @@ class OutboxFile(SqliteFile):
     ) -> None:
         """Name the file; `opened` and `set_aside` are told when that happened to it."""
         super().__init__(path)
+        self.salvaged = False
+        """Whether a damaged file was met, and what it still told is in this one."""
         self._opened = opened
         self._set_aside = set_aside
 
@@ -88,16 +95,48 @@ class OutboxFile(SqliteFile):
         """See `SqliteFile`."""
         self._set_aside()
 
-    def other_version(self, found: int) -> None:
+    def salvage(self, old: sqlite3.Connection) -> int:
         """See `SqliteFile`."""
-        raise DamagedError(f"it has the format {found}, not {self.version}")
+        for values in plausible_rows(old, _ROW):
+            # A row that is whole goes before one that has got its number by damage.
+            how = "REPLACE" if OutboxRow.from_disk(values).is_whole else "IGNORE"
+            self._insert("readings", [values], how)
+        count = int(self.db.execute("SELECT count(*) FROM readings").fetchone()[0])
+        for table, columns, key in (
+            ("exporters", "name, position, delivered, rejected, dropped", ("name",)),
+            ("rejected", "exporter, id, name, time_ms, reason, body", ("exporter", "id")),
+            ("notes", "exporter, key, value", ("exporter", "key")),
+        ):
+            count += self._insert(table, rows_from_both_ends(old, columns, table, key))
+        self.salvaged = True
+        return count
+
+    def _insert(
+        self, table: str, rows: Iterable[Sequence[object]], otherwise: str = "IGNORE"
+    ) -> int:
+        count = 0
+        for row in rows:
+            marks = ", ".join("?" * len(row))
+            done = self.db.execute(f"INSERT OR {otherwise} INTO {table} VALUES ({marks})", row)  # noqa: S608
+            count += done.rowcount
+        return count
 
     def cursors(self) -> dict[str, Cursor]:
-        """Exporter -> cursor, for all exporters that were ever there."""
-        rows = self.db.execute(
-            "SELECT name, position, delivered, rejected, dropped FROM exporters"
-        )
-        return {row[0]: Cursor(*row[1:]) for row in rows}
+        """Exporter -> cursor, for all exporters that were ever there.
+
+        A position that cannot be right is 0: rather deliver again than not at all. It may be a
+        little behind the newest reading on the disk: what is delivered within the minute that
+        commits are made by is never written.
+        """
+        query = "SELECT name, position, delivered, rejected, dropped FROM exporters"
+        newest = self.newest()
+        found: dict[str, Cursor] = {}
+        for name, *numbers in self.db.execute(query):
+            cursor = Cursor(*(max(0, one) if isinstance(one, int) else 0 for one in numbers))
+            if newest is not None and cursor.position > newest.id + FARTHEST:
+                cursor.position = 0
+            found[str(name)] = cursor
+        return found
 
     def forget(self, exporters: Sequence[str]) -> None:
         """Remove exporters that are switched off, and what was kept for them."""
@@ -108,13 +147,13 @@ class OutboxFile(SqliteFile):
     def notes(self, exporter: str) -> dict[str, str]:
         """What an exporter wrote down for itself."""
         query = "SELECT key, value FROM notes WHERE exporter = ? ORDER BY key"
-        return dict(self.db.execute(query, (exporter,)).fetchall())
+        return {str(key): str(value) for key, value in self.db.execute(query, (exporter,))}
 
     def newest(self) -> OutboxRow | None:
         """The last reading stored."""
         query = f"SELECT {_ROW} FROM readings ORDER BY id DESC LIMIT 1"  # noqa: S608 (constant)
         row = self.db.execute(query).fetchone()
-        return None if row is None else OutboxRow(*row)
+        return None if row is None else OutboxRow.from_disk(row)
 
     def count_after(self, position: int) -> int:
         """Readings behind `position`."""
@@ -122,9 +161,17 @@ class OutboxFile(SqliteFile):
         return int(self.db.execute(query, (position,)).fetchone()[0])
 
     def after(self, position: int, limit: int) -> list[OutboxRow]:
-        """The next readings behind `position`, oldest first."""
+        """The next readings behind `position`, oldest first.
+
+        Raises:
+            DamagedError: an id is out of order.
+        """
         query = f"SELECT {_ROW} FROM readings WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
-        return [OutboxRow(*row) for row in self.db.execute(query, (position, limit))]
+        rows = [OutboxRow.from_disk(row) for row in self.db.execute(query, (position, limit))]
+        for before, row in zip([position, *(row.id for row in rows)], rows, strict=False):
+            if row.id <= before:
+                raise DamagedError("its readings are out of order")
+        return rows
 
     def write(self, changes: Changes) -> None:
         """All or nothing; on the disk when it returns."""
@@ -139,6 +186,7 @@ class OutboxFile(SqliteFile):
                 [(name, c.position, c.delivered, c.rejected, c.dropped)
                  for name, c in changes.cursors.items()],
             )  # fmt: skip
+            db.executemany("DELETE FROM rejected WHERE exporter = ? AND id = ?", changes.accepted)
             for exporter, row, reason in changes.rejected:
                 db.execute(
                     "INSERT OR REPLACE INTO rejected VALUES (?, ?, ?, ?, ?, ?)",
@@ -173,15 +221,25 @@ class OutboxFile(SqliteFile):
         used = self.pragma("page_count") - self.pragma("freelist_count")
         return used * self.pragma("page_size")
 
-    def rejected(self, exporter: str) -> list[tuple[int, str]]:
-        """What an exporter's other side refused for good: id and reason, oldest first."""
-        query = "SELECT id, reason FROM rejected WHERE exporter = ? ORDER BY id"
-        return [(row[0], row[1]) for row in self.db.execute(query, (exporter,))]
+    def row(self, number: int) -> OutboxRow | None:
+        """The reading with this id."""
+        query = f"SELECT {_ROW} FROM readings WHERE id = ?"  # noqa: S608
+        row = self.db.execute(query, (number,)).fetchone()
+        return None if row is None else OutboxRow.from_disk(row)
+
+    def rejected(self, exporter: str) -> list[tuple[OutboxRow, str]]:
+        """What was given up for an exporter, and why, oldest first."""
+        query = (
+            "SELECT id, name, '', 0, time_ms, time_ms, body, reason FROM rejected"
+            " WHERE exporter = ? ORDER BY id"
+        )
+        found = self.db.execute(query, (exporter,))
+        return [(OutboxRow.from_disk(row), str(reason)) for *row, reason in found]
 
     def delete_before(self, time_ms: int, at_most: int) -> list[int]:
         """Drop the oldest readings as long as they are older than `time_ms`; their ids."""
         oldest = self.db.execute("SELECT time_ms FROM readings ORDER BY id LIMIT 1").fetchone()
-        if oldest is None or oldest[0] >= time_ms:
+        if oldest is None or (isinstance(oldest[0], int) and oldest[0] >= time_ms):
             return []
         rows = self.db.execute(
             "DELETE FROM readings WHERE id IN (SELECT id FROM readings ORDER BY id LIMIT ?)"

@@ -7,6 +7,7 @@ clock jumped, and keeps the order.
 """
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sungather.clock import Clock
@@ -17,9 +18,14 @@ EARLIEST_MS = 1_767_225_600_000
 JUMP_MS = 1000
 """Corrections below this are the ordinary slewing of a clock."""
 _AT_ONCE_S = 0.2
+STEADY_S = 3600.0
+"""How long a clock must go on without a jump before readings are dropped for their age."""
 PATIENCE_S = 600.0
 """How long a clock that is behind the newest stored reading may take to be set. An island without
 time servers has no better time to wait for."""
+LATE_MS = 2 * 3_600_000
+"""A machine that begins with a saved time saves it at least once an hour, so its clock is behind
+by no more than this. A reading farther ahead is one of a wrong clock: nothing waits for it."""
 
 
 def boot_identity() -> str:
@@ -44,7 +50,12 @@ class Timekeeper:
         self.boot = boot
         self._offset_ms = self._measure()
         self._floor_ms = EARLIEST_MS
-        self._deadline = clock.monotonic() + PATIENCE_S
+        self._steady_since = clock.monotonic()
+        self._deadline = self._steady_since + PATIENCE_S
+        self.doubt = ""
+        """What is wrong with the clock, in words; empty when nothing is known against it."""
+        self.holds = False
+        """Whether deliveries wait for it."""
 
     def _measure(self) -> int:
         while True:
@@ -65,8 +76,8 @@ class Timekeeper:
         return self._offset_ms
 
     def resume(self, newest_ms: int, boot: str) -> None:
-        """Say what the outbox holds from before: a clock behind that is not set yet."""
-        if boot != self.boot:
+        """Say what the outbox holds from before: a clock a little behind that is not set yet."""
+        if boot != self.boot and newest_ms - self.now_ms() <= LATE_MS:
             self._floor_ms = max(self._floor_ms, newest_ms)
 
     def jumped(self) -> bool:
@@ -76,14 +87,36 @@ class Timekeeper:
             return False
         self._offset_ms = offset
         self._floor_ms = EARLIEST_MS
+        self._steady_since = self._clock.monotonic()
         return True
 
+    def steady(self) -> bool:
+        """Whether the clock went on without a jump for so long that ages may be judged by it."""
+        return self._clock.monotonic() - self._steady_since >= STEADY_S
+
     def trusted(self) -> bool:
-        """Whether stamps may leave the house; until then deliveries wait."""
+        """Whether stamps of this run may leave the house; until then deliveries wait."""
         now = self.now_ms()
+        late = now < self._floor_ms
+        waited = self._clock.monotonic() >= self._deadline
+        self.holds = now < EARLIEST_MS or (late and not waited)
         if now < EARLIEST_MS:
-            return False
-        if now >= self._floor_ms or self._clock.monotonic() >= self._deadline:
+            shown = datetime.fromtimestamp(now / 1000, UTC)
+            self.doubt = (
+                f"The clock of this machine was never set: it shows {shown:%Y-%m-%d %H:%M} UTC. "
+                "What was read since its start waits until the clock is set, for only then its "
+                "time is known. Set it, or let the machine reach a time server."
+            )
+        elif late:
+            minutes = round(PATIENCE_S / 60)
+            self.doubt = (
+                "The clock of this machine is behind the readings of its last run, and was not "
+                f"set within {minutes} minutes. Readings carry the time that it shows."
+                if waited
+                else "The clock of this machine is behind the readings of its last run, so it is "
+                f"not set yet. Deliveries wait for that, {minutes} minutes at most."
+            )
+        else:
             self._floor_ms = EARLIEST_MS
-            return True
-        return False
+            self.doubt = ""
+        return not self.holds

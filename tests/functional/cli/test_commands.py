@@ -17,6 +17,7 @@ from sungather.simulator import HTTP_SERVER, Faults, Server, device_named, serve
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.winet import SH10RT, Dongle, WinetPort
+from tests.stand_ins import Reply, Request, site
 
 
 @pytest.fixture
@@ -417,3 +418,51 @@ async def test_a_battery_behind_the_inverter_is_a_device_of_its_own(sungather: S
     (battery,) = answer["devices"]
     assert (battery["kind"], battery["via"], battery["state"]) == ("battery", "inverter", "ok")
     assert await stop(process) == 0
+
+
+async def test_what_was_refused_is_listed_and_tried_again_with_and_without_a_daemon(
+    server: Server, sungather: Shell
+) -> None:
+    broken = True
+
+    def answer(request: Request) -> Reply:
+        if request.path == "/ping" or not broken:
+            return Reply(204)
+        said = {"code": "request too large", "message": "not that much"}
+        return Reply(413, json.dumps(said).encode())
+
+    with site(answer) as influxdb:
+        chosen = {"enabled": "true", "url": influxdb.url, "bucket": "solar", "version": "1"}
+        options = at(server) + [f"--set=influxdb.{key}={text}" for key, text in chosen.items()]
+        await sungather("run-once", *options)
+        code, alone = await sungather.json("rejected", *options)
+        assert code == 0
+        (exporter,) = alone["exporters"]
+        (one,) = exporter["rejected"]
+        assert (exporter["name"], one["name"]) == ("influxdb", "inverter")
+        assert "not that much" in one["reason"]
+        assert "pv_power" in one["values"]
+        _, table, _ = await sungather("rejected", *options)
+        assert "not that much" in table
+
+        daemon = await sungather.start("run", *options)
+        await listening(daemon, sungather.directory / "state")
+        _, listed = await sungather.json("rejected", *options)
+        assert one in listed["exporters"][0]["rejected"]
+        broken = False
+        code, again = await sungather.json("rejected", "--again", *options)
+        assert (code, again["again"]) == (0, len(again["exporters"][0]["rejected"]))
+        async with asyncio.timeout(20):
+            while (await sungather.json("rejected", *options))[1]["exporters"][0]["rejected"]:
+                pass
+        assert await stop(daemon) == 0
+
+        broken = True
+        await sungather("run-once", *options)
+        broken = False
+        _, again = await sungather.json("rejected", "--again", *options)
+        assert again["again"] == 1
+        _, left = await sungather.json("rejected", *options)
+        assert left["exporters"][0]["rejected"] == []
+        _, table, _ = await sungather("rejected", *options)
+        assert "Nothing was refused." in table

@@ -319,13 +319,29 @@ async def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_count
     assert (tmp_path / "outbox.sqlite3.damaged").exists()
 
 
-async def test_a_file_of_a_later_version_is_set_aside(tmp_path: Path) -> None:
-    file = sqlite3.connect(tmp_path / "outbox.sqlite3")
-    file.execute("PRAGMA user_version=99")
-    file.close()
-    async with opened(tmp_path) as outbox:
-        assert outbox.health().state == "ok"
-    assert (tmp_path / "outbox.sqlite3.damaged").exists()
+async def test_a_file_of_a_newer_release_is_left_alone_and_the_daemon_goes_on_in_memory(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with opened(tmp_path, time=time) as outbox:
+        take(outbox, time, 1, 2)
+    set_version(tmp_path, 2)
+    async with opened(tmp_path, time=time) as outbox:
+        take(outbox, time, 3)
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [3]
+        health = outbox.health()
+        assert health.state == "waiting"
+        assert "another release, a newer one" in health.message
+        assert "kept in memory" in health.message
+    assert set_aside(tmp_path) == []
+    set_version(tmp_path, 1)
+    async with opened(tmp_path, time=time) as outbox:
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1, 2]
+
+
+def set_version(directory: Path, number: int) -> None:
+    with closing(sqlite3.connect(directory / "outbox.sqlite3")) as file:
+        file.execute(f"PRAGMA user_version={number}")
 
 
 async def test_a_directory_that_cannot_be_made_means_memory_and_recovers_by_itself(
