@@ -122,9 +122,8 @@ class SiteOptions:
     )
     meter: str = declared(
         "auto",
-        "Which of several inverters has the smart meter at the grid connection: its NAME, or all "
-        "if each has a grid connection of its own. With auto it is the only one with a meter.",
-        example="roof",
+        "Whose smart meter is at the grid connection: the NAME of one of several inverters, auto "
+        "(the only one that has a meter) or all (each has a grid connection of its own).",
     )
     latitude: float | None = declared(
         None,
