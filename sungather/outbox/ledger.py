@@ -11,7 +11,14 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from sungather.outbox.limits import FeedStats, OutboxLimits
+from sungather.outbox.limits import (
+    DELETE_AFTER,
+    MEMORY_ROWS,
+    MINUTE_ROWS,
+    SAVE_CURSORS_AFTER,
+    FeedStats,
+    OutboxLimits,
+)  # fmt: skip
 from sungather.outbox.record import OutboxRow, Record, Rejected
 from sungather.outbox.rejections import Rejections, described, unusable
 from sungather.outbox.store import Changes, Cursor, OutboxFile
@@ -20,14 +27,6 @@ from sungather.sqlite_file import is_damage
 
 log = logging.getLogger(__name__)
 
-MEMORY_ROWS = 5000
-"""Readings kept in memory while the disk cannot be written: 41 hours of one inverter at 30 s."""
-_MINUTE_ROWS = 500
-"""Uncommitted readings that end a minute early."""
-_SAVE_CURSORS_AFTER = 16
-"""Deliveries that may be repeated after a power cut; saves a page write a reading."""
-_DELETE_AFTER = 64
-"""Delivered readings that may lie around before they are deleted together."""
 _HOUSEKEEPING_EVERY = 16
 _COMPACT_ABOVE = 16 * 1024 * 1024
 _DAY_MS = 86_400_000
@@ -61,8 +60,6 @@ class Ledger:
         self._commits = 0
         self._started = False
         self._full_said = False
-
-    # -- the disk -------------------------------------------------------------------------
 
     def open(self) -> None:
         """Open the file, or go on in memory when that does not work."""
@@ -141,8 +138,6 @@ class Ledger:
             log.info("The outbox %s can be used again.", self._file.path)
         self.trouble = ""
 
-    # -- readings in ----------------------------------------------------------------------
-
     def add(self, name: str, read_ms: int, body: bytes, more: bool = False) -> None:
         """Take a reading, and commit it unless commits are made by the minute.
 
@@ -157,7 +152,7 @@ class Ledger:
         self._next_id += 1
         for exporter in self._pending:
             self._pending[exporter] += 1
-        if len(self._tail) >= _MINUTE_ROWS or (self._limits.each_reading and not more):
+        if len(self._tail) >= MINUTE_ROWS or (self._limits.each_reading and not more):
             self.commit()
         if len(self._tail) > MEMORY_ROWS:
             self._thin_out_memory()
@@ -185,12 +180,12 @@ class Ledger:
         lowest = min((cursor.position for cursor in self._cursors.values()), default=0)
         rows = [row for row in self._tail if row.id > lowest]
         save_cursors = (
-            self._unsaved_acks >= _SAVE_CURSORS_AFTER
+            self._unsaved_acks >= SAVE_CURSORS_AFTER
             or self._unsaved_notes
             or self._rejections.is_unsaved
             or not self._commits
         )
-        delete = lowest - self._deleted_up_to >= _DELETE_AFTER and bool(save_cursors)
+        delete = lowest - self._deleted_up_to >= DELETE_AFTER and bool(save_cursors)
         self._file.write(
             Changes(
                 rows,
@@ -214,15 +209,13 @@ class Ledger:
         """Commit, the cursors as well."""
         unsaved = self._unsaved_acks or self._unsaved_notes or self._rejections.is_unsaved
         if unsaved or self._tail or self.trouble:
-            self._unsaved_acks += _SAVE_CURSORS_AFTER
+            self._unsaved_acks += SAVE_CURSORS_AFTER
             self.commit()
 
     def close(self) -> None:
         """Write everything down and release the file."""
         self.flush()
         self._file.close()
-
-    # -- readings out ---------------------------------------------------------------------
 
     def fetch(self, exporter: str, limit: int) -> list[Record]:
         """The next records that `exporter` owes, behind those that it is to send again.
@@ -309,18 +302,16 @@ class Ledger:
         while self._tail and self._tail[0].id <= lowest:
             self._tail.popleft()
         settled = notes or self._rejections.is_unsaved
-        if (settled or self._unsaved_acks >= _DELETE_AFTER * _SAVE_CURSORS_AFTER) and (
+        if (settled or self._unsaved_acks >= DELETE_AFTER * SAVE_CURSORS_AFTER) and (
             self._limits.each_reading
         ):
             self.commit()
 
     def _row(self, number: int) -> OutboxRow | None:
         """A reading as it was stored, in memory or on the disk."""
-        for row in self._tail:
-            if row.id == number:
-                return row
+        found = next((row for row in self._tail if row.id == number), None)
         try:
-            return self._file.row(number)
+            return found or self._file.row(number)
         except sqlite3.Error as error:
             self._failed(error)
             return None
@@ -345,8 +336,6 @@ class Ledger:
             cursor.delivered, cursor.rejected, cursor.dropped,
             self._time.doubt, self._time.holds,
         )  # fmt: skip
-
-    # -- bounds and clocks ----------------------------------------------------------------
 
     def check_clock(self) -> None:
         """Re-stamp what was read in this run of the machine when its clock was set."""
@@ -389,11 +378,9 @@ class Ledger:
             self._failed(error)
 
     def _thin_out_memory(self) -> None:
-        half = len(self._tail) // 2
-        rows = list(self._tail)
-        gone = [row.id for index, row in enumerate(rows[:half]) if index % 2 == 0]
-        lost = set(gone)
-        self._tail = deque(row for row in rows if row.id not in lost)
+        older = islice(self._tail, 0, len(self._tail) // 2, 2)
+        gone = {row.id for row in older}
+        self._tail = deque(row for row in self._tail if row.id not in gone)
         self._dropped(gone, "full, in memory")
 
     def _dropped(self, ids: Iterable[int], why: str) -> None:

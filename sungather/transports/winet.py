@@ -353,7 +353,7 @@ class WinetTransport:
                 f"{self._host} does not accept its own new session ({reason}, code {code}): "
                 f"another client uses it. Close the dongle's web page and other programs."
             )
-        if (block, unit) not in self._failed:
+        if not code or (block, unit) not in self._failed:  # no code: HTTP itself failed
             self._failed.add((block, unit))
             return errors.Busy(
                 f"{self._host} could not read registers {block.start}–{block.end} "

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sungather.outbox import Feed, Outbox, OutboxLimits, Record
-from sungather.outbox.ledger import MEMORY_ROWS
+from sungather.outbox.limits import MEMORY_ROWS
 from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Measurement, State, rfc3339
