@@ -84,7 +84,7 @@ class Control:
             "get-inverter-info": self._info,
             "write-down": self._write_down,
             **{f"forget-{what}": partial(self._forget, what) for what in FORGETTABLE},
-            "rejected": self._exporters.rejected,
+            "rejected": lambda: self._exporters.rejected(),
             "rejected-again": lambda: self._exporters.rejected(again=True),
         }
 

@@ -146,12 +146,12 @@ async def test_a_battery_on_unit_2_is_found_where_the_path_cannot_be_told(
 ) -> None:
     lan.devices.clear()
     lan.devices |= {1: hybrid, 2: battery(hybrid)}
-    (reading,) = await home.behind().scan(home.inverter, model_named(model))
+    (reading,) = await home.sub_devices().scan(home.inverter, model_named(model))
     assert (reading.name, reading.serial) == ("inverter-battery-1", "S2305170042")
 
 
 async def test_silence_of_unit_2_hides_no_battery_on_unit_200(home: Home, lan: Server) -> None:
-    found = await home.behind().scan(home.inverter, model_named("SH5.0RS"))
+    found = await home.sub_devices().scan(home.inverter, model_named("SH5.0RS"))
     assert [one.serial for one in found] == ["S2305170042", "S2305170043"]
     assert set(units_asked(lan)) == {2, 3, 200, 201, 202}
 
@@ -164,7 +164,7 @@ async def test_what_is_looked_for_and_silent_costs_no_whole_timeout(
     transport = ModbusTransport("127.0.0.1", lan.port, 3600.0)
     home = Home(transport, tmp_path, time)
     async with asyncio.timeout(60):
-        found = await home.behind(retries=3).scan(home.inverter, model_named("SH5.0RS"))
+        found = await home.sub_devices(retries=3).scan(home.inverter, model_named("SH5.0RS"))
     await transport.close()
     assert [one.serial for one in found] == ["S2305170042", "S2305170043"]
 
