@@ -118,6 +118,7 @@ class ConnectionAnswer(DeviceAnswer):
     success: bool
     latency_ms: LatencyAnswer | None
     best: AdviceAnswer | None
+    warning: ErrorAnswer | None
     faults: FaultsAnswer | None
     error: ErrorAnswer | None
 

@@ -50,7 +50,7 @@ class Blocked(Unavailable):
 
 
 class InverterError(SungatherError):
-    """An inverter gave no reading."""
+    """An inverter gave no reading, or not all of it."""
 
 
 class Unreachable(InverterError):
@@ -94,6 +94,13 @@ class Asleep(Unreachable):
     """An inverter without a battery sleeps until the sun is back."""
 
     kind = "asleep"
+
+
+class MeterWrong(InverterError):
+    """The smart meter says what cannot be; everything else of the reading holds."""
+
+    kind = "meter-wrong"
+    exit_code = 0
 
 
 class Unusable(InverterError):
@@ -163,8 +170,8 @@ class Refused(Unusable):
 
 
 def exit_code_of(kind: str) -> int:
-    """The exit code of an inverter's error of this kind; asleep is a normal state of things."""
-    if kind == Asleep.kind:
+    """The exit code of an inverter's error of this kind; 0 where it gave what it can give."""
+    if kind in (Asleep.kind, MeterWrong.kind):
         return 0
     return Unreachable.exit_code if kind in _kinds(Unreachable) else Unusable.exit_code
 

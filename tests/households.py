@@ -215,10 +215,11 @@ async def household(
     services: Sequence[Health] = SERVICES,
     limits: Limits | None = None,
     step: int = 300,
+    meter: str = "auto",
 ) -> AsyncGenerator[tuple[WebServer, History, Watch]]:
     """A web server on a free port that shows a household with some history."""
     watch = watch or Watch()
-    history = History(None, BERLIN, clock=watch.clock, commit_seconds=3600)
+    history = History(None, BERLIN, clock=watch.clock, commit_seconds=3600, meter=meter)
     web = WebServer(
         WebOptions(address="127.0.0.1", port=0),
         history=history,
@@ -226,6 +227,7 @@ async def household(
         timezone=BERLIN,
         clock=watch.clock,
         limits=limits,
+        meter=meter,
     )
     async with running(history, web):
         await web.listening()

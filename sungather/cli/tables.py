@@ -134,6 +134,8 @@ def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
             parts.append(Text.assemble(name, "  ", ("success", "green"), facts))
         if best := one["best"]:
             parts.append(Text(best["why"], style="dim"))
+        if warning := one["warning"]:
+            parts.append(Text(warning["message"], style="yellow"))
         if faults := one["faults"]:
             parts.append(_faults(faults))
     return parts

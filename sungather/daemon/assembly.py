@@ -83,7 +83,8 @@ def page(
     from sungather.history.service import History
     from sungather.web.server import WebServer
 
-    history = History(history_file, configuration.timezone, clock=clock)
+    meter = configuration.site.meter
+    history = History(history_file, configuration.timezone, clock=clock, meter=meter)
     server = WebServer(
         configuration.web,
         history=history,
@@ -91,6 +92,7 @@ def page(
         timezone=configuration.timezone,
         clock=clock,
         scan_interval=max((one.scan_interval for one in configuration.inverters), default=30.0),
+        meter=meter,
     )
     return [history, server]
 

@@ -7,12 +7,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from sungather import errors
 from sungather.answers import ConnectionAnswer
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
-from sungather.reading import Reading, State
+from sungather.reading import Problem, Reading, State
 from sungather.service import Service
 
 log = logging.getLogger(__name__)
@@ -143,11 +144,17 @@ async def _keep_running(service: Service) -> None:
 
 def _log_change(before: Reading, now: Reading) -> None:
     """Say each change of state once, not every scan."""
-    kind = now.problem.kind if now.problem else ""
-    if before.state is now.state and kind == (before.problem.kind if before.problem else ""):
+    was, problem = _news(before), _news(now)
+    if before.state is now.state and (problem and problem.kind) == (was and was.kind):
         return
-    if now.problem is not None and now.state is not State.ASLEEP:
+    if problem is not None and now.state is not State.ASLEEP:
         what = "was read only in part" if now.state is State.OK else f"is {now.state}"
-        log.warning("%s %s: %s", now.name, what, now.problem.message)
+        log.warning("%s %s: %s", now.name, what, problem.message)
     elif before.state is not now.state:
         log.info("%s is %s%s", now.name, now.state, f" ({now.display_model})" if now.model else "")
+
+
+def _news(reading: Reading) -> Problem | None:
+    """The problem of a reading, where nothing else tells it to the log."""
+    problem = reading.problem
+    return None if problem is None or problem.kind == errors.MeterWrong.kind else problem

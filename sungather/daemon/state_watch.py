@@ -47,16 +47,21 @@ class StateWatch:
                 log.info("The state directory %s is there.", directory)
             self._trouble = ""
             return
-        trouble = f"The state directory {directory}, or the lock in it, is not there"
         try:
             await asyncio.to_thread(self._claim.take)
         except OptionsError:
-            trouble += ", and another daemon of SunGather works in it now. Stop one of the two."
+            trouble = (
+                f"The state directory {directory} was removed, and another daemon of SunGather "
+                "works in it now. Stop one of the two."
+            )
         else:
             self._storage.save_again()
-            whole = await asyncio.to_thread(self._claim.is_whole)
-            trouble += (
-                "; it was made anew." if whole else ", and cannot be made. It is tried again."
+            trouble = (
+                f"The state directory {directory}, or the lock in it, was removed. "
+                "It is made anew."
+                if await asyncio.to_thread(self._claim.is_whole)
+                else f"The state directory {directory}, or the lock in it, cannot be made. "
+                "It is tried again."
             )
         if trouble != self._trouble:
             log.warning("%s", trouble)

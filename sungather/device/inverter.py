@@ -80,6 +80,7 @@ class Inverter(DeviceReader):
             "display_model": "",
             "serial": "",
             "best": None,
+            "warning": None,
             "faults": None,
             "error": None,
         }
@@ -103,8 +104,10 @@ class Inverter(DeviceReader):
         answer["serial"] = identity.serial
         advice = connection_advice(self.options.connection, identity.device.path)
         answer["best"] = {"connection": advice.connection, "why": advice.why}
-        faults = (await self.scan()).faults
-        answer["faults"] = of_faults(faults) if faults else None
+        reading = await self.scan()
+        answer["faults"] = of_faults(reading.faults) if reading.faults else None
+        if reading.state is State.OK and reading.problem is not None:
+            answer["warning"] = of_problem(reading.problem)
         return answer
 
     def info(self) -> InverterAnswer:
@@ -173,7 +176,10 @@ class Inverter(DeviceReader):
         units = session.units() | derived.units
         impossible = tuple(sorted(derived.impossible & fresh))
         fresh = frozenset(fresh & values.keys()) | frozenset(derived.values)
-        return Judgement(State.OK, None, measured(values, units, fresh), impossible)
+        problem = None
+        if derived.meter_problem:
+            problem = Problem(errors.MeterWrong.kind, derived.meter_problem)
+        return Judgement(State.OK, problem, measured(values, units, fresh), impossible)
 
     def _others_kw(self) -> float | None:
         """Nominal power of the other inverters of the site; None if one is not known yet."""

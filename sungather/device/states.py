@@ -15,6 +15,7 @@ _RESTING = ("standby", "stop", "initial standby", "key stop")
 
 _STATES: dict[type[errors.InverterError], State] = {
     errors.Asleep: State.ASLEEP,
+    errors.MeterWrong: State.OK,
     errors.Busy: State.BUSY,
     errors.UnitSilent: State.BUSY,
     errors.NotModbus: State.NOT_AN_INVERTER,

@@ -73,9 +73,9 @@ def table(reading: Reading) -> str:
         if part
     )
     faults = reading.faults
-    told = [f"faults: {faults.text}"] if faults and (faults.active or not reading.problem) else []
-    if reading.problem is not None:
-        return "\n".join([heading, reading.problem.message, *told, ""])
+    told = [reading.problem.message] if reading.problem else []
+    if faults and (faults.active or not reading.problem):
+        told.append(f"faults: {faults.text}")
     rows = [(name, _shown(one.value), one.unit) for name, one in reading.measurements.items()]
     names = max((len(row[0]) for row in rows), default=0)
     figures = max((len(row[1]) for row in rows), default=0)

@@ -17,9 +17,11 @@ from typing import Final
 from sungather import household
 from sungather.clock import Clock
 from sungather.history import totals
+from sungather.history.samples import sums
 from sungather.history.store import STEP, Fault, HistoryFile, Prune, Sample
 from sungather.reading import Reading, State
 from sungather.service import Health
+from sungather.site import ASLEEP, AUTO, together
 from sungather.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -81,13 +83,18 @@ class History:
         clock: Clock | None = None,
         commit_seconds: float = 60.0,
         keep_days: int = 400,
+        meter: str = AUTO,
     ) -> None:
-        """Keep the history in `file`; None keeps it in memory, for a demonstration."""
+        """Keep the history in `file`; None keeps it in memory, for a demonstration.
+
+        `meter`: the option `site.meter`.
+        """
         self._file = HistoryFile(file)
         self._timezone = timezone
         self._clock = clock or Clock()
         self._commit_seconds = commit_seconds
         self._keep_days = keep_days
+        self._meter = meter
         self._worker = Worker("history")
         self._buckets: dict[tuple[str, int], _Bucket] = {}
         self._accounts: dict[tuple[str, str], totals.Account] = {}
@@ -157,7 +164,7 @@ class History:
             )
 
     async def day(self, inverters: Sequence[str], day: date) -> DayHistory:
-        """The samples of a local day; of several inverters the sums of those that have values."""
+        """The samples of a local day; of several inverters what they did together."""
         start, end = self._bounds(day)
         try:
             stored, energies = await asyncio.gather(
@@ -167,8 +174,11 @@ class History:
         except sqlite3.Error as error:
             log.warning("The history cannot be read: %s", error)
             stored, energies = {}, {}
-        samples = {at: _sum(list(stored[at].values())) for at in sorted(stored)}
-        return DayHistory(day, start, end, STEP, samples, energies)
+        found = sums(stored, self._meter)
+        nothing = dict[str, float]()
+        slept = {name: ASLEEP if asleep else nothing for name, asleep in found.asleep.items()}
+        counted = together(slept | energies, self._meter, "kWh")
+        return DayHistory(day, start, end, STEP, found.samples, counted)
 
     def totals(self, inverter: str) -> dict[str, totals.Totals]:
         """Flow -> energies of one inverter, of the flows that it counts."""
@@ -294,21 +304,3 @@ class History:
         if self._health.message != message:
             log.warning(message)
         self._health = replace(self._health, state="waiting", message=message)
-
-
-def _sum(parts: list[Sample]) -> Sample:
-    """Several inverters' means together; a figure that nobody has stays unknown."""
-    if len(parts) == 1:
-        return parts[0]
-    sums: list[float | None] = []
-    for index, name in enumerate(household.FIGURES):
-        known = [part.means[index] for part in parts]
-        values = [value for value in known if value is not None]
-        total = sum(values) if values else None
-        if total is not None and name == household.BATTERY_LEVEL:
-            total /= len(values)
-        sums.append(total)
-    missing = [part.state for part in parts if part.state not in (State.OK, State.ASLEEP)]
-    states = {part.state for part in parts}
-    state = missing[0] if missing else State.OK if State.OK in states else parts[0].state
-    return Sample(state, sum(part.readings for part in parts), tuple(sums))

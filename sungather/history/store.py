@@ -165,9 +165,9 @@ class HistoryFile(SqliteFile):
                 )
         return found
 
-    def energies(self, inverters: Sequence[str], day: date) -> dict[str, float]:
-        """Flow -> kWh of a local day, of the inverters together; nobody counted the others."""
-        found: dict[str, float] = {}
+    def energies(self, inverters: Sequence[str], day: date) -> dict[str, dict[str, float]]:
+        """Inverter -> flow -> kWh of a local day; nobody counted the others."""
+        found: dict[str, dict[str, float]] = {}
         for name in inverters:
             rows: list[tuple[int, float | None]] = self.db.execute(
                 "select flow, coalesce(today, last - start) from energies"
@@ -176,8 +176,7 @@ class HistoryFile(SqliteFile):
             ).fetchall()
             for flow, kwh in rows:
                 if kwh is not None:
-                    key = household.FLOWS[flow]
-                    found[key] = found.get(key, 0.0) + kwh
+                    found.setdefault(name, {})[household.FLOWS[flow]] = kwh
         return found
 
     def was_opened(self) -> None:

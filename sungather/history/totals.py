@@ -4,9 +4,13 @@ An inverter tells today's energy and a counter that never stops. What the counte
 midnight gives the month and the year, also across days on which nobody was reading.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Final
+
+from sungather.household import FLOWS, INTO_HOUSE
+from sungather.site import Amounts, sources, together
 
 _CONTINUOUS: Final = timedelta(hours=1)
 """Readings on both sides of midnight this near to each other need no correction."""
@@ -144,22 +148,43 @@ def _month(day: date) -> tuple[int, int]:
     return day.year, day.month
 
 
-def add(parts: list[Totals]) -> Totals:
-    """The energies of several inverters together: of those that know theirs."""
-    return Totals(
-        today=_add([p.today for p in parts]),
-        month=_add([p.month for p in parts]),
-        year=_add([p.year for p in parts]),
-        lifetime=_add([p.lifetime for p in parts]),
-    )
+def add(parts: Mapping[str, Mapping[str, Totals]], meter: str) -> dict[str, Totals]:
+    """Flow -> the energies of several inverters together, of inverter -> flow -> its energies.
+
+    An energy of which a part is missing is None. `meter`: see `site.metered`.
+    """
+    if len(parts) == 1:
+        return dict(*parts.values())
+    periods = {period.name: _add(parts, period.name, meter) for period in fields(Totals)}
+    flows = {flow: None for found in periods.values() for flow in found}
+    return {
+        flow: Totals(**{name: found.get(flow) for name, found in periods.items()})
+        for flow in FLOWS
+        if flow in flows
+    }
 
 
-def _add(energies: list[Energy | None]) -> Energy | None:
-    known = [energy for energy in energies if energy is not None]
-    if not known:
-        return None
-    return Energy(
-        sum(energy.kwh for energy in known),
-        max((energy.since for energy in known if energy.since), default=None),
-        min((energy.as_of for energy in known if energy.as_of), default=None),
-    )
+def _add(parts: Mapping[str, Mapping[str, Totals]], period: str, meter: str) -> dict[str, Energy]:
+    energies: dict[str, dict[str, Energy | None]] = {
+        name: {flow: getattr(totals, period) for flow, totals in flows.items()}
+        for name, flows in parts.items()
+    }
+    amounts: dict[str, Amounts] = {
+        name: {flow: energy and energy.kwh for flow, energy in flows.items()}
+        for name, flows in energies.items()
+    }
+    of = sources(amounts, meter)
+    found: dict[str, Energy] = {}
+    for flow, kwh in together(amounts, meter, "kWh").items():
+        used = [energies[name].get(part) for part in _made_of(flow) for name in of[part]]
+        known = [energy for energy in used if energy is not None]
+        found[flow] = Energy(
+            kwh,
+            max((energy.since for energy in known if energy.since), default=None),
+            min((energy.as_of for energy in known if energy.as_of), default=None),
+        )
+    return found
+
+
+def _made_of(flow: str) -> Iterable[str]:
+    return INTO_HOUSE if flow == "house" else (flow,)

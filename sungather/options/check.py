@@ -5,7 +5,7 @@ holds the value of a secret, nor anything that stands in the place of one.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sungather.options.keys import (
@@ -19,6 +19,7 @@ from sungather.options.keys import (
 from sungather.options.option import Option, OptionValue, rows_of
 from sungather.options.table import INVERTER_OPTIONS, OPTIONS, PROGRAM_OPTIONS, InverterOptions
 from sungather.options.values import Wrong, convert, shown
+from sungather.site import ALL, AUTO
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _MOST_SUGGESTIONS = 20
@@ -93,6 +94,7 @@ def check(
     if not need_inverter and not any(values[host] for host in hosts):
         failed.update(hosts)
     problems += missing(values, _rows(inverters), failed)
+    problems += _meter(values, inverters, failed)
     return Checked(values, inverters, tuple(dict.fromkeys(problems)))
 
 
@@ -186,6 +188,18 @@ def missing(
         such = f", such as {row.example}" if row.example and not row.secret else ""
         sentence = f"{row.key} is missing{because}: give it a value{such}."
         yield OptionProblem(row.key, sentence, missing=True)
+
+
+def _meter(
+    values: Mapping[str, OptionValue], inverters: Sequence[str], failed: Collection[str]
+) -> Iterator[OptionProblem]:
+    """A problem if `site.meter` is none of the inverters."""
+    names = [prefix.removeprefix("inverters.") for prefix in inverters]
+    meter = str(values["site.meter"])
+    if meter not in (AUTO, ALL, *names) and "site.meter" not in failed:
+        known = ", ".join(names)
+        sentence = f"site.meter must be {AUTO}, {ALL} or the name of an inverter ({known})"
+        yield OptionProblem("site.meter", f"{sentence}, not {shown(meter)}.")
 
 
 def _beside(row: Option, other: str) -> str:

@@ -120,6 +120,12 @@ class SiteOptions:
         otherwise="the machine's time zone",
         example="Europe/Berlin",
     )
+    meter: str = declared(
+        "auto",
+        "Which of several inverters has the smart meter at the grid connection: its NAME, or all "
+        "if each has a grid connection of its own. With auto it is the only one with a meter.",
+        example="roof",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,8 @@ class Derived:
     """Those of them that no such inverter can show, or that cannot follow what it showed."""
     notes: list[str] = field(default_factory=list[str])
     """For the log: one sentence at the beginning of each oddity, none while it lasts."""
+    meter_problem: str = ""
+    """One sentence while the smart meter says what cannot be."""
 
     def cannot_be(self, names: Set[str]) -> None:
         """Leave out values that are impossible."""

@@ -8,13 +8,14 @@ absent.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from sungather.reading import Value
 from sungather.registers import Space, codes, kinds
 from sungather.registers.availability import Availability
 from sungather.registers.device import Device
 from sungather.registers.kinds import Kind, Shape
-from sungather.registers.tables import Register
+from sungather.registers.tables import Register, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,17 @@ class Decoder:
     """Decodes the registers of one device."""
 
     def __init__(self, registers: Iterable[Register], device: Device) -> None:
-        """In order of preference within a name: its first register with a value is published."""
-        self._registers = tuple(registers)
+        """In order of preference within a name: its first register with a value is published.
+
+        A register that is read more often goes before all others of its name. Otherwise the value
+        would be another register's whenever that one is read as well.
+        """
+        candidates: dict[str, list[Register]] = {}
+        for register in registers:
+            candidates.setdefault(register.name, []).append(register)
+        for same_name in candidates.values():
+            same_name.sort(key=lambda register: _TIERS.index(register.tier))
+        self._registers = tuple(chain.from_iterable(candidates.values()))
         self._marked = tuple(register for register in self._registers if register.absent)
         self._device = device
 
@@ -67,6 +77,10 @@ class Decoder:
             if register.unit:
                 units[name] = register.unit
         return Decoded(values, units, tuple(absent))
+
+
+_TIERS = tuple(Tier)
+"""The one that is read most often first."""
 
 
 def _value(register: Register, words: Sequence[int], available: Availability) -> Value | None:
@@ -112,7 +126,8 @@ def _number(register: Register, kind: Kind, raw: int, available: Availability) -
         return codes.meaning(register.codes, raw, bits=16 * kind.words, where=where)
     match register.kind:
         case "battery" | "battery5631":
-            return _scaled(available.signed(register, raw), register.scale)
+            signed = available.signed(register, raw)
+            return None if signed is None else _scaled(signed, register.scale)
         case "capacity":
             return _scaled(raw, available.capacity_scale(raw))
         case "frequency":

@@ -20,13 +20,14 @@ from math import isfinite
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
-from sungather.household import FLOWS
+from sungather.household import FLOWS, error_of, house_of
 from sungather.reading import Value
 from sungather.registers.counter_judge import TOTAL_OF, CounterJudge, CounterSample, Derived
 from sungather.registers.counter_state import Memory
 from sungather.registers.counters import DAY, Day, Integral, Rising, Stopwatch
 from sungather.registers.device import Device
-from sungather.registers.plausibility import LOADS, bounds
+from sungather.registers.plausibility import bounds
+from sungather.registers.powers import Powers, off_grid, powers
 from sungather.registers.stuck_meter import MeterWatch
 
 UNITS: Mapping[str, str] = {
@@ -52,15 +53,6 @@ _HYBRID_COUNTERS = {
     "battery_charge": "daily_charge_energy",
     "battery_discharge": "daily_battery_discharge_energy",
 }
-_INTO_HOUSE = {
-    "pv": 1,
-    "grid_import": 1,
-    "grid_export": -1,
-    "battery_charge": -1,
-    "battery_discharge": 1,
-}
-"""The sign with which a flow adds to what the house uses."""
-
 CLOCK = "device_clock"
 """Published name of the device's own clock."""
 _OPERATING = frozenset(
@@ -79,6 +71,8 @@ class Derivation:
         self._stopwatch = Stopwatch()
         self._before: dict[str, float] = {}
         self._meter = MeterWatch()
+        self._complained = ""
+        """The local day on which the log was told of the meter."""
         self._judge = CounterJudge(self._memory)
         self._day_of = Day("", 0.0)
         self._day_ends = 0.0
@@ -122,9 +116,10 @@ class Derivation:
         self._judge.judge(sample, derived)
         for name in derived.rejected:
             del said[name]
-        power = powers(said, device)
-        if derived.impossible & LOADS:
-            power.pop("house_power", None)
+        doubted = frozenset(derived.rejected)
+        found = powers(said, device, without_grid=off_grid(values), doubted=doubted)
+        self._judge_house(found, day, derived, alone=others_kw == 0)
+        power = {f"{flow}_power": watts for flow, watts in found.flows.items()}
         flows = {counter: power.get(f"{flow}_power") for _, flow, counter in _TO_AND_FROM_GRID}
         self._judge.drop_silent(said, flows, derived)
         energies = self._energies(said, device, day)
@@ -145,6 +140,16 @@ class Derivation:
             self._day_ends = end.timestamp()
         return self._day_of
 
+    def _judge_house(self, found: Powers, day: Day, derived: Derived, *, alone: bool) -> None:
+        if found.false_load:
+            derived.rejected.add(found.false_load)
+        if (house := found.negative_house) is None or not alone:
+            return
+        derived.meter_problem = _meter_problem(-house)
+        if self._complained != day.date:
+            self._complained = day.date
+            derived.notes.append(derived.meter_problem)
+
     def _energies(self, said: Mapping[str, float], device: Device, day: Day) -> dict[str, float]:
         counters = _HYBRID_COUNTERS if device.hybrid else _STRING_COUNTERS
         flows = [flow for flow in counters if device.meter or not flow.startswith("grid")]
@@ -155,9 +160,10 @@ class Derivation:
             if (total := said.get(TOTAL_OF[counters[flow]])) is not None:
                 energies[f"{flow}_energy_total"] = total
         for period, date in (("today", day.date), ("total", "")):
-            parts = [(flow, energies.get(f"{flow}_energy_{period}")) for flow in counters]
-            if all(part is not None for _, part in parts):
-                used = sum(_INTO_HOUSE[flow] * (part or 0) for flow, part in parts)
+            parts = {flow: energies.get(f"{flow}_energy_{period}") for flow in counters}
+            used = house_of(parts, counters)
+            known = [part for part in parts.values() if part is not None]
+            if used is not None and used >= -error_of(known, "kWh"):
                 rising = self._memory.rising.setdefault(period, Rising())
                 house = rising.enter(round(max(0.0, used), 3), date)
                 energies[f"house_energy_{period}"] = house
@@ -244,42 +250,12 @@ _TO_AND_FROM_GRID = (
 """SunGather's name, household flow, the inverter's counter of today."""
 
 
-def powers(said: Mapping[str, float], device: Device) -> dict[str, float]:
-    """The household's powers in W, as far as their sources are there.
-
-    PV is what comes from the panels on hybrids (5017), and what the inverter gives on string
-    inverters. Grid and house need a meter. Where the inverter does not tell the load, it is what
-    the inverter and the grid give.
-    """
-    found: dict[str, float] = {}
-    pv = said.get("total_dc_power" if device.hybrid else "total_active_power")
-    if pv is not None:
-        found["pv_power"] = max(0, pv)
-    if (battery := said.get("battery_power")) is not None and device.hybrid:
-        found["battery_charge_power"] = max(0, -battery)
-        found["battery_discharge_power"] = max(0, battery)
-    grid = _from_grid(said, device)
-    if grid is None:
-        return found
-    found["grid_import_power"] = max(0, grid)
-    found["grid_export_power"] = max(0, -grid)
-    house = said.get("load_power_hybrid" if device.hybrid else "load_power")
-    inverter = said.get("total_active_power")
-    if house is None and inverter is not None:
-        house = inverter + grid
-    if house is not None:
-        found["house_power"] = max(0, house)
-    return found
-
-
-def _from_grid(said: Mapping[str, float], device: Device) -> float | None:
-    """Power from the grid in W, < 0 into the grid; the signs of the registers differ."""
-    if not device.meter:
-        return None
-    if not device.hybrid:
-        return said.get("meter_power")
-    exported = said.get("export_power_hybrid")
-    return -exported if exported is not None else said.get("meter_total_power")
+def _meter_problem(watts: float) -> str:
+    return (
+        f"By the smart meter the house would give out {watts:.0f} W, so what it uses is left out. "
+        "Check that the meter is at the grid connection and its current transformers point the "
+        "right way. If another inverter feeds in behind the same meter, read that one as well."
+    )
 
 
 def run_state(values: Mapping[str, Value]) -> str | None:

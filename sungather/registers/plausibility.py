@@ -56,8 +56,6 @@ SITE_POWERS = frozenset(
     }
 )
 """Published names of powers that the grid and other inverters have a part in."""
-LOADS = frozenset({"load_power", "load_power_hybrid"})
-"""What the house uses; garbage there says that nothing is known of it in this reading."""
 _SITE_ENERGIES = frozenset(
     {"daily_import_energy", "total_import_energy", "daily_export_energy", "total_export_energy"}
 )

@@ -19,7 +19,8 @@
   faults, see `faults.py`: read at every level), and those of `ABSENT`.
 * source: the sources, by their letters. note: for people only.
 
-Rows of one name are candidates for one value; the row that comes first is preferred.
+Rows of one name are candidates for one value: preferred is the one that is read most often, and
+of several such the one that comes first.
 """
 
 import re

@@ -1,39 +1,37 @@
 """The JSON API; pure. Described by `openapi.json`, which the program serves."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Sequence, Set
 from datetime import datetime
 
 from sungather import answers
 from sungather.history.service import DayHistory
-from sungather.reading import Reading, State, rfc3339
+from sungather.household import BATTERY_LEVEL
+from sungather.reading import Reading, rfc3339
 from sungather.service import Health
-from sungather.web import flow
-from sungather.web.flow import Flow
+from sungather.site import Plant
 
 
-def now(readings: Sequence[Reading], moment: datetime) -> bytes:
-    """`/api/v1/now`: the newest reading of every inverter with its age, and the sum."""
+def now(readings: Sequence[Reading], moment: datetime, plant: Plant, stale: Set[str]) -> bytes:
+    """`/api/v1/now`: the newest reading of every inverter with its age, and the sum.
+
+    `stale` are the names of those whose reading is overdue.
+    """
+    inverters = [reading for reading in readings if reading.is_inverter]
+    of = plant.sources(reading.name for reading in inverters)
+    powers = plant.powers(inverters, stale)
     return _json(
         {
             "time": rfc3339(moment),
             "inverters": [answers.of_reading(reading, moment) for reading in readings],
-            "sum": _sum(readings),
+            "sum": {_published(figure): amount for figure, amount in powers.items()},
+            "sum_of": {_published(figure): of[figure] for figure in powers},
         }
     )
 
 
-def _sum(readings: Sequence[Reading]) -> dict[str, float]:
-    """Powers of the inverters that have a reading, together; absent ones are left out."""
-    together = flow.total(
-        [Flow.of(r.values) for r in readings if r.state is State.OK and r.is_inverter]
-    )
-    return {
-        name if name == "battery_level" else f"{name}_power": figure
-        for name, figure in asdict(together).items()
-        if figure is not None
-    }
+def _published(figure: str) -> str:
+    return figure if figure == BATTERY_LEVEL else f"{figure}_power"
 
 
 def history(day: DayHistory, inverters: Sequence[str], timezone: str) -> bytes:

@@ -1,13 +1,10 @@
 """The drawing of where power comes from and goes to, as SVG; pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from math import tau
 from typing import Final
 
-from sungather import household
-from sungather.reading import Value, number_of
 from sungather.web import formats
 
 _RADIUS: Final = 50
@@ -35,12 +32,6 @@ class Flow:
     battery_discharge: float | None = None
     battery_level: float | None = None
 
-    @staticmethod
-    def of(values: Mapping[str, Value]) -> "Flow":
-        """From published values."""
-        powers = {flow: number_of(values.get(f"{flow}_power")) for flow in household.FLOWS}
-        return Flow(**powers, battery_level=number_of(values.get(household.BATTERY_LEVEL)))
-
     @property
     def grid(self) -> float | None:
         """From the grid; negative: to the grid."""
@@ -59,18 +50,6 @@ class Flow:
 
 def _difference(plus: float | None, minus: float | None) -> float | None:
     return None if plus is None and minus is None else (plus or 0.0) - (minus or 0.0)
-
-
-def total(flows: list[Flow]) -> Flow:
-    """Several inverters together: sums of those that tell; the level is their mean."""
-
-    def added(parts: list[float | None]) -> float | None:
-        known = [part for part in parts if part is not None]
-        return sum(known) if known else None
-
-    levels = [flow.battery_level for flow in flows if flow.battery_level is not None]
-    powers = {name: added([getattr(flow, name) for flow in flows]) for name in household.FLOWS}
-    return Flow(**powers, battery_level=sum(levels) / len(levels) if levels else None)
 
 
 def sentence(flow: Flow) -> str:

@@ -4,6 +4,7 @@ A part is the inside of the element with its id; the live stream sends the parts
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from html import escape
@@ -11,8 +12,9 @@ from importlib import resources
 from typing import Final, NamedTuple
 
 from sungather import household
-from sungather.history.totals import Totals, add
+from sungather.history.totals import Energy, Totals, add
 from sungather.reading import Reading, State, rfc3339
+from sungather.site import BATTERY, GRID
 from sungather.web import details, energy, flow, formats, lists
 from sungather.web.flow import Flow
 from sungather.web.page_model import PageModel
@@ -43,7 +45,7 @@ class Part(NamedTuple):
 
 def parts(model: PageModel) -> dict[str, Part]:
     """Element id -> the part of the page inside it."""
-    flowing, battery = _flowing(model)
+    flowing = _flowing(model)
     found = {
         "status": _made(_status(model)),
         "services": Part((model.services, model.today), lambda: lists.services(model)),
@@ -51,7 +53,7 @@ def parts(model: PageModel) -> dict[str, Part]:
     if faults := lists.faults(model):
         found["faults"] = _made(faults)
     if not model.about_a_device:
-        found["flow"] = Part((flowing, battery), lambda: _flow(flowing, battery))
+        found["flow"] = Part(flowing, lambda: _flow(*flowing))
         found["totals"] = Part(_energies(model), lambda: _totals(model))
     if model.listed:
         found["inverters"] = _made(lists.inverters(model))
@@ -156,16 +158,39 @@ def _status(model: PageModel) -> str:
     )
 
 
-def _flowing(model: PageModel) -> tuple[Flow, bool]:
-    """The powers of the inverters that give any, together; and whether there is a battery."""
-    good = [r for r in model.shown if r.state is State.OK and r.name not in model.stale]
-    now = flow.total([Flow.of(r.values) for r in good])
-    return now, now.has_battery or any(r.name in model.batteries for r in model.shown)
+def _flowing(model: PageModel) -> tuple[Flow, bool, str]:
+    """The powers together, whether there is a battery, and of which inverters they are."""
+    now = Flow(**model.plant.powers(model.shown, model.stale))
+    battery = any(model.plant.has_battery(reading.name) for reading in model.shown)
+    return now, battery, _whose(model, now)
 
 
-def _flow(now: Flow, battery: bool) -> str:
+def _flow(now: Flow, battery: bool, whose: str) -> str:
     said = escape(flow.sentence(now))
-    return f'{flow.drawing(now, battery)}<p class="sentence">{said}</p>'
+    return f'{flow.drawing(now, battery)}<p class="sentence">{said}</p>{whose}'
+
+
+def _whose(model: PageModel, now: Flow) -> str:
+    """Of several inverters: those that each figure is of."""
+    if len(model.shown) < 2:
+        return ""
+    names = [reading.name for reading in model.shown]
+    of = model.plant.sources(names)
+    told = [
+        f"{title} {', '.join(of[figure])}"
+        for title, figure, amount in (
+            ("Solar:", "pv", now.pv),
+            ("Battery:", BATTERY[0], now.battery),
+            ("Grid: meter of", GRID[0], now.grid),
+            ("House: balance of", "house", now.house),
+        )
+        if amount is not None
+    ]
+    if model.plant.several_meters(names):
+        told.append(
+            "Grid and house: several inverters have a meter; site.meter says which one counts"
+        )
+    return f'<p class="quiet">{escape(" · ".join(told))}</p>' if told else ""
 
 
 def _energies(model: PageModel) -> object:
@@ -187,12 +212,13 @@ def _totals(model: PageModel) -> str:
 
 def _counted(model: PageModel) -> dict[str, Totals]:
     """Flow -> energies of the inverters shown, together."""
-    counted = [model.totals(reading.name) for reading in model.shown]
-    rows: dict[str, Totals] = {}
-    for name in household.FLOWS:
-        known = [totals[name] for totals in counted if name in totals]
-        if known:
-            rows[name] = add(known)
+    parts = {reading.name: dict(model.totals(reading.name)) for reading in model.shown}
+    for reading in model.shown:
+        totals = parts[reading.name]
+        # An inverter that has slept since midnight has not told of today yet.
+        if reading.state is State.ASLEEP and "pv" in totals and totals["pv"].today is None:
+            totals["pv"] = replace(totals["pv"], today=Energy(0.0, None, reading.time))
+    rows = add(parts, model.plant.meter)
     _trust_the_inverter(rows, model)
     return rows
 

@@ -8,6 +8,7 @@ from sungather.history.store import Fault
 from sungather.history.totals import Totals
 from sungather.reading import FaultReport, Reading
 from sungather.service import Health
+from sungather.site import Plant
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,9 @@ class PageModel:
     """Inverter -> flow -> energies."""
     faults: Sequence[Fault]
     services: Sequence[Health]
+    plant: Plant
     stale: frozenset[str] = frozenset()
     """Inverters whose newest reading is overdue."""
-    batteries: frozenset[str] = frozenset()
-    """Inverters that have, or had, a battery to tell of."""
 
     @property
     def inverters(self) -> list[Reading]:

@@ -16,8 +16,8 @@ from sungather.history.service import History
 from sungather.options.table import WebOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
+from sungather.site import AUTO, Plant
 from sungather.web import api, curve, page
-from sungather.web.flow import Flow
 from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
 from sungather.web.live import Live
 from sungather.web.metrics import Metrics
@@ -56,8 +56,12 @@ class WebServer:
         clock: Clock | None = None,
         scan_interval: float = 30.0,
         limits: Limits | None = None,
+        meter: str = AUTO,
     ) -> None:
-        """`services` tells the health of everything; `scan_interval` is the longest, in s."""
+        """`services` tells the health of everything; `scan_interval` is the longest, in s.
+
+        `meter`: the option `site.meter`.
+        """
         self._options = options
         self._hosts = frozenset(_bare(one) for one in options.hosts.split(",") if one)
         """The hosts that are answered; empty for all."""
@@ -75,7 +79,7 @@ class WebServer:
             several=lambda: len(self._readings) > 1,
         )
         self._readings: dict[str, Reading] = {}
-        self._batteries: set[str] = set()
+        self._plant = Plant(meter)
         self._files = _Files()
         self._curves: dict[tuple[str, date], tuple[int, str]] = {}
         self._listening = asyncio.Event()
@@ -87,8 +91,7 @@ class WebServer:
         """Show a new reading."""
         self._readings[reading.name] = reading
         self._metrics.on_reading(reading)
-        if reading.name not in self._batteries and Flow.of(reading.values).has_battery:
-            self._batteries.add(reading.name)
+        self._plant.on_reading(reading)
         self._live.changed()
 
     async def run(self) -> None:
@@ -143,9 +146,8 @@ class WebServer:
     async def _answer(self, request: Request) -> Response:
         if self._hosts and _host_of(request) not in self._hosts:
             # 421: the request was meant for somebody else.
-            return Response(
-                b"The page is not served under this name; see web.hosts.\n", status=421
-            )
+            refusal = "The page is not served under this name; see web.hosts."
+            return Response(f"{refusal}\n".encode(), status=421)
         path = request.path
         if path.startswith("/static/"):
             return self._files.answer(request)
@@ -164,7 +166,7 @@ class WebServer:
                 headers = {"X-Accel-Buffering": "no"}
                 return Response(content_type="text/event-stream", headers=headers, stream=stream)
             case "/api/v1/now":
-                return Response(api.now(self._newest(), moment), _JSON)
+                return Response(api.now(self._newest(), moment, self._plant, self._stale()), _JSON)
             case "/api/v1/health":
                 return Response(api.health(self._newest(), self._services(), moment), _JSON)
             case "/api/v1/openapi.json":
@@ -194,8 +196,8 @@ class WebServer:
             totals=self._history.totals,
             faults=[fault for name in names for fault in self._history.faults(name)],
             services=tuple(self._services()),
+            plant=self._plant,
             stale=self._stale(),
-            batteries=frozenset(self._batteries),
         )
 
     def _parts(self, chosen: str) -> dict[str, page.Part]:

@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPResponse
 from io import BytesIO
@@ -17,10 +18,11 @@ import pytest
 from households import BERLIN, NOW, Watch, household, reading, running, silent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain_values import measurements
 
 from sungather.history.service import History
 from sungather.options.table import WebOptions
-from sungather.reading import State
+from sungather.reading import Reading, State, Value
 from sungather.web import WebServer, live
 from sungather.web.http import HttpServer, Limits, Request, Response
 
@@ -73,6 +75,10 @@ async def get_json(port: int, path: str) -> Any:
     return json.loads(body)
 
 
+async def get_text(port: int, path: str) -> str:
+    return (await get(port, path))[2].decode()
+
+
 @asynccontextmanager
 async def page(*names: str, **more: Any) -> AsyncGenerator[tuple[int, WebServer, History]]:
     async with household(names or ("house",), **more) as (web, history, _):
@@ -91,6 +97,47 @@ async def test_now_is_every_inverter_with_its_age_and_the_sum() -> None:
         assert (house["name"], garage["age_s"]) == ("house", 8.0)
         powers = [one["values"]["pv_power"] for one in (house, garage)]
         assert told["sum"]["pv_power"] == sum(powers)
+        assert told["sum_of"]["pv_power"] == ["house", "garage"]
+
+
+FED_IN: dict[str, Value] = {"grid_import_power": 0, "grid_export_power": 8000}
+RESTS: dict[str, Value] = {"battery_charge_power": 0, "battery_discharge_power": 0}
+
+
+def only(name: str, **values: Value) -> Reading:
+    return replace(reading(name), measurements=measurements(values))
+
+
+async def test_the_house_of_several_inverters_is_their_balance_and_says_whose_it_is() -> None:
+    async with page() as (port, web, _):
+        web.on_reading(only("house", pv_power=4000, **FED_IN, **RESTS))
+        web.on_reading(only("garage", pv_power=5000))
+        told = await get_json(port, "/api/v1/now")
+        assert told["sum"]["house_power"] == 1000
+        assert told["sum_of"]["grid_export_power"] == ["house"]
+        assert told["sum_of"]["house_power"] == ["house", "garage"]
+        html = await get_text(port, "/")
+        assert "house uses 1.00" in html.replace("\u202f", " ").replace("\xa0", " ")
+        assert (
+            "Solar: house, garage · Battery: house · Grid: meter of house · "
+            "House: balance of house, garage"
+        ) in html
+        web.on_reading(silent(State.UNREACHABLE, "garage"))
+        told = await get_json(port, "/api/v1/now")
+        assert told["sum"].keys() == {*FED_IN, *RESTS}
+        html = await get_text(port, "/")
+        assert "Solar:" not in html
+        assert "garage: unreachable" in html
+
+
+async def test_several_meters_make_no_sum_of_the_grid_until_one_of_them_counts() -> None:
+    for meter, exported in (("auto", None), ("garage", 7900), ("all", 15900)):
+        async with page(meter=meter) as (port, web, _):
+            web.on_reading(only("house", pv_power=4000, **FED_IN))
+            web.on_reading(only("garage", pv_power=5000, **{**FED_IN, "grid_export_power": 7900}))
+            told = await get_json(port, "/api/v1/now")
+            assert told["sum"].get("grid_export_power") == exported
+            assert ("site.meter says which" in await get_text(port, "/")) is (meter == "auto")
 
 
 async def test_a_silent_inverter_has_a_state_an_error_and_no_values() -> None:

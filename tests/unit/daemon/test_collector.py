@@ -240,6 +240,17 @@ async def test_a_partial_reading_is_not_called_ok(caplog: pytest.LogCaptureFixtu
     ]
 
 
+async def test_what_a_meter_says_wrongly_makes_no_reading_a_partial_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wrong = reading(State.OK, "meter-wrong")
+    poller = Poller(cast(Inverter, Scripted(wrong, reading(), wrong)), None, [], Clock())
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            await poller.scan()
+    assert [one.message for one in caplog.records] == ["inverter is ok"]
+
+
 async def test_a_bug_met_with_one_inverter_does_not_stop_its_polling(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -14,6 +14,8 @@ from sungather.registers import Block, Space
 from sungather.simulator import device_named
 from tests.plain_values import fresh
 
+METER_POWER, LOAD = 5083, 5091
+"""Of a string inverter, 32 bits, low word first."""
 NIGHT = 12.5 * 3600
 """Seconds from the clock's noon until the sun has set."""
 PV_TOTAL = Block(Space.INPUT, 13003, 2)
@@ -262,3 +264,49 @@ async def test_silence_by_day_is_no_sleep(
     inverter = inverter_on(transport, tmp_path, time)
     assert (await inverter.scan()).state is State.OK
     assert (await lose(inverter, transport, time)).state is State.UNREACHABLE
+
+
+def turned(transport: ScriptedTransport) -> None:
+    """Have the meter count much more into the grid than the inverter generates."""
+    transport.replaced |= {METER_POWER: 0x10000 - 20000, METER_POWER + 1: 0xFFFF}
+    transport.replaced |= {LOAD: 0, LOAD + 1: 0}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_meter_that_says_what_cannot_be_is_told_unless_others_feed_in_behind_it(
+    alone: bool, tmp_path: FilePath, time: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = ScriptedTransport({1: device_named("SG10RT", clock=time.local)})
+    inverter = inverter_on(transport, tmp_path, time)
+    if not alone:
+        neighbour = inverter_on(transport, tmp_path / "neighbour", time)
+        await neighbour.scan()
+        inverter.others = [neighbour]
+    assert (await inverter.scan()).problem is None
+    assert (await inverter.test())["warning"] is None
+    turned(transport)
+    time.tick(30)
+    reading = await inverter.scan()
+    assert reading.state is State.OK
+    assert "house_power" not in reading.values
+    assert reading.values["grid_export_power"] == 20000
+    told = await inverter.test()
+    if not alone:
+        assert (reading.problem, told["warning"], caplog.messages) == (None, None, [])
+        return
+    assert reading.problem is not None
+    assert reading.problem.kind == errors.MeterWrong.kind
+    assert told["success"]
+    assert told["warning"] == {"class": "meter-wrong", "message": reading.problem.message}
+    time.tick(30)
+    await inverter.scan()
+    assert caplog.messages == [f"inverter: {reading.problem.message}"], "once"
+
+
+async def test_a_test_before_the_first_scan_reads_for_its_warning(
+    tmp_path: FilePath, time: ManualClock
+) -> None:
+    transport = ScriptedTransport({1: device_named("SG10RT", clock=time.local)})
+    turned(transport)
+    inverter = inverter_on(transport, tmp_path, time)
+    assert (await inverter.test())["warning"]

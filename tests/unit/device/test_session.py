@@ -181,3 +181,30 @@ async def test_a_device_that_refuses_everything_is_said_to_refuse(bench: Bench) 
     bench.transport.trouble = refuses
     with pytest.raises(errors.Refused):
         await bench.session.read(False)
+
+
+TWICE = (
+    register("power", 100),
+    register("current", 500, Tier.SLOW),
+    register("current", 300),
+)
+
+
+async def test_a_name_with_registers_in_two_tiers_has_one_of_them_while_it_answers(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, TWICE)
+    shown: list[object] = []
+    for scan in range(8):
+        bench.words[300] = 30 + scan
+        await bench.asked_at(30 * scan)
+        shown.append(bench.session.values()["current"])
+    assert shown == [30 + scan for scan in range(8)], "never 5, which the slow register has"
+    bench.words[300] = 0xFFFF
+    await bench.asked_at(240)
+    assert bench.session.values()["current"] == 5
+    await bench.asked_at(270)
+    assert bench.session.values()["current"] == 5, "the slow register's value holds"
+    bench.words[300] = 31
+    await bench.asked_at(300)
+    assert bench.session.values()["current"] == 31

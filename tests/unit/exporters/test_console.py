@@ -55,6 +55,12 @@ def test_a_device_behind_an_inverter_is_shown_as_such() -> None:
     )
 
 
+def test_a_reading_with_a_problem_shows_its_values_too() -> None:
+    problem = Problem("meter-wrong", "The meter is wrong.")
+    lines = table(replace(reading(pv_power=4821), problem=problem)).splitlines()
+    assert lines[1:] == ["The meter is wrong.", "pv_power  4821"]
+
+
 def test_a_reading_without_values_says_why() -> None:
     problem = Problem("unreachable", "Nobody answers at 192.0.2.1.")
     assert "Nobody answers" in table(replace(reading(state=State.UNREACHABLE), problem=problem))

@@ -11,18 +11,20 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import households
 import pytest
 from households import BERLIN, NOW, Watch, reading, ready, running, silent
+from plain_values import measurements
 
 from sungather.history.service import History
-from sungather.reading import State
+from sungather.reading import Reading, State, Value
 
 TODAY = date(2026, 6, 18)
 
 
-def opened(file: Path | None, watch: Watch | None = None, **more: int) -> History:
+def opened(file: Path | None, watch: Watch | None = None, **more: Any) -> History:
     return History(file, BERLIN, clock=(watch or Watch()).clock, commit_seconds=3600, **more)
 
 
@@ -101,6 +103,43 @@ async def test_several_inverters_add_up_and_the_level_is_their_mean() -> None:
         (sample,) = (await history.day(["house", "garage"], TODAY)).samples.values()
         assert sample.means[0] == 1500
         assert sample.means[6] == 50.0
+
+
+def only(name: str, at: datetime = NOW, **values: Value) -> Reading:
+    return replace(reading(name, at), measurements=measurements(values))
+
+
+METERED = {"grid_import_power": 0, "grid_export_power": 8000, "house_power": 0}
+
+
+async def test_the_house_of_a_day_is_the_balance_of_all_and_unknown_without_one_of_them() -> None:
+    watch = Watch()
+    history = opened(None, watch)
+    async with running(history):
+        await ready(history)
+        energies: dict[str, Any] = {
+            "grid_import_energy_today": 1.0,
+            "grid_export_energy_today": 20.0,
+        }
+        history.on_reading(
+            only("house", pv_power=4000, **METERED, pv_energy_today=14.0, **energies)
+        )
+        history.on_reading(only("garage", pv_power=5000, pv_energy_today=9.0))
+        watch.tick(300)
+        lost = replace(only("garage", watch.moment), state=State.UNREACHABLE)
+        history.on_reading(only("house", watch.moment, pv_power=4000, **METERED))
+        history.on_reading(lost)
+        watch.tick(300)
+        history.on_reading(
+            only("house", watch.moment, pv_power=100, grid_import_power=700, grid_export_power=0)
+        )
+        history.on_reading(replace(lost, state=State.ASLEEP, time=watch.moment))
+        await history.commit()
+        day = await history.day(["house", "garage"], TODAY)
+        means = [sample.means[:4] for sample in day.samples.values()]
+        assert means == [(9000, 1000, 0, 8000), (None, None, 0, 8000), (100, 800, 700, 0)]
+        assert day.energies["house"] == 4.0
+        assert day.energies["pv"] == 23.0
 
 
 async def test_totals_and_faults_survive_a_restart(tmp_path: Path) -> None:

@@ -92,11 +92,21 @@ def test_without_a_counter_of_the_day_it_comes_from_the_total() -> None:
     assert today.kwh == 2.5
 
 
-def test_a_sum_leaves_out_what_nobody_knows() -> None:
-    day = Energy(2.0)
-    assert add([Totals(today=day), Totals(today=Energy(3.0)), Totals()]) == Totals(
-        today=Energy(5.0)
-    )
+def test_energies_of_several_inverters_add_up_where_all_parts_are_known() -> None:
+    roof = {
+        "pv": Totals(today=Energy(5.0), month=Energy(90.0, FIRST)),
+        "grid_import": Totals(today=Energy(0.5), month=Energy(20.0)),
+        "grid_export": Totals(today=Energy(12.0), month=Energy(70.0)),
+        "house": Totals(month=Energy(40.0)),
+    }
+    barn = {"pv": Totals(today=Energy(9.0, as_of=noon(FIRST)))}
+    together = add({"roof": roof, "barn": barn}, "auto")
+    assert together["pv"] == Totals(today=Energy(14.0, as_of=noon(FIRST)))
+    assert together["house"].today == Energy(2.5, as_of=noon(FIRST))
+    assert together["grid_import"] == roof["grid_import"]
+    assert together["house"].month is None, "the barn's month is not known"
+    assert add({"roof": roof}, "auto") == roof
+    assert "house" not in add({"roof": {**roof, "grid_import": Totals()}, "barn": barn}, "auto")
 
 
 @settings(deadline=None)

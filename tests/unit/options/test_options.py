@@ -77,6 +77,22 @@ def test_the_nearest_known_key_is_found(key: str, near: str | None) -> None:
     assert nearest(key) == near
 
 
+@pytest.mark.parametrize("meter", ["auto", "all", "roof", "barn"])
+def test_the_meter_of_the_site_is_an_inverters_or_found_out(meter: str) -> None:
+    hosts = {f"inverters.{name}.host": "192.168.1.10" for name in ("roof", "barn")}
+    checked = check({**hosts, "site.meter": meter})
+    assert messages(checked) == []
+    assert checked.values["site.meter"] == meter
+
+
+def test_a_meter_that_no_inverter_has_is_a_problem_that_names_them() -> None:
+    hosts = {f"inverters.{name}.host": "192.168.1.10" for name in ("roof", "barn")}
+    assert messages(check({**hosts, "site.meter": "shed"})) == [
+        "site.meter must be auto, all or the name of an inverter (roof, barn), not 'shed'."
+    ]
+    assert not check({**HOST, "site.meter": "inverter"}).problems
+
+
 def test_the_nearest_group_is_never_the_one_that_the_key_stands_in() -> None:
     assert nearest_group("invertr") == "inverter"
     assert nearest_group("inverter.tsl") == "inverter.tls"

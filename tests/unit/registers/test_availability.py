@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from register_words import CABLE, DONGLE, STRING, read
 
+from sungather.registers.availability import sign_by_balance
 from sungather.registers.device import Device
 
 # -1 and all ones
@@ -63,17 +66,19 @@ def test_battery_power_of_all_ones_that_was_read_alone_comes_from_the_old_regist
         (43, None, 28, -2.8),  # without 5214 the bits tell
         (45, None, 28, 2.8),
         (0, None, 0x10000 - 28, -2.8),  # signed firmware, bits that stay 0
-        (0, None, 28, 2.8),
+        (0, None, 0, 0.0),
+        (0, None, 28, None),  # nothing tells
+        (0xFFFF, None, 28, None),
     ],
 )
 @pytest.mark.parametrize("at", [5631, 13021])
 def test_battery_current_has_the_sign_of_the_battery_power(
-    flow: int, power: list[int] | None, raw: int, current: float, at: int
+    flow: int, power: list[int] | None, raw: int, current: float | None, at: int
 ) -> None:
     blocks: dict[int, Sequence[int]] = {13001: [flow], at: [raw]}
     if power is not None:
         blocks[5214] = power
-    assert read(blocks).values["battery_current"] == current
+    assert read(blocks).values.get("battery_current") == current
 
 
 @pytest.mark.parametrize(
@@ -82,13 +87,68 @@ def test_battery_current_has_the_sign_of_the_battery_power(
         (43, 711, -711),
         (45, 1920, 1920),
         (43, 0x10000 - 711, -711),  # signed already
-        (0, 500, 500),
-        (0xFFFF, 500, 500),
+        (0, 0x10000 - 711, -711),
+        (0, 500, None),
+        (0xFFFF, 500, None),
+        (25, 500, None),  # neither charging nor discharging, the bits say
+        (25, 50, 50),
         (40, 0, 0),
     ],
 )
-def test_old_battery_power_has_the_sign_of_the_flow(flow: int, raw: int, power: int) -> None:
-    assert read({13001: [flow], 13022: [raw]}).values["battery_power"] == power
+def test_old_battery_power_has_the_sign_of_the_flow(
+    flow: int, raw: int, power: int | None
+) -> None:
+    found = read({13001: [flow], 13022: [raw]})
+    assert found.values.get("battery_power") == power
+    assert ("battery_power" in found.absent) == (power is None)
+
+
+@pytest.mark.parametrize(
+    ("pv", "output", "raw", "power"),
+    [
+        pytest.param(5000, 4050, 950, -950, id="what the panels give more goes in"),
+        pytest.param(5000, 3900, 950, -950, id="the same with what an inverter loses"),
+        pytest.param(0, 184, 184, 184, id="at night only the battery gives"),
+        pytest.param(0, -2100, 2000, -2000, id="charged from the grid"),
+        pytest.param(2000, 4900, 3000, 3000, id="both give"),
+        pytest.param(6000, 5700, 100, None, id="too little to be told from what is lost"),
+        pytest.param(3000, 200, 950, None, id="neither way fits"),
+    ],
+)
+@pytest.mark.parametrize("flow", [0, 25])
+def test_where_the_device_gives_no_sign_the_balance_does(
+    pv: int, output: int, raw: int, power: int | None, flow: int
+) -> None:
+    low, high = output & 0xFFFF, output >> 16 & 0xFFFF
+    words: dict[int, Sequence[int]] = {5017: [pv, 0], 13001: [flow], 13021: [90, raw]}
+    found = read({**words, 13034: [low, high]}).values
+    assert found.get("battery_power") == power
+    assert found.get("battery_current") == (power and (9 if power > 0 else -9))
+    # The same by load and export instead of the inverter's output.
+    found = read({**words, 13008: [700, 0, output - 700 & 0xFFFF, output - 700 >> 16 & 0xFFFF]})
+    assert found.values.get("battery_power") == power
+
+
+def test_balances_that_contradict_each_other_give_no_sign() -> None:
+    words = {5017: [2000, 0], 13001: [0], 13022: [1000], 13008: [600, 0, 400, 0]}
+    assert read(words).values["battery_power"] == -1000
+    found = read({**words, 13034: [3000, 0]})
+    assert "battery_power" in found.absent
+
+
+@given(
+    pv=st.integers(0, 15000),
+    power=st.integers(1, 10000),
+    sign=st.sampled_from([1, -1]),
+    lost=st.floats(0, 0.05),
+    skew=st.integers(-60, 60),
+)
+def test_the_balance_never_gives_the_wrong_sign(
+    pv: int, power: int, sign: int, lost: float, skew: int
+) -> None:
+    given_on = pv + sign * power
+    output = round(given_on - lost * max(pv, power)) + skew
+    assert sign_by_balance(power, pv, output) in (sign, 0)
 
 
 def test_hybrid_without_a_battery_has_no_battery_values() -> None:
@@ -136,6 +196,20 @@ def test_meter_that_was_never_commissioned_is_absent() -> None:
     assert {"daily_import_energy", "total_export_energy"} <= set(found.absent)
 
 
+@pytest.mark.parametrize(
+    ("state", "load"),
+    [
+        ([64], None),  # running on the grid: the load is the inverter's own generation
+        ([0x1000], 850),  # without the grid it is what the inverter feeds
+    ],
+)
+def test_load_without_a_meter_is_known_only_without_the_grid(
+    state: list[int], load: int | None
+) -> None:
+    words = {5601: [0] * 8, 13000: state, 13008: [850, 0, 0, 0], 13036: [0] * 3, 13045: [0] * 3}
+    assert read(words).values.get("load_power_hybrid") == load
+
+
 def test_meter_without_power_that_once_counted_is_there() -> None:
     found = read({5601: [0] * 8, 13010: [0, 0], 13036: [0, 7, 0], 13045: [0, 0, 0]}).values
     assert (found["meter_total_power"], found["export_power_hybrid"]) == (0, 0)
@@ -144,6 +218,13 @@ def test_meter_without_power_that_once_counted_is_there() -> None:
 
 def test_meter_that_is_silent_by_its_power_alone_is_there() -> None:
     assert read({5601: [0] * 8}).values["meter_total_power"] == 0
+
+
+def test_string_inverter_without_a_meter_has_no_load_but_its_own_generation() -> None:
+    found = read({5083: [0] * 8 + [2000, 0] + [0] * 8}, STRING)
+    assert not {"load_power", "meter_power"} & found.values.keys()
+    counted = read({5083: [0] * 8 + [2000, 0] + [0] * 6 + [7, 0]}, STRING)
+    assert counted.values["load_power"] == 2000
 
 
 def test_string_inverter_without_a_meter_has_no_grid_power() -> None:

@@ -249,3 +249,13 @@ def test_text_survives_its_way_through_words(text: str) -> None:
 def test_clock_survives_its_way_through_words(moment: datetime) -> None:
     block = list(moment.timetuple())[:6]
     assert one(register("clock"), block) == f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def test_battery_current_is_the_register_that_every_scan_reads() -> None:
+    """5631, which documents prefer, is read once a minute."""
+    alone = read({5214: [710, 0], 13021: [71]}).values
+    both = read({5214: [710, 0], 5631: [0], 13021: [71]}).values
+    assert alone["battery_current"] == both["battery_current"] == 7.1
+    assert (
+        read({5214: [710, 0], 5631: [71], 13021: [0xFFFF >> 1]}).values["battery_current"] == 7.1
+    )

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from sungather.household import FLOWS
 from sungather.reading import Value
-from sungather.registers.derive import UNITS, Derivation, Derived, powers, run_state
+from sungather.registers.derive import UNITS, Derivation, Derived, run_state
 from sungather.registers.device import Device
 
 BERLIN = ZoneInfo("Europe/Berlin")
 STRING = Device(0x2430, "SG10RT", "SG-RT", nominal_kw=10)
-HYBRID = Device(0x0E03, "SH10RT", "SH-RT", nominal_kw=10)
 BLIND = Device(0x2430, "SG10RT", "SG-RT", nominal_kw=10, meter=False)
+HYBRID = Device(0x0E03, "SH10RT", "SH-RT", nominal_kw=10)
 NOON = datetime(2026, 6, 15, 10, tzinfo=UTC)
 
 
@@ -34,114 +34,44 @@ def step(
 # --- powers ---
 
 
-@pytest.mark.parametrize(
-    ("device", "said", "expected"),
-    [
-        pytest.param(
-            HYBRID,
-            {
-                "total_dc_power": 5096,
-                "load_power_hybrid": 1544,
-                "export_power_hybrid": 1823,
-                "battery_power": -1640,
-                "total_active_power": 3367,
-            },
-            {"pv": 5096, "house": 1544, "grid_export": 1823, "battery_charge": 1640},
-            id="hybrid exports and charges",
-        ),
-        pytest.param(
-            HYBRID,
-            {"load_power_hybrid": 2000, "export_power_hybrid": -402, "battery_power": 1598},
-            {"house": 2000, "grid_import": 402, "battery_discharge": 1598},
-            id="hybrid imports and discharges",
-        ),
-        pytest.param(
-            HYBRID,
-            {"meter_total_power": -1823, "total_active_power": 3367},
-            {"grid_export": 1823, "house": 1544},
-            id="hybrid with the meter's own figure only",
-        ),
-        pytest.param(
-            STRING,
-            {"total_active_power": 6581, "meter_power": -4210, "load_power": 2371},
-            {"pv": 6581, "house": 2371, "grid_export": 4210},
-            id="string inverter exports",
-        ),
-        pytest.param(
-            STRING,
-            {"total_active_power": -3, "meter_power": 400, "total_dc_power": 9},
-            {"pv": 0, "house": 397, "grid_import": 400},
-            id="string inverter at dusk",
-        ),
-        pytest.param(
-            STRING,
-            {"total_active_power": 6581, "load_power": 2371, "battery_power": 7},
-            {"pv": 6581},
-            id="without an answer of the meter there is neither grid nor house",
-        ),
-        pytest.param(
-            BLIND,
-            {"total_active_power": 6581, "meter_power": 0, "load_power": 0},
-            {"pv": 6581},
-            id="without a meter there is neither grid nor house",
-        ),
-        pytest.param(STRING, {}, {}, id="nothing from nothing"),
-    ],
-)
-def test_powers_have_one_sign_on_every_model(
-    device: Device, said: dict[str, float], expected: dict[str, float]
-) -> None:
-    found = powers(said, device)
-    assert {name: watts for name, watts in found.items() if watts} == {
-        f"{flow}_power": watts for flow, watts in expected.items() if watts
-    }
-    assert {f"{flow}_power" for flow in expected} <= found.keys()
-    pairs = {"grid_import": "grid_export", "battery_charge": "battery_discharge"}
-    both = set(pairs) | set(pairs.values())
-    told = {name.removesuffix("_power") for name in found}
-    for one, other in pairs.items():
-        assert (one in told) == (other in told)
-    assert told - both <= set(expected)
-
-
-SOURCES = (
-    *("total_dc_power", "total_active_power", "load_power", "load_power_hybrid", "meter_power"),
-    *("meter_total_power", "export_power_hybrid", "battery_power"),
-)
-watts = st.integers(-20000, 20000)
-
-
-@given(st.dictionaries(st.sampled_from(SOURCES), watts), st.sampled_from([STRING, HYBRID, BLIND]))
-def test_no_power_is_negative_and_only_one_direction_flows(
-    said: dict[str, float], device: Device
-) -> None:
-    found = powers(said, device)
-    assert all(power >= 0 for power in found.values())
-    for one, other in (
-        ("grid_import_power", "grid_export_power"),
-        ("battery_charge_power", "battery_discharge_power"),
-    ):
-        assert not (found.get(one) and found.get(other))
-
-
-@given(
-    st.fixed_dictionaries(dict.fromkeys(("total_active_power", "export_power_hybrid"), watts)),
-    st.sampled_from([STRING, HYBRID]),
-)
-def test_a_house_figure_made_of_inverter_and_grid_balances(
-    said: dict[str, float], device: Device
-) -> None:
-    if device is STRING:
-        said["meter_power"] = -said.pop("export_power_hybrid")
-    found = powers(said, device)
-    balance = said["total_active_power"] + found["grid_import_power"] - found["grid_export_power"]
-    assert found["house_power"] == max(0, balance)
-
-
 def test_the_incumbents_grid_powers_are_the_household_figures() -> None:
     found = step({"export_power_hybrid": -402}).values
     assert found["import_from_grid"] == found["grid_import_power"] == 402
     assert found["export_to_grid"] == found["grid_export_power"] == 0
+
+
+def test_a_load_of_0_that_the_balance_contradicts_is_not_published() -> None:
+    said = {"total_active_power": 4550, "meter_power": -3400, "load_power": 0}
+    found = step(said, STRING)
+    assert found.rejected == {"load_power"}
+    assert found.values["house_power"] == 1150
+    assert not found.meter_problem
+
+
+def test_a_house_below_0_is_a_meter_problem_that_the_log_is_told_once_a_day() -> None:
+    said = {"total_active_power": 3000, "meter_power": -4500, "load_power": -1500}
+    derivation = Derivation(BERLIN)
+    first = step(said, STRING, derivation)
+    assert "house_power" not in first.values
+    assert first.rejected == set()  # the register is shown as what it is
+    assert "1500 W" in first.meter_problem
+    assert first.notes == [first.meter_problem]
+    again = step(said, STRING, derivation, NOON + timedelta(minutes=5))
+    assert (again.notes, again.meter_problem) == ([], first.meter_problem)
+    good = step({**said, "meter_power": -500}, STRING, derivation, NOON + timedelta(minutes=6))
+    assert "house_power" not in good.values
+    fine = {**said, "meter_power": -500, "load_power": 2500}
+    assert not step(fine, STRING, derivation, NOON + timedelta(minutes=7)).meter_problem
+    tomorrow = step(said, STRING, derivation, NOON + timedelta(days=1))
+    assert tomorrow.notes == [tomorrow.meter_problem]
+
+
+def test_a_blackout_has_a_house_and_no_grid() -> None:
+    found = step(
+        {"system_state": "Running off-grid", "load_power_hybrid": 850, "battery_power": 9}
+    )
+    assert found.values["house_power"] == 850
+    assert "grid_import_power" not in found.values
 
 
 def test_texts_and_histories_under_a_power_name_are_not_taken_for_numbers() -> None:
@@ -238,6 +168,19 @@ def test_energies_of_a_string_inverter() -> None:
 def test_without_a_meter_only_the_pv_energy_is_told() -> None:
     found = step(STRING_BOTH, BLIND).values
     assert {n for n in found if "_energy_" in n} == {"pv_energy_today", "pv_energy_total"}
+
+
+@pytest.mark.parametrize(
+    ("exported", "house"), [(5.0, 0.5), (5.7, 0.0), (5.9, None), (12.0, None)]
+)
+def test_an_energy_of_the_house_below_0_is_absent_and_not_0(
+    exported: float, house: float | None
+) -> None:
+    today = {"daily_power_yields": 5.0, "daily_import_energy": 0.5}
+    total = {"total_power_yields": 5.0, "total_import_energy": 0.5}
+    said = {**today, **total, "daily_export_energy": exported, "total_export_energy": exported}
+    found = step(said, STRING).values
+    assert found.get("house_energy_today") == found.get("house_energy_total") == house
 
 
 @given(st.sets(st.sampled_from(sorted(HYBRID_TODAY | HYBRID_TOTAL))))

@@ -72,11 +72,11 @@ class House:
         self.derivation, self.started = Derivation.from_json(saved, self.zone), self.now
 
 
-def evening(**more: Value) -> House:
+def evening(until: datetime = MIDNIGHT - MINUTE, **more: Value) -> House:
     """A house in Berlin that was read until 23:59 and counted until 20:00."""
     house = House(tells=more)
     house.every(timedelta(minutes=10), 48, 0.1)
-    while house.now < MIDNIGHT - MINUTE:
+    while house.now < until:
         house.today(MINUTE)
     return house
 
@@ -124,6 +124,25 @@ def test_a_reset_before_our_midnight_began_the_day(minutes: int) -> None:
         found.append(house.read().values.get("pv_energy_today"))
     assert None not in found
     assert found[-1] == house.shown
+
+
+def test_a_reset_just_before_our_midnight_is_known_though_all_stood_still_before_it() -> None:
+    house = evening(MIDNIGHT - 5 * MINUTE)
+    house.shown = 0.0
+    house.every(MINUTE, 2)
+    house.counts(0.1)
+    assert values(house.every(MINUTE, 60)) == {0.1}
+
+
+def test_an_hour_of_standing_still_does_not_renew_a_doubt_that_was_refuted() -> None:
+    """On a machine on UTC, in a morning with clouds."""
+    began = datetime(2026, 6, 14, 23, tzinfo=UTC)
+    house = House(ZoneInfo("UTC"), now=began, started=began)
+    found = house.every(MINUTE, 140, 0.01)
+    assert None in found
+    assert found[-1] == house.shown
+    house.every(10 * MINUTE, 12)
+    assert None not in house.every(MINUTE, 30, 0.01)
 
 
 def test_a_counter_that_was_0_all_day_is_todays_when_it_moves() -> None:
@@ -176,6 +195,16 @@ def test_a_wrong_clock_that_passes_midnight_leaves_a_doubt_only_until_it_is_set(
     assert house.every(5 * MINUTE, 4) == [5.0, None, None, None]
     house.error = timedelta()
     assert house.today() == 5.0
+
+
+def test_what_was_learned_from_a_wrong_clock_is_forgotten_when_it_is_set() -> None:
+    house = House(error=12 * HOUR, now=MIDNIGHT - 13 * HOUR)
+    house.started = house.now
+    assert house.every(10 * MINUTE, 24, 0.1)[-1] == house.shown, "awake past our midnight"
+    house.error = timedelta()
+    while house.now < MIDNIGHT:
+        house.today(10 * MINUTE)
+    assert values(house.every(10 * MINUTE, 12)) == {None}
 
 
 @pytest.mark.parametrize("days", [-4000, -1, 1, 3650])

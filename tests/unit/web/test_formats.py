@@ -106,11 +106,6 @@ def test_what_happens_now_is_a_sentence(now: Flow, said: str) -> None:
     assert flow.sentence(now) == said
 
 
-def test_the_sum_leaves_out_what_is_absent_and_never_makes_it_zero() -> None:
-    together = flow.total([Flow(pv=1000.0, battery_level=40.0), Flow(pv=500.0), Flow()])
-    assert together == Flow(pv=1500.0, battery_level=40.0)
-
-
 def test_shares_of_the_house_are_its_ring() -> None:
     drawn = flow.drawing(Flow(pv=500, house=1000, grid_import=500, grid_export=0), battery=False)
     arcs = re.findall(r'class="arc (\w+)" r="50" [^/]*stroke-dasharray="([\d.]+)', drawn)
