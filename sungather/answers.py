@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
 from sungather import errors
-from sungather.reading import Faults, Problem, Reading, State, Value, rfc3339
+from sungather.reading import FaultReport, Problem, Reading, State, Value, rfc3339
 from sungather.service import Health
 
 ErrorAnswer = TypedDict("ErrorAnswer", {"class": str, "message": str})
@@ -323,7 +323,7 @@ def of_reading(reading: Reading, now: datetime | None = None) -> ReadingAnswer:
     return answer
 
 
-def of_faults(faults: Faults) -> FaultsAnswer:
+def of_faults(faults: FaultReport) -> FaultsAnswer:
     """What can be said of a device's faults."""
     active: list[FaultAnswer] = [
         {"register": one.register, "text": one.text} for one in faults.active

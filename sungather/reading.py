@@ -96,7 +96,7 @@ class ActiveFault(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class FaultReport:
     """What can be said of a device's faults now."""
 
     active: tuple[ActiveFault, ...] = ()
@@ -145,7 +145,7 @@ class Reading:
     absent: tuple[str, ...] = ()
     """Names that the model has, but the device marks as not available."""
     refused: tuple[Refusal, ...] = ()
-    faults: Faults | None = None
+    faults: FaultReport | None = None
     """None for a device that has no registers to tell faults: nothing is said of them."""
     requests: int = 0
     """Requests that this scan sent."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sungather.clock import Clock
 from sungather.history.service import History
 from sungather.options.table import WebOptions
-from sungather.reading import ActiveFault, Faults, Problem, Reading, State, Value
+from sungather.reading import ActiveFault, FaultReport, Problem, Reading, State, Value
 from sungather.reading import Path as Way
 from sungather.service import Health
 from sungather.simulator.day import Life, Site
@@ -119,9 +119,9 @@ def reading(name: str = "house", at: datetime = NOW, **more: Value) -> Reading:
     )
 
 
-def _told(values: Mapping[str, Value]) -> Faults:
+def _told(values: Mapping[str, Value]) -> FaultReport:
     """The faults that the values of fault registers tell."""
-    return Faults(
+    return FaultReport(
         tuple(
             ActiveFault(register, text)
             for register in ("inverter_alarm", "battery_fault")
@@ -143,7 +143,7 @@ def silent(
         measurements={},
         absent=(),
         problem=problem,
-        faults=Faults(unknown="there is no reading"),
+        faults=FaultReport(unknown="there is no reading"),
         since=at - timedelta(hours=1, minutes=38),
     )
 

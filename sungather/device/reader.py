@@ -14,7 +14,7 @@ from sungather.device.requester import Requester
 from sungather.device.session import Session
 from sungather.device.states import problem_of, state_of
 from sungather.options.configuration import InverterOptions
-from sungather.reading import Faults, Measurement, Path, Problem, Reading, State, measured
+from sungather.reading import FaultReport, Measurement, Path, Problem, Reading, State, measured
 from sungather.registers.device import Device
 from sungather.registers.learn import QUIRKS
 from sungather.storage import Storage
@@ -127,13 +127,13 @@ class DeviceReader:
         """Judge what the device has said; `fresh` are the names that this scan has read."""
         return Judgement(State.OK, None, measured(session.values(), session.units(), fresh))
 
-    def _faults(self, state: State) -> Faults | None:
+    def _faults(self, state: State) -> FaultReport | None:
         if state is State.OK and self._session is not None:
             return self._session.faults()
         if self._via:
             return None
         asleep = state is State.ASLEEP
-        return Faults(unknown="the inverter is asleep" if asleep else "there is no reading")
+        return FaultReport(unknown="the inverter is asleep" if asleep else "there is no reading")
 
     def _reading(
         self, before: Reading, judgement: Judgement, requests: int = 0, took: float = 0.0

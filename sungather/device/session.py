@@ -6,7 +6,7 @@ from sungather.device.block_reader import BlockReader
 from sungather.device.identify import Identity
 from sungather.device.requester import Requester
 from sungather.options.configuration import InverterOptions
-from sungather.reading import Faults, Refusal, Value
+from sungather.reading import FaultReport, Refusal, Value
 from sungather.registers.catalogue import Register, Tier, registers_for
 from sungather.registers.decode import Decoder
 from sungather.registers.faults import judge
@@ -106,7 +106,7 @@ class Session:
         """Names of the level that the device marks as not available."""
         return tuple(sorted(self._absent & self._published))
 
-    def faults(self) -> Faults | None:
+    def faults(self) -> FaultReport | None:
         """What is known of the device's faults; None if its registers tell none."""
         return judge(self._registers, self._values, self._absent, self.refusals())
 

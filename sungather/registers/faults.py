@@ -12,7 +12,7 @@ all, unless a hint tells a fault.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sungather.reading import ActiveFault, Faults, Refusal, Value
+from sungather.reading import ActiveFault, FaultReport, Refusal, Value
 from sungather.registers import codes
 from sungather.registers.tables import Register
 
@@ -38,7 +38,7 @@ def judge(
     values: Mapping[str, Value],
     absent: Collection[str],
     refused: Sequence[Refusal],
-) -> Faults | None:
+) -> FaultReport | None:
     """The faults that a device tells, and why it may have others. Pure.
 
     Args:
@@ -58,7 +58,7 @@ def judge(
     ]
     if not needed and not active:
         return None
-    return Faults(tuple(active), _unknown(needed, values, absent, refused))
+    return FaultReport(tuple(active), _unknown(needed, values, absent, refused))
 
 
 def _codes(register: Register, values: Mapping[str, Value]) -> Iterable[ActiveFault]:

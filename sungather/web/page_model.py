@@ -6,7 +6,7 @@ from datetime import date, datetime, tzinfo
 
 from sungather.history.store import Fault
 from sungather.history.totals import Totals
-from sungather.reading import Faults, Reading
+from sungather.reading import FaultReport, Reading
 from sungather.service import Health
 from sungather.site import Plant
 
@@ -51,10 +51,10 @@ class PageModel:
         """The readings whose faults the page tells: those shown, and on the first page all."""
         return self.shown if self.chosen else list(self.readings)
 
-    def faults_of(self, reading: Reading) -> Faults | None:
+    def faults_of(self, reading: Reading) -> FaultReport | None:
         """What can be said of its faults now: of an overdue reading nothing any more."""
         if reading.faults is not None and reading.name in self.stale:
-            return Faults(unknown="the newest reading is old")
+            return FaultReport(unknown="the newest reading is old")
         return reading.faults
 
     @property

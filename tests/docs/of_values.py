@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
-from sungather.reading import ActiveFault, Faults, Reading, State, Value
+from sungather.reading import ActiveFault, FaultReport, Reading, State, Value
 from sungather.registers import derive
 from sungather.registers.catalogue import registers_for
 from sungather.registers.kinds import Shape, kind
@@ -157,7 +157,7 @@ def _example(model: str, level: int) -> Reading:
     return Reading(
         "inverter", State.OK, datetime(2026, 6, 21, 12, tzinfo=UTC), model=device.model,
         family=device.family, serial="A2310715068", measurements=measured(values, units),
-        faults=Faults((ActiveFault("alarm_code_1", "39 Low system insulation resistance"),)),
+        faults=FaultReport((ActiveFault("alarm_code_1", "39 Low system insulation resistance"),)),
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from sungather.cli import tables
 from sungather.device.inverter import Inverter
 from sungather.exporters import homeassistant
 from sungather.exporters.console import table
-from sungather.reading import ActiveFault, Faults, Reading, State
+from sungather.reading import ActiveFault, FaultReport, Reading, State
 from sungather.simulator import device_named
 from sungather.snap.health import snap_health
 from sungather.web import page
@@ -279,7 +279,7 @@ async def test_a_device_that_tells_no_faults_has_no_word_about_them() -> None:
 
 
 def test_a_fault_of_which_the_history_does_not_know_yet_is_shown() -> None:
-    faults = Faults((ActiveFault("fault1", "6 unknown (register 13105)"),))
+    faults = FaultReport((ActiveFault("fault1", "6 unknown (register 13105)"),))
     one = Reading("inverter", State.OK, ManualClock().clock.now(), faults=faults)
     html = shown(one)["faults"]
     assert "6 unknown (register 13105)" in html
@@ -289,14 +289,14 @@ def test_a_fault_of_which_the_history_does_not_know_yet_is_shown() -> None:
 def test_several_inverters_are_told_apart() -> None:
     now = ManualClock().clock.now()
     readings = [
-        Reading("house", State.OK, now, family="SH-RT", faults=Faults()),
-        Reading("barn", State.OK, now, family="SG-RT", faults=Faults(unknown="not read yet")),
+        Reading("house", State.OK, now, family="SH-RT", faults=FaultReport()),
+        Reading("barn", State.OK, now, family="SG-RT", faults=FaultReport(unknown="not read yet")),
         Reading(
             "shed",
             State.OK,
             now,
             family="SG-RT",
-            faults=Faults((ActiveFault("alarm_code_1", "10 Grid power outage"),)),
+            faults=FaultReport((ActiveFault("alarm_code_1", "10 Grid power outage"),)),
         ),
     ]
     model = PageModel(now, BERLIN, readings, "", lambda _: {}, [], [])
@@ -307,7 +307,7 @@ def test_several_inverters_are_told_apart() -> None:
 
 
 def test_a_fault_is_shown_by_the_commands_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    faults = Faults((ActiveFault("alarm_code_1", "10 Grid power outage"),))
+    faults = FaultReport((ActiveFault("alarm_code_1", "10 Grid power outage"),))
     one = Reading(
         "inverter",
         State.OK,

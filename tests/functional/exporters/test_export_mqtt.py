@@ -17,7 +17,7 @@ import pytest
 from sungather.exporters.mqtt import Mqtt
 from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
-from sungather.reading import Faults, Reading, State
+from sungather.reading import FaultReport, Reading, State
 from tests.outbox_parts import Time, reading, sub_device
 from tests.real_parts import Server, mosquitto, running, tool
 
@@ -150,7 +150,7 @@ async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> 
     with running(mosquitto(tmp_path)) as server:
         async with bench(tmp_path, at(server)) as b:
             one = reading(b.time.now, pv_power=4821, run_state="Run", units={"pv_power": "W"})
-            b.take(replace(one, faults=Faults()))
+            b.take(replace(one, faults=FaultReport()))
             await b.drained()
             async with audience(server.port) as late:
                 await late.hears(lambda: len(late.heard) >= 5)
@@ -394,7 +394,7 @@ async def test_the_topic_payload_and_serial_of_sungather_0_5_are_kept_on_request
                 total_active_power=3367, grid_export_power=1823, grid_import_power=0,
                 strings=[1.0], serial_number="A223098765XYZ",
             )  # fmt: skip
-            old = {"model": "SG10RT", "other_models": ("SG10RT-20",), "faults": Faults()}
+            old = {"model": "SG10RT", "other_models": ("SG10RT-20",), "faults": FaultReport()}
             b.take(replace(long, serial="A223098765XYZ", **old))
             await all_.hears(lambda: all_.on("SunGather/A223098765"))
             message = json.loads(all_.on("SunGather/A223098765")[0])

@@ -14,7 +14,7 @@ import pytest_asyncio
 from browser import Browser, Page, chromium, needs_chromium
 from households import BERLIN, NOW, household, reading, silent
 
-from sungather.reading import Faults, Reading, State
+from sungather.reading import FaultReport, Reading, State
 from tests.plain_values import measurements
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
@@ -311,7 +311,7 @@ async def test_what_is_not_known_of_faults_is_said_and_never_that_there_are_none
 ) -> None:
     async with household() as (web, _, _):
         reason = "the device refuses battery_fault (register 13066)"
-        web.on_reading(replace(reading(), faults=Faults(unknown=reason)))
+        web.on_reading(replace(reading(), faults=FaultReport(unknown=reason)))
         page = await browser.page()
         await page.open(web.url)
         text = await page.text("#faults")

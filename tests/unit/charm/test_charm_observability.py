@@ -14,7 +14,7 @@ import yaml
 from households import SERVICES, reading, silent
 
 import observability
-from sungather.reading import ActiveFault, Faults, State
+from sungather.reading import ActiveFault, FaultReport, State
 from sungather.web.metrics import Metrics
 
 US = {
@@ -34,7 +34,7 @@ DASHBOARDS = sorted((observability.SOURCE / observability.DASHBOARDS).glob("*.js
 @pytest.fixture(scope="module")
 def exposed() -> set[str]:
     """Every metric that our rules and dashboards may name."""
-    house = replace(reading(), faults=Faults((ActiveFault("inverter_alarm", "083 Fan 2"),)))
+    house = replace(reading(), faults=FaultReport((ActiveFault("inverter_alarm", "083 Fan 2"),)))
     barn = replace(reading("garage"), name="barn")
     shed = replace(silent(State.UNREACHABLE, message="Nobody is there."), name="shed")
     found: set[str] = set()

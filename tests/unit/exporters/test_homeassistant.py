@@ -19,7 +19,7 @@ from sungather.exporters.homeassistant import (
     title,
 )
 from sungather.outbox.record import body_of
-from sungather.reading import Faults, Value
+from sungather.reading import FaultReport, Value
 from sungather.registers.derive import UNITS
 from sungather.registers.tables import read_rows
 from tests.outbox_parts import reading, sub_device
@@ -127,7 +127,7 @@ def test_a_fault_is_a_problem_in_the_foreground_with_its_text() -> None:
 
 
 def test_the_words_of_faults_are_no_names_of_values() -> None:
-    said = fault_values(replace(reading(), faults=Faults())).keys()
+    said = fault_values(replace(reading(), faults=FaultReport())).keys()
     assert said == {"fault", "faults"}
     files = ("common", "string", "hybrid", "settings", "history", "undocumented", "sub_devices")
     named = {row.register.name for file in files for row in read_rows(file)}

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from sungather.cli.reports import plan_for
-from sungather.reading import NOT_INVERTERS, ActiveFault, Faults, Path, Refusal
+from sungather.reading import NOT_INVERTERS, ActiveFault, FaultReport, Path, Refusal
 from sungather.registers import Space
 from sungather.registers.catalogue import Register, Tier, registers_for
 from sungather.registers.decode import Decoder
@@ -46,7 +46,7 @@ def quiet(device: Device) -> Words:
     return {at: 0 for one in tells(device) for at in range(one.address, one.block.end + 1)}
 
 
-def judged(device: Device, words: Words, *refused: Refusal) -> Faults | None:
+def judged(device: Device, words: Words, *refused: Refusal) -> FaultReport | None:
     said = Decoder(tells(device), device).decode({Space.INPUT: words})
     return judge(tells(device), said.values, said.absent, refused)
 
@@ -112,7 +112,7 @@ def test_what_tells_faults_is_slow_but_for_the_state() -> None:
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda one: one.family)
 def test_no_faults_takes_all_registers(device: Device) -> None:
-    assert judged(device, quiet(device)) == Faults()
+    assert judged(device, quiet(device)) == FaultReport()
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda one: one.family)
@@ -219,7 +219,7 @@ def test_a_code_makes_the_words_of_the_state_superfluous() -> None:
 def test_an_old_code_is_no_fault_while_the_state_is_well() -> None:
     device = model_named("SG10RT")
     for raw in (39, 0xFFFF):
-        assert judged(device, quiet(device) | {5038: 0, 5045: raw}) == Faults()
+        assert judged(device, quiet(device) | {5038: 0, 5045: raw}) == FaultReport()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_register_that_the_device_lacks_is_not_missed_but_all_of_them_are() ->
     device = model_named("SH10RT")
     words = quiet(device)
     some = words | dict.fromkeys((13062, 13063), 0xFFFF)
-    assert judged(device, some) == Faults()
+    assert judged(device, some) == FaultReport()
     found = judged(device, words | dict.fromkeys(range(13050, 13080), 0xFFFF))
     assert found is not None
     assert found.text.startswith("unknown: not available from the device: inverter_alarm")
