@@ -122,8 +122,7 @@ class SiteOptions:
     )
     meter: str = declared(
         "auto",
-        "Whose smart meter is at the grid connection: the NAME of one of several inverters, auto "
-        "(the only one that has a meter) or all (each has a grid connection of its own).",
+        "Whose smart meter is at the grid connection: an inverter's NAME, auto (the only) or all.",
     )
     latitude: float | None = declared(
         None,

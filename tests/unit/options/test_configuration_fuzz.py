@@ -154,6 +154,8 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
     """Texts that are right for an option."""
     low, high = row.bounds
     match row.kind:
+        case OptionKind.TEXT if row.key == "site.meter":
+            return st.sampled_from(["auto", "all"])
         case OptionKind.TEXT:
             return _line
         case OptionKind.LINES:
