@@ -64,6 +64,7 @@ def at(place: str) -> str:
 
 def good(file: Path, content: str, *settings: str) -> Configuration:
     file.write_text(content, encoding="utf-8")
+    file.chmod(0o600)
     return load(file, settings, environment=BERLIN)
 
 
