@@ -105,7 +105,7 @@ class ForgottenAnswer(TypedDict):
 
 
 class RejectedReadingAnswer(TypedDict):
-    """A reading that was given up for one exporter; see `outbox.Rejected`."""
+    """A reading that was given up for one exporter; see `outbox.RejectedRecord`."""
 
     id: int
     name: str

@@ -17,7 +17,7 @@ from sungather.daemon.dongle_memory import DongleMemories
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
-from sungather.device.night import Site
+from sungather.device.night import NightSite
 from sungather.device.sub_devices import SubDevices
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
@@ -48,7 +48,9 @@ def pollers(
     storage = storage or Storage(configuration.state_directory)
     found: list[Poller] = []
     dongles = DongleMemories(storage)
-    site = Site(configuration.timezone, configuration.site.latitude, configuration.site.longitude)
+    site = NightSite(
+        configuration.timezone, configuration.site.latitude, configuration.site.longitude
+    )
 
     def today() -> date:
         return clock.now().astimezone(configuration.timezone).date()

@@ -13,7 +13,7 @@ from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_pr
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
-from sungather.device.night import NightRule, Site, night_rule_of
+from sungather.device.night import NightRule, NightSite, night_rule_of
 from sungather.device.reader import DeviceReader, Judgement
 from sungather.device.session import Session
 from sungather.device.states import answers_zeros, problem_of, while_asleep
@@ -50,7 +50,7 @@ class Inverter(DeviceReader):
         storage: Storage,
         timezone: ZoneInfo,
         clock: Clock,
-        site: Site | None = None,
+        site: NightSite | None = None,
     ) -> None:
         """`site` says when it is night; without one, only the time zone does."""
         identify = partial(
@@ -64,7 +64,7 @@ class Inverter(DeviceReader):
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
         self._night = NightRule.from_json(memory.get("dusk"))
-        self._site = site or Site(timezone)
+        self._site = site or NightSite(timezone)
         self._place = f"{options.host.lower()}:{options.port or ''}"
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""

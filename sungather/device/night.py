@@ -37,7 +37,7 @@ _RESTING = ("standby", "stop", "initial standby", "key stop")
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class NightSite:
     """Where the inverter stands, as far as that is known."""
 
     timezone: ZoneInfo
@@ -92,7 +92,9 @@ class NightRule:
     night: tuple[datetime, datetime] | None = None
     """The last whole night: fell silent, woke with light."""
 
-    def explains(self, error: errors.InverterError, place: str, now: datetime, site: Site) -> bool:
+    def explains(
+        self, error: errors.InverterError, place: str, now: datetime, site: NightSite
+    ) -> bool:
         """Whether silence of what is at `place` is sleep. A hybrid stays up all night."""
         seen = self.seen_at
         return (
@@ -107,7 +109,7 @@ class NightRule:
             and self.is_night(now, site)
         )
 
-    def is_night(self, moment: datetime, site: Site) -> bool:
+    def is_night(self, moment: datetime, site: NightSite) -> bool:
         """Whether it may be night there, as far as that is known."""
         if (sun := site.daylight(moment)) is not None:
             return sun.length < _DAY and not sun.begin + DIM < moment < sun.end - DIM
@@ -145,7 +147,7 @@ class NightRule:
             other, seen_at=self.seen_at, silent_at=self.silent_at
         )
 
-    def _longest(self, seen: datetime, site: Site) -> timedelta:
+    def _longest(self, seen: datetime, site: NightSite) -> timedelta:
         """How long sleep lasts at most from `seen` on."""
         if (sun := site.daylight(seen)) is not None:
             night = _DAY - sun.length + 2 * DIM

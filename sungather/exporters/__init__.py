@@ -14,7 +14,7 @@ from sungather.errors import OptionsError
 from sungather.exporters.delivery import DeliveryLoop
 from sungather.options.configuration import Configuration
 from sungather.options.table import InfluxdbOptions, MqttOptions
-from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, Rejected
+from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, RejectedRecord
 from sungather.reading import Reading, rfc3339
 from sungather.service import Service
 
@@ -92,7 +92,7 @@ class Exporters:
             await self._outbox.close(within)
 
 
-def _described(one: Rejected) -> RejectedReadingAnswer:
+def _described(one: RejectedRecord) -> RejectedReadingAnswer:
     return {
         "id": one.id,
         "name": one.name,

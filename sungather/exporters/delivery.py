@@ -15,7 +15,7 @@ from typing import Protocol
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
-from sungather.outbox import Feed, Record, Rejected
+from sungather.outbox import Feed, Record, RejectedRecord
 from sungather.reading import Reading
 from sungather.service import Health
 
@@ -148,7 +148,7 @@ class DeliveryLoop(ABC):
         """State, queue and last success."""
         return self._status.health(self._feed)
 
-    async def rejected(self) -> list[Rejected]:
+    async def rejected(self) -> list[RejectedRecord]:
         """What the other side refused for good, oldest first."""
         return await self._feed.rejected()
 

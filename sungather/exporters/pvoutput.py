@@ -29,7 +29,7 @@ from sungather.exporters.pvoutput_slots import (
 )
 from sungather.http_client import HttpAnswer, HttpClient
 from sungather.options.table import PvoutputOptions
-from sungather.outbox import Feed, Record, Rejected
+from sungather.outbox import Feed, Record, RejectedRecord
 from sungather.outbox.record import milliseconds
 from sungather.outbox.store import REJECTED_KEPT
 from sungather.service import Health
@@ -132,10 +132,10 @@ class Pvoutput(DeliveryLoop):
             except (TypeError, ValueError):
                 log.warning("pvoutput: a note (%s) cannot be read and is left out", kind)
 
-    async def rejected(self) -> list[Rejected]:
+    async def rejected(self) -> list[RejectedRecord]:
         """See `DeliveryLoop`; the intervals that were refused as well."""
         return [*await super().rejected(), *(
-            Rejected(start, "interval", start, why, dict(totals))
+            RejectedRecord(start, "interval", start, why, dict(totals))
             for start, (totals, why) in sorted(self._aside.items())
         )]  # fmt: skip
 

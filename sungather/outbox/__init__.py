@@ -14,13 +14,13 @@ from pathlib import Path
 from sungather.clock import Clock
 from sungather.outbox.ledger import Ledger
 from sungather.outbox.limits import FeedStats, OutboxLimits
-from sungather.outbox.record import Record, Rejected, body_of, milliseconds, worth_keeping
+from sungather.outbox.record import Record, RejectedRecord, body_of, milliseconds, worth_keeping
 from sungather.outbox.timekeeper import Timekeeper, boot_identity, since_boot
 from sungather.reading import Reading
 from sungather.service import Health
 from sungather.worker import Worker
 
-__all__ = ["Feed", "FeedStats", "Outbox", "OutboxLimits", "Record", "Rejected"]
+__all__ = ["Feed", "FeedStats", "Outbox", "OutboxLimits", "Record", "RejectedRecord"]
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Feed:
         """What was written down with `ack`, also by earlier runs."""
         return await self._worker.call(self._ledger.notes, self._exporter)
 
-    async def rejected(self) -> list[Rejected]:
+    async def rejected(self) -> list[RejectedRecord]:
         """What was given up for this exporter, oldest first."""
         return await self._worker.call(self._ledger.rejected, self._exporter)
 

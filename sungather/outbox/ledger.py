@@ -19,7 +19,7 @@ from sungather.outbox.limits import (
     FeedStats,
     OutboxLimits,
 )  # fmt: skip
-from sungather.outbox.record import OutboxRow, Record, Rejected
+from sungather.outbox.record import OutboxRow, Record, RejectedRecord
 from sungather.outbox.rejections import Rejections, described, unusable
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.outbox.timekeeper import JUMP_MS, Timekeeper
@@ -316,7 +316,7 @@ class Ledger:
             self._failed(error)
             return None
 
-    def rejected(self, exporter: str) -> list[Rejected]:
+    def rejected(self, exporter: str) -> list[RejectedRecord]:
         """What was given up for an exporter, oldest first."""
         return [described(row, why) for row, why in self._rejections.rows(exporter)]
 

@@ -133,7 +133,7 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedRecord:
     """A reading that was given up for one exporter, kept to be looked at and sent again."""
 
     id: int

@@ -6,14 +6,14 @@ Runs on the outbox's one thread, as the ledger does.
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from sungather.outbox.record import OutboxRow, Record, Rejected
+from sungather.outbox.record import OutboxRow, Record, RejectedRecord
 from sungather.outbox.store import REJECTED_KEPT, OutboxFile
 from sungather.outbox.timekeeper import EARLIEST_MS
 from sungather.reading import Value
 
 
 class Rejections:
-    """Rejected readings of all exporters: those on the disk, and those not written yet."""
+    """RejectedRecord readings of all exporters: those on the disk, and those not written yet."""
 
     def __init__(self, file: OutboxFile, exporters: Sequence[str]) -> None:
         self._file = file
@@ -98,9 +98,9 @@ def unusable(row: OutboxRow, records: list[Record]) -> str | None:
     return None
 
 
-def described(row: OutboxRow, why: str) -> Rejected:
+def described(row: OutboxRow, why: str) -> RejectedRecord:
     """A rejected row for people."""
-    return Rejected(row.id, row.name, row.time_ms, why, _values(row))
+    return RejectedRecord(row.id, row.name, row.time_ms, why, _values(row))
 
 
 def _values(row: OutboxRow) -> Mapping[str, Value]:

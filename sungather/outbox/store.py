@@ -33,7 +33,7 @@ CREATE TABLE notes (
 """
 _ROW = "id, name, boot, mono_ms, time_ms, read_ms, body"
 REJECTED_KEPT = 1000
-"""Rejected readings kept for a look, an exporter; the oldest go first."""
+"""RejectedRecord readings kept for a look, an exporter; the oldest go first."""
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from sungather.exporters import homeassistant
 from sungather.exporters.console import table
 from sungather.reading import ActiveFault, FaultReport, Reading, State
 from sungather.simulator import device_named
+from sungather.site import Plant
 from sungather.snap.health import snap_health
 from sungather.web import page
 from sungather.web.metrics import Metrics
@@ -132,6 +133,7 @@ def shown(reading: Reading, *, stale: bool = False) -> dict[str, str]:
         totals=lambda _: {},
         faults=[],
         services=[],
+        plant=Plant(),
         stale=frozenset({reading.name} if stale else ()),
     )
     return {name: part.html() for name, part in page.parts(model).items()}
@@ -299,7 +301,7 @@ def test_several_inverters_are_told_apart() -> None:
             faults=FaultReport((ActiveFault("alarm_code_1", "10 Grid power outage"),)),
         ),
     ]
-    model = PageModel(now, BERLIN, readings, "", lambda _: {}, [], [])
+    model = PageModel(now, BERLIN, readings, "", lambda _: {}, [], [], Plant())
     parts = {name: part.html() for name, part in page.parts(model).items()}
     assert '<a href="#faults">Fault</a>: shed: 10 Grid power outage' in parts["status"]
     assert "Perhaps more of barn: not read yet." in parts["faults"]

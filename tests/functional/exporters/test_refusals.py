@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 from plain_values import measurements
 
-from sungather.outbox import Rejected
+from sungather.outbox import RejectedRecord
 from tests.functional.exporters import test_export_pvoutput as pvoutput
 from tests.functional.exporters.test_export_influxdb import (
     OPTIONS,
@@ -40,7 +40,7 @@ def error(text: str, status: int = 400) -> Reply:
     return Reply(status, json.dumps({"code": "invalid", "message": text}).encode())
 
 
-async def rejected(b: Bench) -> list[Rejected]:
+async def rejected(b: Bench) -> list[RejectedRecord]:
     return await b.delivery.rejected()
 
 

@@ -9,15 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sungather import errors
-from sungather.device.night import LONGEST, USUAL, NightRule, Site, night_rule_of
+from sungather.device.night import LONGEST, USUAL, NightRule, NightSite, night_rule_of
 from sungather.reading import Value
 from sungather.registers.models import model_named
 
 SG, SH = model_named("SG10RT"), model_named("SH10RT")
 SILENCE = errors.Silent("no answer")
 BERLIN = ZoneInfo("Europe/Berlin")
-ZONE, PLACE = Site(BERLIN), Site(BERLIN, 52.52, 13.40)
-TROMSO, NOWHERE = Site(ZoneInfo("Europe/Oslo"), 69.65, 18.96), Site(ZoneInfo("UTC"))
+ZONE, PLACE = NightSite(BERLIN), NightSite(BERLIN, 52.52, 13.40)
+TROMSO, NOWHERE = (
+    NightSite(ZoneInfo("Europe/Oslo"), 69.65, 18.96),
+    NightSite(ZoneInfo("UTC")),
+)
 HERE = "192.168.1.10:"
 
 
@@ -95,7 +98,7 @@ def test_where_the_place_is_known_sleep_ends_with_the_night(moment: str, asleep:
     assert RULE.explains(SILENCE, HERE, utc(moment), PLACE) is asleep
 
 
-def learned(site: Site = ZONE) -> NightRule:
+def learned(site: NightSite = ZONE) -> NightRule:
     """After a night from dusk to dawn."""
     rule = RULE
     for minutes in range(5, 445, 5):
@@ -168,7 +171,7 @@ def test_an_answer_in_the_middle_of_the_night_is_no_dawn() -> None:
     ],
 )
 def test_silence_at_noon_or_under_the_midnight_sun_is_no_sleep(
-    site: Site, moment: str, asleep: bool
+    site: NightSite, moment: str, asleep: bool
 ) -> None:
     now = utc(moment)
     rule = replace(RULE, seen_at=now - timedelta(minutes=1))
@@ -186,7 +189,7 @@ def test_nothing_sleeps_for_more_than_a_day(
     after: timedelta,
     before: timedelta,
     night: tuple[timedelta, timedelta] | None,
-    site: Site,
+    site: NightSite,
 ) -> None:
     known = None if night is None else (seen - before, seen - before + night[0])
     rule = replace(RULE, seen_at=seen, night=known)
@@ -209,13 +212,13 @@ def test_nothing_sleeps_for_more_than_a_day(
         (ZONE, "2026-12-21 18:01", True),  # 19:01
         (ZONE, "2026-12-21 05:01", False),
         (ZONE, "2026-12-21 11:00", False),
-        (Site(ZoneInfo("Australia/Sydney")), "2026-06-21 09:30", True),  # winter, 19:30
-        (Site(ZoneInfo("Asia/Tokyo")), "2026-12-21 11:00", False),  # no summer time: 20:00
-        (Site(ZoneInfo("Asia/Tokyo")), "2026-12-21 13:30", True),
+        (NightSite(ZoneInfo("Australia/Sydney")), "2026-06-21 09:30", True),  # winter, 19:30
+        (NightSite(ZoneInfo("Asia/Tokyo")), "2026-12-21 11:00", False),  # no summer time: 20:00
+        (NightSite(ZoneInfo("Asia/Tokyo")), "2026-12-21 13:30", True),
         (NOWHERE, "2026-12-21 23:00", False),
     ],
 )
-def test_where_night_is_likely(site: Site, moment: str, night: bool) -> None:
+def test_where_night_is_likely(site: NightSite, moment: str, night: bool) -> None:
     assert site.is_probably_night(utc(moment)) is night
 
 
