@@ -126,7 +126,9 @@ class Daemon:
         """Let no file of it be written behind `size` bytes; works for every user."""
         if self._process is not None:
             _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, hard))
+            # It may have been killed a moment ago: then there is nothing to bound.
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
     async def has_written_down(self) -> None:
         """Wait until everything that it holds is on the disk."""

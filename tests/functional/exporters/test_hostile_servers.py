@@ -14,7 +14,7 @@ import pytest
 from outbox_parts import Time
 from stand_ins import Reply, Request, site
 
-from sungather.errors import Unavailable
+from sungather.errors import Blocked, Unavailable
 from sungather.exporters.influxdb import Influxdb
 from sungather.exporters.mqtt import Mqtt
 from sungather.exporters.mqtt_guard import LONGEST
@@ -177,7 +177,8 @@ async def test_a_server_that_finds_fault_with_what_was_never_sent_is_not_asked_f
 
     with site(answer) as server:
         destination = Influxdb(InfluxdbOptions(url=server.url, version="2", bucket="solar"))
-        await destination.deliver([record()])
+        with pytest.raises(Blocked, match="was not sent to it"):
+            await destination.deliver([record()])
         destination.close()
         assert len(server.requests) == 1
 
