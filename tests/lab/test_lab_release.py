@@ -1,8 +1,10 @@
 """`.ci/release` with the snap and the charm that the lab has packed."""
 
 import hashlib
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import packing
@@ -18,7 +20,10 @@ def test_the_packed_snap_and_charm_are_in_the_release(
         shutil.copy2(file, ours)
     script = packing.ROOT / ".ci/release"
     out = tmp_path / "out"
-    subprocess.run([script, "--dry-run", "--packed", ours, out], check=True)
+    # uv stands beside the Python of these tests.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = [script, "--dry-run", "--packed", ours, out]
+    subprocess.run(command, env=os.environ | {"PATH": path}, check=True)
     sums = (out / "SHA256SUMS").read_text().splitlines()
     for file in files:
         assert f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}" in sums
