@@ -156,16 +156,19 @@ class Door:
                 if error.errno in _EXHAUSTED:
                     self._complain(error)
                     await asyncio.sleep(_PAUSE)
-                continue
-            finally:
-                # One at a time, so that those who make way have closed when others come.
-                await asyncio.sleep(0)
-            guest = Guest(_network(channel.family, where[0]))
-            if not self._has_room(guest):
-                channel.close()
-                continue
-            self._guests[guest] = None
-            guest.task = loop.create_task(self._welcome(channel, guest))
+            else:
+                self._let_in(channel, Guest(_network(channel.family, where[0])))
+            # One at a time, so that those who make way have closed when others come.
+            await asyncio.sleep(0)
+
+    def _let_in(self, channel: socket.socket, guest: Guest) -> None:
+        if not self._has_room(guest):
+            channel.close()
+            return
+        self._guests[guest] = None
+        guest.task = asyncio.get_running_loop().create_task(self._welcome(channel, guest))
+        # Also where it was cancelled before it began.
+        guest.task.add_done_callback(lambda _: channel.close())
 
     def _complain(self, error: OSError) -> None:
         if not self._complained:
@@ -197,10 +200,8 @@ class Door:
                 await self._serve(reader, writer, guest)
             finally:
                 writer.transport.abort()
-        except OSError:
-            channel.close()
-        except asyncio.CancelledError:
-            channel.close()  # had to make way, or the server stops
+        except (OSError, asyncio.CancelledError):
+            pass  # it has gone; or it had to make way, or the server stops
         finally:
             with suppress(KeyError):
                 del self._guests[guest]

@@ -11,6 +11,7 @@ _RIGHT = {
     OptionKind.SWITCH: "true",
     OptionKind.PORT: "4321",
     OptionKind.HOST: "192.0.2.7",
+    OptionKind.HOSTS: "sungather.local",
     OptionKind.URL: "http://192.0.2.7:8086",
     OptionKind.TIME_ZONE: "Europe/Berlin",
     OptionKind.MODEL: "SH10RT",
@@ -26,6 +27,7 @@ _WRONG = {
     OptionKind.CHOICE: "nonsense",
     OptionKind.PORT: "70000",
     OptionKind.HOST: "a b",
+    OptionKind.HOSTS: "a b",
     OptionKind.URL: "ftp://192.0.2.7",
     OptionKind.TIME_ZONE: "Nowhere/Land",
     OptionKind.DIRECTORY: "relative",
@@ -34,7 +36,7 @@ _WRONG = {
 }
 SECRET = "hunter2"
 """Stands in every wrong text of a secret option."""
-_SPECIAL = {"influxdb.tags": "site=roof", "influxdb.version": "2"}
+_SPECIAL = {"influxdb.tags": "site=roof", "influxdb.version": "2", "site.meter": "all"}
 
 
 def right(directory: Path, common: str) -> dict[str, str]:
