@@ -7,7 +7,7 @@ from pathlib import Path
 from sungather import errors
 from sungather.options.check import Checked, check
 from sungather.options.configuration import configured
-from sungather.options.file import Document, parse, render
+from sungather.options.file import Document, render
 from sungather.options.values import text_of
 from sungather.privileges import instance, let_read, prepare
 from sungather.snap import confined
@@ -46,7 +46,6 @@ def apply(
     checked = _checked(given, stored, common)
     texts = {key: text_of(value) for key, value in checked.values.items()}
     file = Path(os.environ["SNAP_DATA"]) / FILE
-    before = _texts_of(file)
     startup, current = _service()
     missing = [key for key in texts if key not in given]
     if secrets:
@@ -65,8 +64,7 @@ def apply(
     if not checked.has_inverter:
         if (startup, current) != ("disabled", "inactive"):
             snapctl("stop", "--disable", service)
-    elif current != "active" and (startup == "enabled" or not _names_inverter(before)):
-        # Somebody who disabled the daemon wants it so; only the first inverter starts it.
+    elif current != "active":
         snapctl("start", "--enable", service)
 
 
@@ -81,21 +79,6 @@ def _checked(given: Mapping[str, str], stored: Document, common: Path) -> Checke
             problems.append(_SEVERAL.format(instance=instance()))
         raise errors.OptionsError(problems)
     return checked
-
-
-def _names_inverter(texts: Mapping[str, str]) -> bool:
-    return any(
-        text and key.endswith(".host") and key.startswith("inverter")
-        for key, text in texts.items()
-    )
-
-
-def _texts_of(file: Path) -> Mapping[str, str]:
-    """What the daemon was started with; empty if that is unknown."""
-    try:
-        return parse(file.read_bytes()).texts
-    except FileNotFoundError:
-        return {}
 
 
 def _service_name() -> str:

@@ -233,11 +233,3 @@ def test_twenty_options_one_straight_after_another_are_in_force_without_a_restar
     log = snapd.run(f"cat {COMMON}/logs/sungather.log").stdout
     assert "the options have changed" in log
     assert options(snapd)["mqtt.topic"] == "topic-19"
-
-
-def test_a_daemon_that_was_disabled_stays_so(snapd: VirtualMachine) -> None:
-    snapd.run("snap stop --disable sungather")
-    set_texts(snapd, {"inverter.retries": "2"})
-    assert snapd.run(f"systemctl is-active {SERVICE}", check=False).stdout == "inactive\n"
-    snapd.run("snap start --enable sungather")
-    readings(snapd)

@@ -55,20 +55,6 @@ def test_a_daemon_that_runs_is_left_to_take_its_file_up_by_itself(fake: Snapd, d
         assert f"192.168.1.{number}" in (data / "sungather.yaml").read_text()
 
 
-def test_a_daemon_that_somebody_disabled_stays_disabled(fake: Snapd) -> None:
-    fake.set(HOST)
-    state = fake.state
-    state.startup, state.current = "disabled", "inactive"
-    fake.put(state)
-    fake.set("inverter.level=2")
-    assert asked(fake) == []
-    fake.set("inverter.host=192.168.1.11")
-    assert asked(fake) == [], "another address is no first inverter"
-    fake.set("inverter.host!")
-    fake.set(HOST)
-    assert asked(fake) == ["start"], "a first one is"
-
-
 def test_a_daemon_that_has_failed_is_started_by_the_next_change(fake: Snapd) -> None:
     fake.set(HOST)
     state = fake.state
