@@ -75,7 +75,8 @@ def _checked(given: Mapping[str, str], stored: Document, common: Path) -> Checke
     if not problems:
         problems = confined.problems(configured(checked), common)
     if problems:
-        if {"inverter", "inverters"} <= {key.partition(".")[0] for key in given}:
+        # Defaults of the one inverter may still be stored beside several.
+        if any("cannot stand beside inverters." in problem for problem in problems):
             problems.append(_SEVERAL.format(instance=instance()))
         raise errors.OptionsError(problems)
     return checked

@@ -76,6 +76,9 @@ def test_from_one_inverter_to_several_the_command_is_told(
         )
         == 0
     )
+    capsys.readouterr()
+    assert fake.set("log.level=LOUD") != 0
+    assert "inverter!" not in capsys.readouterr().err, "that is settled"
 
 
 def test_an_export_that_lacks_something_is_refused(
