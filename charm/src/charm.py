@@ -332,7 +332,12 @@ class SungatherCharm(ops.CharmBase):
 
     @functools.cached_property
     def _settings(self) -> config.Config:
-        return self.load_config(config.Config, errors="blocked")
+        found = self.load_config(config.Config, errors="blocked")
+        if found.mqtt_topic:
+            return found
+        # Applications on one broker must not overwrite each other's retained messages.
+        topic = f"sungather/{self.model.name}/{self.app.name}"
+        return found.model_copy(update={"mqtt_topic": topic})
 
     def _snap_file(self) -> pathlib.Path | None:
         """The snap as a file; None if it is to come from the Store.

@@ -17,18 +17,18 @@ class Config(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     inverter_host: str = ""
-    inverter_port: int = 502
+    inverter_port: int = 0
     connection_type: str = "modbus"
     inverter_model: str = "auto"
     scan_interval: int = 30
-    smart_meter: bool = False
+    smart_meter: str = "auto"
     level: int = 1
     enable_webserver: bool = True
     webserver_port: int = 8080
     enable_mqtt: bool = False
     mqtt_host: str = ""
     mqtt_port: int = 1883
-    mqtt_topic: str = "sungather"
+    mqtt_topic: str = ""
     mqtt_homeassistant: bool = False
     enable_influxdb: bool = False
     influxdb_url: str = ""
@@ -38,6 +38,9 @@ class Config(pydantic.BaseModel):
     pvoutput_enabled: bool = False
     log_level: str = "INFO"
     timezone: str = ""
+    site_latitude: float | None = None
+    site_longitude: float | None = None
+    site_meter: str = "auto"
     snap_channel: str = "latest/stable"
     extra_options: str = ""
     inverter_credentials: ops.Secret | None = None
@@ -69,6 +72,9 @@ OPTIONS: Final[Mapping[str, str]] = {
     "pvoutput_enabled": "pvoutput.enabled",
     "log_level": "log.level",
     "timezone": "site.timezone",
+    "site_latitude": "site.latitude",
+    "site_longitude": "site.longitude",
+    "site_meter": "site.meter",
 }
 """Field of `Config` -> option of the snap."""
 
@@ -135,12 +141,14 @@ def juju_name(field: str) -> str:
 def snap_options(config: Config) -> dict[str, str]:
     """The options that the config alone decides; an empty text stands for "not set"."""
     wanted = {key: _text(getattr(config, field)) for field, key in OPTIONS.items()}
-    wanted["inverter.smart-meter"] = "true" if config.smart_meter else "auto"
-    if config.inverter_port == 502 and config.connection_type not in ("modbus", "sungrow"):
-        # 502 is Modbus's port; the other ways to an inverter have ports of their own.
-        wanted["inverter.port"] = ""
+    meter = config.smart_meter
+    wanted["inverter.smart-meter"] = {"yes": "true", "no": "false"}.get(meter, meter)
+    # Juju has no number that is absent: 0 stands for it.
+    wanted["inverter.port"] = _text(config.inverter_port or None)
     return wanted
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

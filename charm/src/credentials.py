@@ -1,11 +1,16 @@
 """The user's secrets that the config names, read; each trouble with the command that ends it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ops
 
 import config
+
+_GROUPS = {key.partition(".")[0] for key in config.GOVERNED} | {"inverters", "outbox", "storage"}
+_OPTION = re.compile(rf"(?:{'|'.join(sorted(_GROUPS))})\.[a-z0-9.-]+$")
+"""An option of the snap; one that has no option of the charm's came through `extra-options`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ def remedy(keys_text: str, app: str) -> str:
     """
     words = [word.strip(".,:;'\"()") for word in keys_text.split()]
     keys = [word.replace("inverters.inverter.", "inverter.") for word in words]
-    fields = list(dict.fromkeys(config.GOVERNED[key] for key in keys if key in config.GOVERNED))
+    named = [config.GOVERNED.get(key, "extra_options") for key in keys if _OPTION.match(key)]
+    fields = list(dict.fromkeys(named))
     values = [f"{config.juju_name(f)}=VALUE" for f in fields if f not in config.SECRETS]
     commands = [f"juju config {app} {' '.join(values)}"] if values else []
     commands += [_make_one(field, app) for field in fields if field in config.SECRETS]

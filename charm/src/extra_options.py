@@ -18,6 +18,8 @@ import desired_options
 
 _DEEPEST = 6
 _MOST = 500
+_RESERVED = frozenset({"stdout", "stderr", "stdout-encoding", "stderr-encoding"})
+"""Juju keeps these for itself among the results of an action, where inverters' names stand."""
 
 
 class WrongExtraOptions(Exception):
@@ -71,6 +73,8 @@ def _problem(key: str, value: str | None) -> str:
         return "write options as KEY: VALUE, one a line."
     if value is None:
         return f"{key} takes one value, no list."
+    if _inverter(key) in _RESERVED:
+        return f"{key}: an inverter cannot be called {_inverter(key)} in Juju; take another name."
     field = config.GOVERNED.get(_as_single(key))
     if field is None:
         return ""

@@ -166,15 +166,24 @@ def test_a_refused_value_is_shown_in_the_hooks_own_words_and_nothing_is_stored(
         "inverter.port must be a port number from 1 to 65535, not 70000. "
         "juju config sungather inverter-port=VALUE"
     )
-    assert snapd.options["inverter.port"] == "502"
+    assert not snapd.options.get("inverter.port")
 
 
-def test_all_refused_values_are_shown_in_one_line(context: Context, snapd: FakeSnapd) -> None:
-    wrong = HOST | {"inverter-port": 70000, "log-level": "LOUD"}
-    message = blocked(status(context, state(wrong)))
-    assert message.startswith("inverter.port must be a port number from 1 to 65535, not 70000. ")
-    assert "log.level must be " in message
-    assert message.endswith("juju config sungather inverter-port=VALUE log-level=VALUE")
+def test_every_refused_value_is_shown_in_one_line_with_a_command_for_all(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    wrong: Config = {
+        "connection-type": "pigeon",
+        "extra-options": "outbox.days: 0",
+        "inverter-port": 70000,
+        "log-level": "LOUD",
+        "scan-interval": 0,
+    }
+    message = blocked(status(context, state(HOST | wrong)))
+    for key in ("inverter.port", "inverter.connection", "inverter.scan-interval", "outbox.days"):
+        assert f"{key} must be " in message
+    _, _, command = message.partition("juju config sungather ")
+    assert sorted(command.split()) == sorted(f"{name}=VALUE" for name in wrong)
     assert "-----" not in message
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from charm_model import HOST, SECRET, Config, Context, state
+from charm_model import HOST, SECRET, Config, Context, context_of, state
 from fake_snapd import FakeSnapd
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,8 @@ URI = "secret:cvh7kruupa1s46bqvuig"
 PLAIN = {"host": "10.1.2.3", "port": 1883, "tls": False, "protocol": "mqtt"}
 TLS = {"host": "10.1.2.3", "port": 8883, "tls": True, "protocol": "mqtt"}
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-GRANTED = [{"filter": "sungather/#", "access": "readwrite"}]
+TOPICS = "sungather/home/sungather/#"
+GRANTED = [{"filter": TOPICS, "access": "readwrite"}]
 FULL: dict[str, Any] = {
     "endpoints": [PLAIN],
     "secret-user": URI,
@@ -55,11 +56,32 @@ def test_the_leader_asks_for_the_topics_that_the_snap_uses(
     after, _ = run(context, {})
     asked = {key: json.loads(text) for key, text in after.local_app_data.items()}
     assert asked == {
-        "topic-permissions": [{"filter": "sungather/#", "access": "readwrite"}],
+        "topic-permissions": [{"filter": TOPICS, "access": "readwrite"}],
         "client-id-prefix": "sungather-",
         "requested-secrets": [{"field": "username"}, {"field": "password"}],
         "mtls-cert": None,
     }
+
+
+@pytest.mark.parametrize("homeassistant", [False, True])
+def test_applications_on_one_broker_share_no_topic_of_their_own(
+    charmcraft: dict[str, Any], snapd: FakeSnapd, homeassistant: bool
+) -> None:
+    """Retained messages of two houses under one topic show each the other's values."""
+    asked: list[set[str]] = []
+    published: list[str] = []
+    for app in ("north", "south"):
+        relation = testing.Relation("mqtt")
+        context = context_of(charmcraft, app_name=app)
+        before = state(HOST | {"mqtt-homeassistant": homeassistant}, relations=[relation])
+        out = context.run(context.on.relation_changed(relation), before)
+        bag = out.get_relation(relation.id).local_app_data
+        asked.append({one["filter"] for one in json.loads(bag["topic-permissions"])})
+        published.append(snapd.options["mqtt.topic"])
+        context.run(context.on.remove(), before)
+    assert published == ["sungather/home/north", "sungather/home/south"]
+    shared = {"homeassistant/device/#", "homeassistant/status"} if homeassistant else set[str]()
+    assert asked == [{f"{topic}/#"} | shared for topic in published]
 
 
 def test_home_assistants_topics_are_asked_for_where_they_are(
@@ -215,13 +237,11 @@ def test_unknown_accesses_are_read_and_lacking_ones_are_told(
     context: Context, snapd: FakeSnapd
 ) -> None:
     narrow = [
-        {"filter": "sungather/#", "access": "write"},
-        {"filter": "sungather/#", "access": "paint"},
+        {"filter": TOPICS, "access": "write"},
+        {"filter": TOPICS, "access": "paint"},
     ]
     _, out = run(context, FULL | {"granted-permissions": narrow}, user())
-    assert out.unit_status == testing.ActiveStatus(
-        "mosquitto grants no read access to sungather/#"
-    )
+    assert out.unit_status == testing.ActiveStatus(f"mosquitto grants no read access to {TOPICS}")
     assert snapd.options["mqtt.enabled"] == "true"
 
 

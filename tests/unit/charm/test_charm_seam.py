@@ -48,25 +48,41 @@ def test_defaults_of_the_charm_are_those_of_its_typed_config(charmcraft: dict[st
         assert row.get("default") == default, name
 
 
+def problems(texts: dict[str, str]) -> tuple[object, ...]:
+    """What the snap has against these options; an empty text is one that is not set."""
+    given = {key: text for key, text in texts.items() if text}
+    return check(given, need_inverter=False).problems
+
+
 def test_the_defaults_of_the_charm_are_good_options_of_the_snap() -> None:
-    texts = config.snap_options(config.Config())
-    assert check(texts, need_inverter=False).problems == ()
-
-
-def test_a_smart_meter_that_is_not_certain_is_asked_for() -> None:
-    found = [config.snap_options(config.Config(smart_meter=yes)) for yes in (False, True)]
-    assert [texts["inverter.smart-meter"] for texts in found] == ["auto", "true"]
+    assert problems(config.snap_options(config.Config())) == ()
 
 
 @pytest.mark.parametrize(
-    ("connection", "port", "passed"),
-    [("modbus", 502, "502"), ("sungrow", 502, "502"), ("http", 502, ""), ("http", 443, "443")],
+    ("said", "passed"),
+    [("auto", "auto"), ("yes", "true"), ("no", "false"), ("true", "true"), ("false", "false")],
 )
-def test_port_502_is_not_passed_on_to_a_web_interface(
+def test_a_smart_meter_can_be_there_absent_or_asked_for(said: str, passed: str) -> None:
+    texts = config.snap_options(config.Config(smart_meter=said))
+    assert texts["inverter.smart-meter"] == passed
+    assert problems(texts) == ()
+
+
+@pytest.mark.parametrize("connection", ["modbus", "sungrow", "http"])
+@pytest.mark.parametrize(("port", "passed"), [(0, ""), (502, "502"), (443, "443")])
+def test_a_port_that_is_named_is_passed_on_with_any_connection(
     connection: str, port: int, passed: str
 ) -> None:
     settings = config.Config(connection_type=connection, inverter_port=port)
     assert config.snap_options(settings)["inverter.port"] == passed
+
+
+def test_the_site_is_passed_on_also_on_the_equator() -> None:
+    settings = config.Config(site_latitude=0.0, site_longitude=-78.5, site_meter="all")
+    texts = config.snap_options(settings)
+    found = [texts[f"site.{part}"] for part in ("latitude", "longitude", "meter")]
+    assert found == ["0.0", "-78.5", "all"]
+    assert problems(texts) == ()
 
 
 def together(extra: str, *, polls: bool = True, **settings: str) -> dict[str, str]:
@@ -93,7 +109,7 @@ def test_beside_further_inverters_the_own_one_gets_a_name() -> None:
     assert found["inverters.inverter.host"] == "10.0.0.1"
     assert found["inverters.inverter.unit"] == "3"
     assert not [key for key in found if key.startswith("inverter.")]
-    assert check(found).problems == ()
+    assert problems(found) == ()
 
 
 def test_a_standby_knows_no_inverter() -> None:
@@ -122,6 +138,8 @@ def test_a_standby_knows_no_inverter() -> None:
         ("inverter.devices: [swordfish]", "takes one value, no list"),
         ("outbox.days: 1\noutbox: {days: swordfish}", "outbox.days is there twice"),
         ("x: &swordfish {y: *swordfish}", "takes one value"),
+        ("inverters.stdout.host: swordfish", "an inverter cannot be called stdout in Juju"),
+        ("inverters: {stderr-encoding: {unit: swordfish}}", "take another name"),
     ],
 )
 def test_extra_options_that_cannot_be_used_are_told_without_their_values(
