@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 
 from sungather.answers import RejectedAnswer, RejectedReadingAnswer
 from sungather.clock import Clock
-from sungather.errors import OptionsError
 from sungather.exporters.delivery import DeliveryLoop
 from sungather.options.configuration import Configuration
-from sungather.options.table import InfluxdbOptions, MqttOptions
 from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, RejectedRecord
 from sungather.reading import Reading, rfc3339
 from sungather.service import Service
@@ -110,12 +108,7 @@ async def open_exporters(
     A destination or a disk that does not work now is no error. `clock` is for tests: without
     it the outbox also counts the time that the machine was suspended. `console` is false for
     commands that print themselves.
-
-    Raises:
-        OptionsError: with all options that cannot be used together, before anything is opened.
     """
-    if wrong := problems(configuration):
-        raise OptionsError(wrong)
     services: list[Service] = []
     names = _enabled(configuration)
     outbox: Outbox | None = None
@@ -184,40 +177,3 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
 def _enabled(configuration: Configuration) -> list[str]:
     """Names of the enabled exporters that deliver from the outbox."""
     return [name for name in _DELIVERING if configuration.values[f"{name}.enabled"]]
-
-
-def problems(configuration: Configuration) -> list[str]:
-    """What is wrong with options of enabled exporters that are right one by one."""
-    found: list[str] = []
-    if configuration.mqtt.enabled:
-        found += _mqtt_problems(configuration.mqtt)
-    if configuration.influxdb.enabled:
-        found += _influxdb_problems(configuration.influxdb)
-    return found
-
-
-def _mqtt_problems(options: MqttOptions) -> list[str]:
-    topics = {
-        "mqtt.topic": options.topic,
-        "mqtt.homeassistant-prefix": options.homeassistant_prefix,
-    }
-    return [
-        f"{key} cannot be {text!r}: a topic is not empty, has no + and no #, "
-        "and does not begin or end with a slash."
-        for key, text in topics.items()
-        if not _is_topic(text)
-    ]
-
-
-def _is_topic(text: str) -> bool:
-    return bool(text) and not set(text) & set("+#\0") and text == text.strip("/")
-
-
-def _influxdb_problems(options: InfluxdbOptions) -> list[str]:
-    from sungather.exporters.influxdb import parse_tags
-
-    try:
-        parse_tags(options.tags)
-    except ValueError as error:
-        return [str(error)]
-    return []

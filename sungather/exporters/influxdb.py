@@ -17,7 +17,9 @@ from sungather.errors import Blocked, Unavailable
 from sungather.exporters.influxdb_answers import WriteRefusal, as_object, refusal
 from sungather.exporters.line_protocol import line
 from sungather.http_client import DEADLINE, HttpClient, retry_after
+from sungather.options.patterns import value_filter
 from sungather.options.table import InfluxdbOptions
+from sungather.options.tags import parse_tags
 from sungather.outbox import Record
 
 log = logging.getLogger(__name__)
@@ -28,17 +30,6 @@ _NEW_FIELDS = 8
 """Fields in conflict that are learned in one try; then it waits, each time longer."""
 
 
-def parse_tags(text: str) -> dict[str, str]:
-    """The option `influxdb.tags`. Raises ValueError with a sentence."""
-    tags: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        key, sign, value = part.partition("=")
-        if not sign or not key.strip() or not value.strip():
-            raise ValueError(f"influxdb.tags: {part!r} is not of the form key=value.")
-        tags[key.strip()] = value.strip()
-    return tags
-
-
 class Influxdb:
     """The destination; see `Destination`."""
 
@@ -46,7 +37,8 @@ class Influxdb:
 
     def __init__(self, options: InfluxdbOptions, deadline: float = DEADLINE) -> None:
         self._options = options
-        self._tags = parse_tags(options.tags)
+        self._tags = parse_tags(options.tags) if options.tags else {}
+        self._wanted = value_filter(options.include, options.exclude)
         self._server = HttpClient(options.url, "InfluxDB", deadline)
         self._secrets = (
             options.token,
@@ -131,7 +123,9 @@ class Influxdb:
         if not self._left_out:
             return {}
         written = {record.id for record, _ in self._lines(records)}
-        bare = [one for one in records if one.values and one.id not in written]
+        bare = [
+            one for one in records if any(map(self._wanted, one.values)) and one.id not in written
+        ]
         if len(bare) == len(records):
             raise Blocked(
                 "InfluxDB holds every field of these readings with another type. "
@@ -153,8 +147,11 @@ class Influxdb:
         return [
             (record, text)
             for record in records
-            if (text := line(record, measurement, self._tags, self._left_out))
+            if (text := line(record, measurement, self._tags, self._is_sent))
         ]
+
+    def _is_sent(self, name: str) -> bool:
+        return name not in self._left_out and self._wanted(name)
 
     async def _write(self, lines: Sequence[str]) -> WriteRefusal | None:
         answer = await self._server.request(

@@ -5,7 +5,7 @@ Numbers are always floats: InfluxDB fixes a field's type with the first value th
 then refuses "21.0" for a field that began as the integer 21.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 from sungather.outbox import Record
@@ -24,15 +24,18 @@ def escaped(text: str) -> str:
 
 
 def line(
-    record: Record, measurement: str, tags: Mapping[str, str], without: Collection[str] = ()
+    record: Record,
+    measurement: str,
+    tags: Mapping[str, str],
+    wanted: Callable[[str], bool] = lambda _: True,
 ) -> str:
     """One line with a timestamp in milliseconds; "" if no field is left.
 
     `tags` come in addition to name, kind, model and serial, and to the inverter (`via`) of a
-    device behind one. Lists become `<name>_1`, `<name>_2`, ….
+    device behind one. `wanted` says which fields. Lists become `<name>_1`, `<name>_2`, ….
     """
     fields = ",".join(
-        f"{escaped(name)}={text}" for name, text in fields_of(record.values) if name not in without
+        f"{escaped(name)}={text}" for name, text in fields_of(record.values) if wanted(name)
     )
     if not fields:
         return ""

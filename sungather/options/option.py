@@ -43,6 +43,16 @@ class OptionKind(StrEnum):
     """str, "auto" or the name of a known model."""
     DEVICES = "devices behind the inverter"
     """str, "auto", "none" or a list; see `devices.wanted_devices`."""
+    TOPIC = "beginning of MQTT topics"
+    """str, without wildcards, and without a slash at its ends."""
+    MEASUREMENT = "name of a measurement"
+    """str, a name that InfluxDB takes."""
+    TAGS = "tags, key=value with commas between"
+    """str; see `tags.parse_tags`."""
+    VALUE = "published name of a value"
+    """str, a name that some inverter's value has."""
+    PATTERNS = "published names with commas between, * for anything"
+    """str, joined by ", "; see `patterns.value_filter`."""
 
     @property
     def is_text(self) -> bool:
@@ -52,7 +62,8 @@ class OptionKind(StrEnum):
 
 _TEXTS = frozenset({
     OptionKind.TEXT, OptionKind.LINES, OptionKind.HOST, OptionKind.HOSTS, OptionKind.URL,
-    OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL,
+    OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL, OptionKind.TOPIC,
+    OptionKind.MEASUREMENT, OptionKind.TAGS, OptionKind.VALUE, OptionKind.PATTERNS,
 })  # fmt: skip
 
 

@@ -14,8 +14,29 @@ def _extended(number: int) -> str:
     return declared(
         "",
         f"Published value to upload as extended value v{number} (needs a donation).",
+        kind=OptionKind.VALUE,
         otherwise="not uploaded",
         example="internal_temperature",
+    )
+
+
+def _include(where: str) -> str:
+    return declared(
+        "",
+        f"Values that {where}, by published name, with commas between; * stands for anything.",
+        kind=OptionKind.PATTERNS,
+        otherwise="every value",
+        example="*_power, *_energy_today, battery_level",
+    )
+
+
+def _exclude(where: str) -> str:
+    return declared(
+        "",
+        f"Values that {where}, in the same way; it wins over include.",
+        kind=OptionKind.PATTERNS,
+        otherwise="none",
+        example="mppt_*, string_*",
     )
 
 
@@ -196,6 +217,7 @@ class MqttOptions:
     topic: str = declared(
         "sungather",
         "Where all topics begin: TOPIC/NAME/state holds the newest values of inverter NAME.",
+        kind=OptionKind.TOPIC,
     )
     username: str = declared(
         "", "User name for the MQTT broker.", otherwise="no user name", example="sungather"
@@ -243,7 +265,9 @@ class MqttOptions:
         True, "Announce every value to Home Assistant (2024.12 or later), through MQTT discovery."
     )
     homeassistant_prefix: str = declared(
-        "homeassistant", "Discovery prefix that Home Assistant is set to."
+        "homeassistant",
+        "Discovery prefix that Home Assistant is set to.",
+        kind=OptionKind.TOPIC,
     )
     compatibility: str = declared(
         "",
@@ -298,15 +322,20 @@ class InfluxdbOptions:
         "", "Password of influxdb.username.", otherwise="no password", secret=True
     )
     measurement: str = declared(
-        "sungather", "Measurement that readings are written to, one point a reading."
+        "sungather",
+        "Measurement that readings are written to, one point a reading.",
+        kind=OptionKind.MEASUREMENT,
     )
     tags: str = declared(
         "",
         "Further tags, KEY=VALUE with commas between. Name, kind, model and serial number are"
         " always tags.",
+        kind=OptionKind.TAGS,
         otherwise="no further tags",
         example="site=roof, owner=me",
     )
+    include: str = _include("are written")
+    exclude: str = _exclude("are not written")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

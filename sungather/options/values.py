@@ -18,7 +18,9 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_LINES = re.compile(r"(?![\t\r\n])" + _CONTROL.pattern)
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_PATTERN = re.compile(r"[A-Za-z0-9_*-]+")
 _LONGEST_HOST = 253
+_LONGEST_TOPIC = 1000
 _LONGEST_SHOWN = 40
 
 
@@ -78,6 +80,16 @@ def convert(row: Option, text: str) -> OptionValue:
             return text if text == "auto" else _model(text)
         case OptionKind.DEVICES:
             return _devices(text)
+        case OptionKind.TOPIC:
+            return _topic(text)
+        case OptionKind.MEASUREMENT:
+            return _measurement(text)
+        case OptionKind.TAGS:
+            return _tags(text)
+        case OptionKind.VALUE:
+            return _published(text)
+        case OptionKind.PATTERNS:
+            return _patterns(text)
 
 
 def shown(text: str) -> str:
@@ -231,6 +243,64 @@ def _devices(text: str) -> str:
         must = "auto, none, or a list of battery and charger, each with :UNIT if need be"
         raise Wrong(must, "Write it like battery:200, charger:3.") from None
     return text
+
+
+def _topic(text: str) -> str:
+    must = "a topic without + and #, that neither begins nor ends with a slash"
+    _text(text, f"{must} and has no control characters")
+    if set(text) & set("+#") or text != text.strip("/"):
+        raise Wrong(must)
+    if text.startswith("$"):
+        raise Wrong(must, "Topics that begin with $ belong to the broker.")
+    if len(text.encode()) > _LONGEST_TOPIC:
+        raise Wrong(f"{must}, of at most {_LONGEST_TOPIC} bytes")
+    return text
+
+
+def _measurement(text: str) -> str:
+    must = "a name that begins neither with # nor with _"
+    _text(text, f"{must} and has no control characters")
+    # InfluxDB takes a line that begins with # for a comment, and keeps names with _ to itself.
+    if text.startswith(("#", "_")) or not text.strip(" \\"):
+        raise Wrong(must)
+    return text
+
+
+def _tags(text: str) -> str:
+    from sungather.options.tags import parse_tags  # only needed when it is set
+
+    must = "tags of the form key=value with commas between"
+    _text(text, f"{must}, without control characters")
+    try:
+        parse_tags(text)
+    except ValueError as error:
+        raise Wrong(must, f"{error}.") from None
+    return text
+
+
+def _published(text: str) -> str:
+    from sungather.registers.published import names_of_inverters  # only needed when it is set
+
+    names = names_of_inverters()
+    if text not in names:
+        raise Wrong("the published name of a value", did_you_mean(near(text, names, 2)))
+    return text
+
+
+def _patterns(text: str) -> str:
+    from sungather.options.patterns import matches  # only needed when it is set
+    from sungather.registers.published import all_names
+
+    parts = [part.strip() for part in text.split(",")]
+    must = "published names of values with commas between, with * for anything"
+    if not all(_PATTERN.fullmatch(part) for part in parts):
+        raise Wrong(must)
+    names = all_names()
+    for part in parts:
+        if not any(matches((part,), name) for name in names):
+            meant = did_you_mean(near(part, names, 2))
+            raise Wrong(must, f"No value is called {shown(part)}. {meant}".rstrip())
+    return ", ".join(parts)
 
 
 def _model(text: str) -> str:

@@ -3,7 +3,7 @@
 The map itself is in `data/*.table`; `tables.py` describes the form. It is read once a process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from sungather.reading import NOT_INVERTERS
@@ -11,7 +11,7 @@ from sungather.registers import Space
 from sungather.registers.device import Device
 from sungather.registers.tables import Register, Row, Tier, read_rows
 
-__all__ = ["Register", "Tier", "registers_for", "starts_known"]
+__all__ = ["Register", "Tier", "all_registers", "registers_for", "starts_known"]
 
 _INVERTERS = ("common", "string", "hybrid", "settings", "history", "undocumented")
 _SUB_DEVICES = ("sub_devices",)
@@ -32,6 +32,11 @@ def registers_for(device: Device, level: int) -> tuple[Register, ...]:
         for row in rows
         if (row.register.level <= level or row.register.faults) and row.suits(device)
     )
+
+
+def all_registers(*, sub_devices: bool) -> Iterator[Register]:
+    """Every register of the map, of inverters or of sub-devices, in the order of the files."""
+    return (row.register for row in _rows(_SUB_DEVICES if sub_devices else _INVERTERS))
 
 
 def starts_known(device: Device) -> Mapping[Space, frozenset[int]]:

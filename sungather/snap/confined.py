@@ -25,7 +25,6 @@ def problems(configuration: Configuration, common: Path) -> list[str]:
         *_directory(configuration, common),
         *_certificates_of_inverters(configuration),
         *_certificates_of_mqtt(configuration, common),
-        *_exports(configuration),
     ]
 
 
@@ -70,11 +69,3 @@ def _certificates_of_mqtt(configuration: Configuration, common: Path) -> Iterato
         client_context(mqtt.tls_ca, mqtt.tls_cert, mqtt.tls_key, insecure=False)
     except Blocked as error:
         yield f"{error} Give PEM text, or the path of a file that you have copied to {common}/."
-
-
-def _exports(configuration: Configuration) -> Iterator[str]:
-    """What the exporters say of options that cannot be used together."""
-    if configuration.mqtt.enabled or configuration.influxdb.enabled:
-        from sungather import exporters  # only imported for what is switched on
-
-        yield from exporters.problems(configuration)

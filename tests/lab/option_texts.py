@@ -16,6 +16,11 @@ _RIGHT = {
     OptionKind.TIME_ZONE: "Europe/Berlin",
     OptionKind.MODEL: "SH10RT",
     OptionKind.DEVICES: "none",
+    OptionKind.TOPIC: "solar/roof",
+    OptionKind.MEASUREMENT: "solar",
+    OptionKind.TAGS: "site=roof",
+    OptionKind.VALUE: "pv_power",
+    OptionKind.PATTERNS: "*_power",
 }
 _WRONG = {
     OptionKind.TEXT: "two\nlines",
@@ -33,10 +38,15 @@ _WRONG = {
     OptionKind.DIRECTORY: "relative",
     OptionKind.MODEL: "XX99",
     OptionKind.DEVICES: "fridge",
+    OptionKind.TOPIC: "solar/#",
+    OptionKind.MEASUREMENT: "#solar",
+    OptionKind.TAGS: "roof",
+    OptionKind.VALUE: "pv_powr",
+    OptionKind.PATTERNS: "pv_powr",
 }
 SECRET = "hunter2"
 """Stands in every wrong text of a secret option."""
-_SPECIAL = {"influxdb.tags": "site=roof", "influxdb.version": "2", "site.meter": "all"}
+_SPECIAL = {"influxdb.version": "2", "site.meter": "all"}
 
 
 def right(directory: Path, common: str) -> dict[str, str]:

@@ -35,6 +35,8 @@ OPTIONS = InfluxdbOptions(
     password="",
     measurement="sungather",
     tags="",
+    include="",
+    exclude="",
 )
 SECRET = "t0ken-that-nobody-may-see"
 
@@ -206,6 +208,20 @@ async def test_victoriametrics_takes_the_same_readings_as_version_2(tmp_path: Pa
 
         noon = int(NOON.timestamp() * 1000)
         assert await asyncio.to_thread(stored) == [(noon, 100), (noon + 30_000, 200.5)]
+
+
+async def test_only_the_values_that_are_wanted_are_written(tmp_path: Path) -> None:
+    with running(influxd(tmp_path)) as server:
+        await asyncio.to_thread(make_database, server.port)
+        options = replace(OPTIONS, url=f"http://127.0.0.1:{server.port}", include="pv_*")
+        async with bench(tmp_path, replace(options, exclude="*_today")) as b:
+            b.outbox.on_reading(reading(run_state="Run"))
+            b.outbox.on_reading(reading(pv_power=1, pv_energy_today=2, run_state="Run"))
+            await b.drained()
+            fields = await asyncio.to_thread(query_v1, server.port, "SHOW FIELD KEYS")
+            assert fields == [["pv_power", "float"]]
+            health = b.delivery.health()
+            assert (health.delivered, health.rejected, health.state) == (2, 0, "ok")
 
 
 _POINT = re.compile(rb"sungather,kind=inverter,model=SH10RT,name=roof,serial=A223098765 .+ \d{13}")

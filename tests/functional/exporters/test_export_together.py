@@ -3,9 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
-from sungather.errors import OptionsError
 from sungather.exporters import open_exporters
 from sungather.options.configuration import Configuration, load
 from tests.outbox_parts import reading
@@ -81,18 +78,3 @@ async def test_a_command_delivers_or_leaves_it_for_the_next_time(tmp_path: Path)
         assert await exporters.deliver([reading()], 10)
         assert exporters.services[1].health().delivered == 2
         await exporters.close()
-
-
-async def test_options_that_do_not_go_together_are_all_told_before_anything_is_opened(
-    tmp_path: Path,
-) -> None:
-    configuration = options(
-        tmp_path,
-        "mqtt.enabled=true", "mqtt.host=h", "mqtt.topic=a/#",
-        "influxdb.enabled=true", "influxdb.url=http://h", "influxdb.bucket=b",
-        "influxdb.tags=nonsense",
-    )  # fmt: skip
-    with pytest.raises(OptionsError) as caught:
-        await open_exporters(configuration)
-    assert len(caught.value.problems) == 2
-    assert not list(tmp_path.glob("*"))  # noqa: ASYNC240 (a test may wait for the disk)

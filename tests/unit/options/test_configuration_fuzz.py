@@ -1,6 +1,8 @@
 """Whatever stands in a file: options or sentences, never a traceback, never a secret."""
 
+import asyncio
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
@@ -12,12 +14,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sungather.errors import OptionsError
+from sungather.exporters import open_exporters
 from sungather.options.check import check
-from sungather.options.configuration import Configuration, load
+from sungather.options.configuration import Configuration, configured, load
 from sungather.options.file import render
 from sungather.options.option import Option, OptionKind
 from sungather.options.table import OPTIONS
 from sungather.registers.models import model_names
+from sungather.registers.published import all_names, names_of_inverters
 
 ENVIRONMENT = {"TZ": "Europe/Berlin", "HOME": "/home/me"}
 SECRET = "hunter2"
@@ -184,6 +188,16 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
             return st.sampled_from(["auto", *model_names()])
         case OptionKind.DEVICES:
             return st.sampled_from(["auto", "none", "battery:200, charger"])
+        case OptionKind.TOPIC | OptionKind.MEASUREMENT:
+            return _name
+        case OptionKind.TAGS:
+            return st.dictionaries(_name.map("t-{}".format), _name, min_size=1).map(
+                lambda tags: ",".join(map("=".join, tags.items()))
+            )
+        case OptionKind.VALUE:
+            return st.sampled_from(sorted(names_of_inverters()))
+        case OptionKind.PATTERNS:
+            return st.lists(st.sampled_from(sorted(all_names())), min_size=1).map(", ".join)
 
 
 def _some(rows: list[Option], prefix: str) -> st.SearchStrategy[dict[str, str]]:
@@ -217,6 +231,23 @@ def test_a_rendered_file_reads_back_as_the_same_options(texts: dict[str, str]) -
     found = result(render(checked.values))
     assert isinstance(found, Configuration), found
     assert found.values == checked.values
+
+
+@settings(_patient, max_examples=25)
+@given(_options())
+def test_whatever_the_check_takes_the_exporters_open_with(texts: dict[str, str]) -> None:
+    """`check-config` refuses all that `run` would refuse: there is no second check."""
+
+    async def opened() -> None:
+        await (await open_exporters(configuration)).close()
+
+    with tempfile.TemporaryDirectory() as directory:
+        enabled = {f"{name}.enabled": "true" for name in ("mqtt", "influxdb", "pvoutput")}
+        here = {"storage.directory": directory, "outbox.days": "14", "outbox.megabytes": "256"}
+        checked = check({**texts, **enabled, **here})
+        assert checked.problems == ()
+        configuration = configured(checked, ENVIRONMENT)
+        asyncio.run(opened())
 
 
 @_patient

@@ -137,6 +137,9 @@ def test_a_good_text_becomes_its_typed_value(key: str, text: str, value: object)
 
 SECONDS = "a number of seconds from 1 to 3600"
 LEVEL = "a whole number from 1 to 3"
+TOPIC = "a topic without + and #, that neither begins nor ends with a slash"
+TAGS = "tags of the form key=value with commas between"
+NAMES = "published names of values with commas between, with * for anything"
 ADDRESS = "a host name or an IP address"
 
 
@@ -195,6 +198,29 @@ ADDRESS = "a host name or an IP address"
         ("inverter.username", "a\nb", "one line of text without control characters, not 'a\\nb'."),
         ("inverter.password", "hunter2\n", "one line of text without control characters."),
         ("inverter.tls.ca", "a\x1b", "text without control characters, not 'a\\x1b'."),
+        ("mqtt.topic", "solar/#", f"{TOPIC}, not 'solar/#'."),
+        ("mqtt.topic", "solar/+/x", f"{TOPIC}, not 'solar/+/x'."),
+        ("mqtt.topic", "/solar", f"{TOPIC}, not '/solar'."),
+        ("mqtt.topic", "solar/", f"{TOPIC}, not 'solar/'."),
+        ("mqtt.topic", "$SYS/a", f"{TOPIC}, not '$SYS/a'. Topics that begin with $ belong"),
+        ("mqtt.topic", "a\0b", f"{TOPIC} and has no control characters, not"),
+        ("mqtt.topic", "ä" * 501, f"{TOPIC}, of at most 1000 bytes, not"),
+        ("mqtt.homeassistant-prefix", "ha/#", f"{TOPIC}, not 'ha/#'."),
+        ("influxdb.measurement", "#solar", "a name that begins neither with # nor with _, not"),
+        ("influxdb.measurement", "_internal", "a name that begins neither with # nor with _"),
+        ("influxdb.tags", "abc", f"{TAGS}, not 'abc'. 'abc' is not of the form key=value."),
+        ("influxdb.tags", "a=", f"{TAGS}, not 'a='. 'a=' is not of the form key=value."),
+        ("influxdb.tags", "serial=1", f"{TAGS}, not 'serial=1'. Every point has a tag serial"),
+        ("influxdb.tags", "time=1", f"{TAGS}, not 'time=1'. InfluxDB keeps the name 'time'"),
+        ("influxdb.tags", "a=1,a=2", f"{TAGS}, not 'a=1,a=2'. a stands there twice."),
+        (
+            "influxdb.include",
+            "pv_powr",
+            f"{NAMES}, not 'pv_powr'. No value is called 'pv_powr'. D",
+        ),
+        ("influxdb.exclude", "pv_power,,x", f"{NAMES}, not 'pv_power,,x'."),
+        ("influxdb.exclude", "xyz_*", f"{NAMES}, not 'xyz_*'. No value is called 'xyz_*'."),
+        ("pvoutput.v7", "pv_powr", "the published name of a value, not 'pv_powr'. Did you mean"),
     ],
 )
 def test_a_bad_text_gives_one_sentence_with_what_to_write(key: str, text: str, rest: str) -> None:

@@ -29,8 +29,6 @@ def test_defaults_are_fine(tmp_path: Path) -> None:
         ('  tls: {ca: "/home/me/ca.pem"}', "inverter.tls.ca"),
         ('mqtt: {tls: {ca: "/home/me/ca.pem"}}', "mqtt.tls.ca"),
         ('mqtt: {tls: {ca: "-----BEGIN CERTIFICATE-----\\nx"}}', "mqtt.tls.ca"),
-        ('mqtt: {enabled: true, host: h, topic: "a/#"}', "mqtt.topic"),
-        ('influxdb: {enabled: true, url: "http://h", bucket: b, tags: "x"}', "influxdb.tags"),
     ],
 )
 def test_what_would_fail_later_is_refused_at_once(tmp_path: Path, text: str, key: str) -> None:
@@ -44,7 +42,6 @@ def test_what_would_fail_later_is_refused_at_once(tmp_path: Path, text: str, key
     [
         "web: {port: 80, enabled: false}",
         "storage: {directory: /var/snap/sungather/common/state/elsewhere}",
-        'mqtt: {host: h, topic: "a/#"}',
     ],
 )
 def test_what_works_or_is_switched_off_is_taken(tmp_path: Path, text: str) -> None:

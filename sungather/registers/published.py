@@ -1,0 +1,23 @@
+"""Every name under which a value can be published, whatever the model and the level."""
+
+from collections.abc import Set
+from functools import cache
+
+from sungather.household import BATTERY_LEVEL
+from sungather.registers.catalogue import all_registers
+from sungather.registers.derive import UNITS
+
+_DERIVED_TEXTS = ("last_reset", "run_state")
+
+
+@cache
+def names_of_inverters() -> Set[str]:
+    """Names of registers, and of what is derived from them."""
+    registers = {one.name for one in all_registers(sub_devices=False)}
+    return frozenset({*registers, *UNITS, *_DERIVED_TEXTS, BATTERY_LEVEL})
+
+
+@cache
+def all_names() -> Set[str]:
+    """The same, with the names of batteries, wall boxes and other sub-devices."""
+    return names_of_inverters() | {one.name for one in all_registers(sub_devices=True)}
