@@ -21,6 +21,7 @@ from sungather.registers.catalogue import Register, Tier
 from sungather.registers.kinds import kind
 from sungather.simulator.device import SimulatedDevice
 from sungather.simulator.modbus import ExceptionCode
+from sungather.transports import Transport
 
 Trouble = Callable[[Block, int], Exception | None]
 """What happens to a request for a block from a unit; None: it is answered."""
@@ -131,12 +132,18 @@ def register(
 
 
 def inverter_on(
-    transport: ScriptedTransport, storage: Path, time: ManualClock, **options: Any
+    transport: Transport,
+    storage: Path,
+    time: ManualClock,
+    *,
+    read_level: int = 0,
+    **options: Any,
 ) -> Inverter:
     """The reader of what answers on unit 1, as after a start."""
     chosen = replace(OPTIONS, **options)
     zone = ZoneInfo("Europe/Berlin")
-    return Inverter(chosen, transport, storage_in(storage), zone, time.clock)
+    store = storage_in(storage)
+    return Inverter(chosen, transport, store, zone, time.clock, read_level=read_level)
 
 
 def sub_devices_on(

@@ -103,6 +103,20 @@ class BlockReader:
         """What this device is known not to give."""
         return self._quirks.refusals(self._left_out)
 
+    @property
+    def quirks(self) -> DeviceQuirks:
+        """What is known of the device's refusals; not to be changed."""
+        return self._quirks
+
+    @property
+    def isolated(self) -> dict[Block, str]:
+        """Field -> name of a group that no request may hold together with anything else."""
+        return self._quirks.isolated | self._isolated
+
+    def blocks_of(self, registers: frozenset[Register]) -> tuple[Block, ...]:
+        """The requests that read these registers, for what is known now."""
+        return self._plan(registers).blocks
+
     async def read(self, registers: Iterable[Register]) -> Gathered:
         """Words of all registers that can be had."""
         wanted = frozenset(registers)

@@ -51,15 +51,19 @@ class Inverter(DeviceReader):
         timezone: ZoneInfo,
         clock: Clock,
         site: NightSite | None = None,
+        read_level: int = 0,
     ) -> None:
-        """`site` says when it is night; without one, only the time zone does."""
+        """`site` says when it is night; without one, only the time zone does.
+
+        `read_level`: see `Session`.
+        """
         identify = partial(
             identify_inverter,
             transport=transport.name,
             model=options.model,
             meter=options.smart_meter != "false",
         )
-        super().__init__(options, transport, identify, storage, clock)
+        super().__init__(options, transport, identify, storage, clock, read_level=read_level)
         self._memory_name = f"inverter-{options.name}"
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)

@@ -17,6 +17,7 @@ from sungather.options.configuration import InverterOptions
 from sungather.reading import FaultReport, Measurement, Path, Problem, Reading, State, measured
 from sungather.registers.device import Device
 from sungather.registers.learn import QUIRKS
+from sungather.registers.word_cache import WordCache
 from sungather.storage import Storage
 from sungather.transports import Transport
 
@@ -36,7 +37,7 @@ class DeviceReader:
     """Reads one device. Not for concurrent use: the inverter's `Poller` sees to that.
 
     `options` are the inverter's, but name, unit and retries are the device's own; `kind` and
-    `via` are those of its readings.
+    `via` are those of its readings. `read_level`: see `Session`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class DeviceReader:
         clock: Clock,
         kind: str = "inverter",
         via: str = "",
+        read_level: int = 0,
     ) -> None:
         self.options = options
         self._transport = transport
@@ -56,7 +58,12 @@ class DeviceReader:
         self._clock = clock
         self._kind = kind
         self._via = via
-        self._requester = Requester(transport, options.unit, options.retries, clock)
+        self._read_level = read_level
+        self.words = WordCache()
+        """What the device has answered since it last said who it is."""
+        self._requester = Requester(
+            transport, options.unit, options.retries, clock, words=self.words
+        )
         self._session: Session | None = None
         self._lost = True
         """Whether the device must say again who it is."""
@@ -67,6 +74,11 @@ class DeviceReader:
     def device(self) -> Device | None:
         """What answered last; None before anything did."""
         return self._session.identity.device if self._session else None
+
+    @property
+    def session(self) -> Session | None:
+        """The session with the device, while it is there and answers."""
+        return None if self._lost or self.newest.state is not State.OK else self._session
 
     async def scan(self, complete: bool = False) -> Reading:
         """Read what is due (`complete`: everything) and judge the state.
@@ -108,6 +120,7 @@ class DeviceReader:
         """
         if self._session is not None and not self._lost:
             return self._session
+        self.words.clear()
         identity = await self._identify(self._requester.read)
         self._lost = False
         if self._session is not None and self._session.identity == identity:
@@ -118,7 +131,14 @@ class DeviceReader:
 
     def _begin(self, identity: Identity) -> Session:
         """A session with a device that has just said who it is."""
-        return Session(identity, self._requester, self.options, self._storage, self._clock)
+        return Session(
+            identity,
+            self._requester,
+            self.options,
+            self._storage,
+            self._clock,
+            self._read_level,
+        )
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
         return state_of(error), problem_of(error)

@@ -7,6 +7,7 @@ from sungather import errors
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.registers import Block
+from sungather.registers.word_cache import WordCache
 from sungather.transports import Transport
 
 WRONG_UNIT_AFTER = 3600.0
@@ -18,7 +19,10 @@ _SPREAD = (0.5, 1.0)
 
 
 class Requester:
-    """Reads blocks through a transport, with `retries` further tries where that can help."""
+    """Reads blocks through a transport, with `retries` further tries where that can help.
+
+    Every answer goes into `words`.
+    """
 
     def __init__(
         self,
@@ -27,8 +31,10 @@ class Requester:
         retries: int,
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
+        words: WordCache | None = None,
     ) -> None:
         self.transport = transport
+        self.words = words or WordCache()
         self._unit = unit
         self._retries = retries
         self._clock = clock
@@ -47,6 +53,7 @@ class Requester:
         """
         self._back_off.reset()
         for left in reversed(range(1 + (self._retries if retries is None else retries))):
+            asked = self._clock.monotonic()
             try:
                 words = await self.transport.read(block, self._unit)
             except errors.Busy as error:
@@ -62,6 +69,7 @@ class Requester:
                 raise
             else:
                 self._contended_since = None
+                self.words.add(block, words, asked)
                 return words
         raise AssertionError("unreachable: the last try returns or raises")
 

@@ -36,11 +36,17 @@ class Session:
         options: InverterOptions,
         storage: Storage,
         clock: Clock,
+        read_level: int = 0,
     ) -> None:
+        """`read_level`: the level that is read, where others want more than `options.level`."""
         self.identity = identity
         self._registers = registers = registers_for(identity.device, options.level)
-        self._blocks = BlockReader(
-            requester, identity, registers, options.max_registers, storage, clock
+        self.read_registers = registers
+        """All that are read, also for others than the readings."""
+        if read_level > options.level:
+            self.read_registers = registers_for(identity.device, read_level)
+        self.blocks = BlockReader(
+            requester, identity, self.read_registers, options.max_registers, storage, clock
         )
         self._decoder = Decoder(self._registers, identity.device)
         self._published = frozenset(r.name for r in registers if r.level <= options.level)
@@ -74,8 +80,8 @@ class Session:
             InverterError: Nothing was read at all.
         """
         tiers = frozenset(Tier) if complete else self._due()
-        wanted = self._registers_of(tiers)
-        gathered = await self._blocks.read(wanted)
+        wanted = self.registers_of(tiers)
+        gathered = await self.blocks.read(wanted)
         if not gathered.words:
             raise gathered.failure or errors.Refused("every register that the model should have")
         now = self._clock.monotonic()
@@ -112,11 +118,11 @@ class Session:
 
     def refusals(self) -> tuple[Refusal, ...]:
         """What the device is known not to give."""
-        return self._blocks.refusals
+        return self.blocks.refusals
 
     def forget_refusals(self) -> None:
         """Take the device for one that gives everything."""
-        self._blocks.forget()
+        self.blocks.forget()
 
     @property
     def metered(self) -> frozenset[str]:
@@ -135,9 +141,10 @@ class Session:
         self._read_at.clear()
         self._tier_read_at.clear()
 
-    def _registers_of(self, tiers: frozenset[Tier]) -> frozenset[Register]:
+    def registers_of(self, tiers: frozenset[Tier]) -> frozenset[Register]:
+        """All registers that are read with these tiers."""
         if tiers not in self._by_tiers:
-            self._by_tiers[tiers] = frozenset(r for r in self._registers if r.tier in tiers)
+            self._by_tiers[tiers] = frozenset(r for r in self.read_registers if r.tier in tiers)
         return self._by_tiers[tiers]
 
     def _due(self) -> frozenset[Tier]:

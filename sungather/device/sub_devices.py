@@ -62,8 +62,14 @@ class SubDevices:
     """
 
     def __init__(
-        self, options: InverterOptions, transport: Transport, storage: Storage, clock: Clock
+        self,
+        options: InverterOptions,
+        transport: Transport,
+        storage: Storage,
+        clock: Clock,
+        read_level: int = 0,
     ) -> None:
+        """`read_level`: see `Session`."""
         try:
             self._wanted = wanted_devices(options.devices)
         except ValueError as error:
@@ -72,6 +78,7 @@ class SubDevices:
         self._transport = transport
         self._storage = storage
         self._clock = clock
+        self._read_level = read_level
         self._memory_name = f"behind-{options.name}"
         self._inverter = Device(0, "", "")  # until a scan tells
         self._serial: str | None = None
@@ -83,6 +90,10 @@ class SubDevices:
     def newest(self) -> tuple[Reading, ...]:
         """The newest reading of each device, batteries first."""
         return tuple(reader.newest for reader in self._readers.values())
+
+    def on_unit(self, unit: int) -> DeviceReader | None:
+        """The reader of what was found on a unit."""
+        return next((one for (_, at), one in self._readers.items() if at == unit), None)
 
     async def scan(
         self, inverter: Reading, device: Device | None, complete: bool = False
@@ -199,7 +210,14 @@ class SubDevices:
             retries=min(options.retries, 1),
         )
         return DeviceReader(
-            own, self._transport, identify, self._storage, self._clock, str(kind), options.name
+            own,
+            self._transport,
+            identify,
+            self._storage,
+            self._clock,
+            str(kind),
+            options.name,
+            self._read_level,
         )
 
     # Memory

@@ -472,3 +472,32 @@ async def test_a_sleeping_inverter_without_a_meter_has_no_values(
     transport.replaced = dict.fromkeys(range(5004, 5260), 0)
     reading = await inverter.scan()
     assert (reading.state, reading.values) == (State.ASLEEP, {})
+
+
+async def test_more_may_be_read_than_is_published(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    """Other programs want every word; exporters get what the level says."""
+    plain = await inverter_on(transport, tmp_path / "plain", time).scan()
+    deep = inverter_on(transport, tmp_path / "deep", time, read_level=3)
+    reading = await deep.scan()
+    assert reading.requests > plain.requests
+    assert (reading.values, reading.absent) == (plain.values, plain.absent)
+    assert deep.session is not None
+    assert {one.level for one in deep.session.read_registers} == {1, 2, 3}
+
+
+async def test_words_of_before_a_loss_are_forgotten(
+    inverter: Inverter, transport: ScriptedTransport, time: ManualClock
+) -> None:
+    """Behind the address another device may answer: its words are not mixed with those of old."""
+    await inverter.scan()
+    assert inverter.session is not None
+    inverter.words.add(Block(Space.INPUT, 1, 1), [1], time.passed)
+    await lose(inverter, transport, time)
+    assert inverter.session is None
+    another(transport, time)
+    await inverter.scan()
+    assert inverter.session is not None
+    assert inverter.words.starts_at(Space.INPUT, NAMEPLATE.start)
+    assert not inverter.words.starts_at(Space.INPUT, 1)
