@@ -31,13 +31,16 @@ class Claim:
     """A directory that is one daemon's alone, until it ends in whatever way.
 
     Two would poll the same inverters, export everything twice, and take each other's socket.
-    The directory itself is locked, too: a file in it can be removed.
+    The directory itself is locked, too: a file in it can be removed. `take` and `is_whole` use the
+    disk, and belong on a thread; `release` waits for neither.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._locked: dict[Path, int] = {}
-        """What is locked, and its file descriptor."""
+        """What is locked, and its file descriptor; guarded by the lock."""
+        self._lock = threading.Lock()
+        self._released = False
 
     def take(self) -> None:
         """Make the directory if need be, and lock what is there.
@@ -45,26 +48,29 @@ class Claim:
         Raises:
             OptionsError: another daemon has it.
         """
+        with self._guarded():
+            try:
+                self._take()
+            except BlockingIOError:
+                self._close()
+                raise errors.OptionsError(
+                    [
+                        f"Another daemon of SunGather already works in {self._directory}. Stop it "
+                        "first. To run a second one beside it, give that one a storage.directory, "
+                        "web.port, mqtt.topic and mqtt.client-id of its own."
+                    ]
+                ) from None
+
+    def _take(self) -> None:
         for path in [path for path, opened in self._locked.items() if not _leads(path, opened)]:
             os.close(self._locked.pop(path))
-        lock = self._directory / "daemon.lock"
-        try:
-            # What cannot be written is nobody's; `Storage` says so.
-            with contextlib.suppress(OSError):
-                self._directory.mkdir(parents=True, exist_ok=True)
-            self._lock(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-            self._lock(lock, os.O_RDWR | os.O_CREAT)
-        except BlockingIOError:
-            self.release()
-            raise errors.OptionsError(
-                [
-                    f"Another daemon of SunGather already works in {self._directory}. Stop it "
-                    "first. To run a second one beside it, give that one a storage.directory, "
-                    "web.port, mqtt.topic and mqtt.client-id of its own."
-                ]
-            ) from None
+        # What cannot be written is nobody's; `Storage` says so.
+        with contextlib.suppress(OSError):
+            self._directory.mkdir(parents=True, exist_ok=True)
+        self._lock_file(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        self._lock_file(self._directory / "daemon.lock", os.O_RDWR | os.O_CREAT)
 
-    def _lock(self, path: Path, flags: int) -> None:
+    def _lock_file(self, path: Path, flags: int) -> None:
         if path in self._locked:
             return
         try:
@@ -81,10 +87,26 @@ class Claim:
 
     def is_whole(self) -> bool:
         """Whether the directory and the lock are still there, and still those that were locked."""
-        return len(self._locked) == 2 and all(starmap(_leads, self._locked.items()))
+        with self._guarded():
+            return len(self._locked) == 2 and all(starmap(_leads, self._locked.items()))
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Generator[None]:
+        with self._lock:
+            yield
+        if self._released:
+            self.release()
 
     def release(self) -> None:
-        """Let others have it."""
+        """Let others have it, now or when a thread goes on that hangs with the disk."""
+        self._released = True
+        if self._lock.acquire(blocking=False):
+            try:
+                self._close()
+            finally:
+                self._lock.release()
+
+    def _close(self) -> None:
         for opened in self._locked.values():
             os.close(opened)
         self._locked.clear()
@@ -92,21 +114,6 @@ class Claim:
 
 def _leads(path: Path, opened: int) -> bool:
     return is_same_file(path, os.fstat(opened))
-
-
-@contextlib.contextmanager
-def claimed(directory: Path) -> Generator[Claim]:
-    """Have a directory to oneself; see `Claim`.
-
-    Raises:
-        OptionsError: another daemon has it.
-    """
-    claim = Claim(directory)
-    try:
-        claim.take()
-        yield claim
-    finally:
-        claim.release()
 
 
 class Storage:
@@ -125,6 +132,16 @@ class Storage:
         """Name -> what was loaded or saved last, None if it was removed; guarded by the lock."""
         self._waiting: dict[str, str | None] = {}
         """Name -> what is not on the disk yet, None for what is to go; guarded by the lock."""
+        self._all_read = False
+
+    async def read_all(self) -> None:
+        """Read everything, on the thread: after that, `load` and `names` need no disk."""
+        await self._worker.call(self._read_all)
+
+    def _read_all(self) -> None:
+        for name in self.names(""):
+            self.load(name)
+        self._all_read = True
 
     def load(self, name: str) -> dict[str, object]:
         """The object saved as `name` last; empty when there is none that can be read."""
@@ -132,6 +149,8 @@ class Storage:
             known = self._known.get(name, "")
         if known != "":
             return {} if known is None else cast(dict[str, object], json.loads(known))
+        if self._all_read:
+            return {}
         file = self.directory / f"{name}.json"
         try:
             with open(open_own(file, os.O_RDONLY), "rb") as stream:  # noqa: PTH123 (a descriptor)
@@ -175,7 +194,9 @@ class Storage:
 
     def names(self, start: str) -> list[str]:
         """Names that begin with `start`, of what is stored."""
-        found = {file.stem for file in self.directory.glob(f"{start}*.json")}
+        found: set[str] = set()
+        if not self._all_read:
+            found |= {file.stem for file in self.directory.glob(f"{start}*.json")}
         with self._lock:
             for name, text in self._known.items():
                 if text is None:

@@ -1,5 +1,7 @@
 """What functional tests share: an inverter's reader on a simulated device."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -10,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
 from sungather.options.configuration import load
-from sungather.storage import Storage
+from sungather.storage import Claim, Storage
 from sungather.transports.modbus import ModbusTransport
 
 OPTIONS = replace(load(None, ["inverter.host=127.0.0.1"]).inverters[0], timeout=5.0, retries=0)
@@ -24,6 +26,17 @@ NOON = datetime(2026, 6, 21, 10, 0, tzinfo=UTC)
 def storage_in(directory: Path) -> Storage:
     """The storage of a directory: a process has one, which knows what is still to be written."""
     return Storage(directory)
+
+
+@contextmanager
+def claimed(directory: Path) -> Generator[Claim]:
+    """A directory as a daemon has it."""
+    claim = Claim(directory)
+    try:
+        claim.take()
+        yield claim
+    finally:
+        claim.release()
 
 
 class ManualClock:

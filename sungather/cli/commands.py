@@ -65,9 +65,9 @@ def _daemon(chosen: argparse.Namespace) -> int:
         watched = WatchedFile(chosen.config, lambda: load(chosen.config, chosen.settings))
     configuration = _configuration(chosen)
     if (directory := privileges.logs_directory()) is not None:
-        from sungather.daemon.log_files import log_to_files
+        from sungather.daemon.log_files import LogThread
 
-        log_to_files(directory)
+        logging.getLogger().addHandler(LogThread(directory))
     asyncio.run(assembly.run(configuration, watched))
     return 0
 

@@ -23,7 +23,7 @@ from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
 from sungather.service import Service
-from sungather.storage import Claim, Storage, claimed
+from sungather.storage import Claim, Storage
 from sungather.transports.factory import open_transport
 from sungather.worker import leave_threads_behind
 
@@ -31,10 +31,12 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-STOP_WITHIN = 2.0
-"""Seconds that a stop takes at most, whatever hangs."""
+STOP_WITHIN = 1.8
+"""Seconds that a stop takes at most, whatever hangs; the log files have what is left of two."""
 _SERVICES_WITHIN = 1.5
 """Seconds of it for services to hand over what they hold; the rest is for the outbox."""
+_DISK_WITHIN = 10.0
+"""Seconds after which the log says that the start waits for a disk."""
 
 
 def pollers(
@@ -70,7 +72,9 @@ def pollers(
 @contextlib.asynccontextmanager
 async def open_pollers(configuration: Configuration) -> AsyncGenerator[list[Poller]]:
     """Pollers for one command; their connections are closed at its end."""
-    found = pollers(configuration)
+    storage = Storage(configuration.state_directory)
+    await storage.read_all()
+    found = pollers(configuration, storage=storage)
     try:
         yield found
     finally:
@@ -113,8 +117,11 @@ async def run(configuration: Configuration, options: WatchedFile | None = None) 
     leave_threads_behind()
     wanted: Configuration | None = configuration
     while wanted is not None:
-        with claimed(wanted.state_directory) as claim:
+        claim = Claim(wanted.state_directory)
+        try:
             wanted = await _collect_until_stopped(wanted, options, claim)
+        finally:
+            claim.release()
 
 
 async def _collect_until_stopped(
@@ -141,10 +148,16 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     """Collect until cancelled; what has to be closed after that goes into `opened`."""
     clock = Clock()
     directory = configuration.state_directory
-    exporters = await open_exporters(configuration)
+    storage = Storage(directory)
+    late = asyncio.get_running_loop().call_later(_DISK_WITHIN, _say_that_it_hangs, directory)
+    try:
+        await asyncio.to_thread(claim.take)
+        await storage.read_all()
+        exporters = await open_exporters(configuration)
+    finally:
+        late.cancel()
     opened.append(exporters)
     control = Control(directory / SOCKET, configuration.targets, clock, exporters)
-    storage = Storage(directory)
     services: list[Service] = [control, StateWatch(claim, storage), *exporters.services]
     services += page(configuration, services, clock, directory / "history.sqlite")
     if in_snap():
@@ -154,6 +167,14 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     control.collector = Collector(pollers(configuration, services, clock, storage), services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
     await control.collector.run()
+
+
+def _say_that_it_hangs(directory: Path) -> None:
+    log.warning(
+        "The disk of %s does not answer, and nothing is read before it does: what is known of the "
+        "inverters is there, and whether another daemon reads them.",
+        directory,
+    )
 
 
 async def _nothing(_: float) -> None:

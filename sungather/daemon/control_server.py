@@ -56,9 +56,7 @@ class ControlServer:
             server.close()
             for client in self._clients:
                 client.cancel()
-            with contextlib.suppress(OSError):
-                if is_same_file(self._path, made):
-                    self._path.unlink()
+            await asyncio.to_thread(self._remove, made)
 
     def _listener(self) -> tuple[socket.socket, os.stat_result]:
         if len(bytes(self._path)) > _LONGEST_PATH:
@@ -77,6 +75,11 @@ class ControlServer:
             listener.close()
             raise
         return listener, made
+
+    def _remove(self, made: os.stat_result) -> None:
+        with contextlib.suppress(OSError):
+            if is_same_file(self._path, made):
+                self._path.unlink()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a client in a task of our own: a stop must not wait for one that says nothing."""

@@ -3,28 +3,57 @@
 import logging
 import sys
 import time
-from logging.handlers import RotatingFileHandler
+from contextlib import suppress
+from logging.handlers import QueueHandler, RotatingFileHandler
 from pathlib import Path
+from queue import Full, Queue
+from threading import Event, Thread
 
 FILE = "sungather.log"
 LARGEST = 1_000_000
 """Bytes of one file."""
 OLDER = 4
 """How many older files are kept: sungather.log.1 to .4."""
+FLUSH_WITHIN = 0.2
+"""Seconds that the end of the program waits for the last lines."""
+_MOST_WAITING = 2000
+"""Lines that wait for a disk."""
 
 
-def log_to_files(directory: Path) -> None:
-    """Let the log go into `directory` as well.
+class LogThread(QueueHandler):
+    """Has lines written into files by a thread of its own: their disk may hang.
 
     A directory that cannot be written is said on standard error, and the program goes on.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        handler = LogFiles(directory / FILE)
-    except OSError as error:
-        _say(f"The log cannot be written to {directory}: {error.strerror}.")
-        return
-    logging.getLogger().addHandler(handler)
+
+    def __init__(self, directory: Path) -> None:
+        self._lines: Queue[logging.LogRecord | Event] = Queue(_MOST_WAITING)
+        super().__init__(self._lines)
+        Thread(target=self._write, args=(directory,), name="log", daemon=True).start()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the library's name)
+        """Leave out a line when too many wait: it is on standard error anyway."""
+
+    def flush(self, within: float = FLUSH_WITHIN) -> None:
+        """Wait until all lines are in the files, but not for a disk that hangs."""
+        written = Event()
+        with suppress(Full):
+            self._lines.put_nowait(written)
+            written.wait(within)
+
+    def _write(self, directory: Path) -> None:
+        files: LogFiles | None = None
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            files = LogFiles(directory / FILE)
+        except OSError as error:
+            _say(f"The log cannot be written to {directory}: {error.strerror}.")
+        while True:
+            line = self._lines.get()
+            if isinstance(line, Event):
+                line.set()
+            elif files is not None:
+                files.handle(line)
 
 
 class LogFiles(RotatingFileHandler):

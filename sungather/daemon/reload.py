@@ -43,7 +43,7 @@ class WatchedFile:
         while True:
             await self._changed()
             try:
-                new = self.read()
+                new = await asyncio.to_thread(self.read)
             except OptionsError as error:
                 problems = " ".join(error.problems)
                 log.warning("New options cannot be used, so the old ones stay: %s", problems)

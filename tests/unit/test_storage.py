@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from sungather import storage as storage_module
 from sungather.errors import OptionsError
 from sungather.options.keys import option
-from sungather.storage import Storage, claimed
+from sungather.own_file import open_own
+from sungather.storage import Claim, Storage
+from tests.support import claimed
 
 
 async def test_what_was_saved_is_loaded_by_the_next_process(tmp_path: Path) -> None:
@@ -159,6 +162,28 @@ def test_a_directory_belongs_to_one_daemon_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+async def test_a_claim_that_hangs_with_its_disk_is_given_up_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def hang(path: Path, flags: int) -> int:
+        begun.set()
+        assert goes_on.wait(60)
+        return open_own(path, flags)
+
+    claim = Claim(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage_module, "open_own", hang)
+        taking = asyncio.create_task(asyncio.to_thread(claim.take))
+        await asyncio.to_thread(begun.wait, 60)
+        claim.release()
+        goes_on.set()
+        await taking
+    with claimed(tmp_path):
+        pass
+
+
 def test_a_directory_that_cannot_be_made_can_be_claimed_by_all(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with claimed(tmp_path / "file" / "below"), claimed(tmp_path / "file" / "below"):
@@ -238,6 +263,21 @@ def test_a_file_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
     file.chmod(0o664)
     Storage(tmp_path).load("facts")
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_once_everything_is_read_no_disk_is_needed(tmp_path: Path) -> None:
+    for name in ("facts", "others"):
+        (tmp_path / f"{name}.json").write_text(f'{{"name":"{name}"}}')
+    (tmp_path / "bad.json").write_text("{")
+    storage = Storage(tmp_path)
+    await storage.read_all()
+    assert (tmp_path / "bad.json.damaged").exists()
+    for name in ("facts", "others"):
+        (tmp_path / f"{name}.json").unlink()
+    os.mkfifo(tmp_path / "late.json")  # to open it hangs, as with a disk that does
+    assert storage.load("facts") == {"name": "facts"}
+    assert storage.load("late") == storage.load("bad") == {}
+    assert storage.names("") == ["facts", "others"]
 
 
 def test_a_file_nested_without_end_is_damaged(tmp_path: Path) -> None:

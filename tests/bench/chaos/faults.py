@@ -22,21 +22,28 @@ Faults = Mapping[str, Mapping[str, Fault]]
 """Part -> what can happen to it."""
 
 _ALWAYS = 1_000_000
+_SOME = {"input": range(5003, 5011), "holding": range(13000, 13100)}
+"""Registers that are refused for a while, among them such as every scan reads."""
 _HOUR = 3600.0
 _LONGEST_LIFE = 30.0
 """Seconds after which the daemon is ended although nothing could be read."""
 
 
-def faults_of(home: Household, chance: Random) -> Faults:
-    """All of them. `chance` decides their details."""
+def faults_of(home: Household, seed: int, over: float) -> Faults:
+    """All of them. `seed` decides their details; `over` is when the loop's clock ends them."""
+
+    def chance(part: str) -> Random:
+        # One for each: they run at the same time, and their order is not the seed's.
+        return Random(f"{seed} details of {part}")
+
     return {
-        "cable": _cable(home, chance),
-        "dongle": _dongle(home, chance),
+        "cable": _cable(home, chance("cable")),
+        "dongle": _dongle(home, chance("dongle")),
         "broker": _broker(home),
         "database": _database(home),
-        "disk": _disk(home, chance),
-        "clock": _clock(home, chance),
-        "daemon": _daemon(home, chance),
+        "disk": _disk(home, chance("disk")),
+        "clock": _clock(home, chance("clock")),
+        "daemon": _daemon(home, chance("daemon"), over),
     }
 
 
@@ -82,6 +89,9 @@ def _cable(home: Household, chance: Random) -> Mapping[str, Fault]:
         "silent": switch(silent=True),
         "busy": switch(busy=_ALWAYS, busy_code=ExceptionCode.DEVICE_BUSY),
         "failing": switch(busy=_ALWAYS, busy_code=ExceptionCode.DEVICE_FAILURE),
+        "refusing addresses": switch(busy=_ALWAYS, busy_code=ExceptionCode.ILLEGAL_ADDRESS),
+        "refusing functions": switch(busy=_ALWAYS, busy_code=ExceptionCode.ILLEGAL_FUNCTION),
+        "refusing some": switch(cannot_contain=_SOME),
         "a web server": switch(banner=HTTP_SERVER),
         "noise": noise,
         "a word too few": switch(short="fewer-words"),
@@ -135,6 +145,10 @@ def _dongle(home: Household, chance: Random) -> Mapping[str, Fault]:
         "noise": noise,
         "tokens of one request": switch(token_life=1),
         "inverter not linked": switch(linked=False),
+        "HTTP 500": switch(status=500),
+        "HTTP 500 with a page": switch(status=500, body=b"<html>Internal Server Error</html>"),
+        "refusing all": switch(failing_reads=_ALWAYS),
+        "refusing a few": switch(failing_reads=3),
         "hanging up": hanging_up,
         "sessions ended": sessions_ended,
     }
@@ -229,12 +243,13 @@ def _clock(home: Household, chance: Random) -> Mapping[str, Fault]:
     return {"ahead": lambda: wrong(1), "behind": lambda: wrong(-1)}
 
 
-def _daemon(home: Household, chance: Random) -> Mapping[str, Fault]:
+def _daemon(home: Household, chance: Random, over: float) -> Mapping[str, Fault]:
     @contextlib.asynccontextmanager
     async def ended(*numbers: signal.Signals) -> AsyncGenerator[None]:
         # Counted in scans: on a busy machine a start alone may take as long as a few of them.
+        latest = min(over, asyncio.get_running_loop().time() + _LONGEST_LIFE)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_LIFE):
+            async with asyncio.timeout_at(latest):
                 await home.serve(chance.randint(2, 16))
         async with home.daemon.lock:
             for number in numbers:

@@ -47,6 +47,8 @@ class Gate:
 
     async def cut(self) -> None:
         """End all connections."""
+        # Those that were accepted a moment ago have yet to begin.
+        await asyncio.sleep(0)
         tasks = list(self._clients)
         for task in tasks:
             task.cancel()
@@ -101,7 +103,14 @@ class Gate:
             await writer.drain()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, server = await asyncio.open_connection("127.0.0.1", self._server)
+        # Not cancelled while it connects: the connection would be nobody's.
+        connecting = asyncio.ensure_future(asyncio.open_connection("127.0.0.1", self._server))
+        try:
+            answers, server = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                await _hang_up((await connecting)[1])
+            raise
         up = asyncio.create_task(_pump(reader, server))
         down = asyncio.create_task(answers.read(1) if self.swallows else _pump(answers, writer))
         try:

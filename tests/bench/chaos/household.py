@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import aiomqtt
 
-from sungather import control
+from sungather import control, errors
 from sungather.simulator import Server, device_named, serve
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.winet import Dongle, WinetPort
@@ -25,7 +25,7 @@ from tests.bench.chaos.scans import COUNTER, Scans
 from tests.real_parts import Server as RealServer
 from tests.real_parts import free_port, influxd, mosquitto, running
 
-WITHIN = 300.0
+WITHIN = 120.0
 """Seconds until something that must happen has happened, on the busiest machine."""
 _UNLIMITED_QUEUES = "allow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n"
 """So that the broker passes a message on before it acknowledges it, and can be killed."""
@@ -89,7 +89,10 @@ class Daemon:
         self._state = directory / "state"
         self._words = [*settings, f"--set=storage.directory={self._state}"]
         self._process: Process | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._asked: signal.Signals | None = None
+        """What the process was told to end by."""
+        self._living: asyncio.Task[None] | None = None
+        """Done when the process is gone."""
         shifted_clock.set_clock(self.clock, 0.0)
 
     async def start(self) -> None:
@@ -98,9 +101,10 @@ class Daemon:
             *(sys.executable, "-m", shifted_clock.__name__, str(self.clock), "run", *self._words),
             stderr=PIPE,
         )
-        self._reading = asyncio.create_task(self._read(self._process))
+        self._asked = None
+        self._living = asyncio.create_task(self._live(self._process))
 
-    async def _read(self, process: Process) -> None:
+    async def _live(self, process: Process) -> None:
         assert process.stderr is not None
         with self._log.open("ab") as log:
             async for line in process.stderr:
@@ -108,40 +112,45 @@ class Daemon:
                 log.flush()
                 if line.startswith(b"Traceback"):
                     self.complaints.append(f"{process.pid}: {line.decode().strip()}")
+        code = await process.wait()
+        # A signal in the first moments of Python ends it as it ends any program.
+        if self._asked is None or code not in (0, -self._asked):
+            self.complaints.append(f"{process.pid}: ended with {code}, asked by {self._asked}")
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it by a signal, and wait until it is gone."""
         process, self._process = self._process, None
-        if process is None or self._reading is None:
+        if process is None or self._living is None:
             return
-        with contextlib.suppress(ProcessLookupError):
+        if not self._living.done():
+            self._asked = number
             process.send_signal(number)
-        code = await process.wait()
-        await self._reading
-        # A signal in the first moments of Python ends it as it ends any program.
-        if code not in (0, -number):
-            self.complaints.append(f"{process.pid}: ended with {code}")
+        await self._living
 
     def limit_files(self, size: int) -> None:
         """Let no file of it be written behind `size` bytes; works for every user."""
         if self._process is not None:
             _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-            # It may have been killed a moment ago: then there is nothing to bound.
+            # Gone by itself: `_live` complains about that.
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
     async def has_written_down(self) -> None:
-        """Wait until everything that it holds is on the disk."""
-        while True:
-            with contextlib.suppress(Exception):
-                await self._ask("write-down")
-                answer: Any = await self._ask("readings")
-                states = {one["name"]: one["state"] for one in answer["exporters"]}
-                if states["outbox"] == "ok":
-                    return
-            await asyncio.sleep(0.2)
+        """Wait until everything that it holds is on the disk, or it is gone by itself."""
+        async with asyncio.timeout(WITHIN):
+            while self._living is not None and not self._living.done():
+                with contextlib.suppress(errors.DaemonError):
+                    await self._ask("write-down")
+                    if await self._outbox_state() == "ok":
+                        return
+                await asyncio.sleep(0.2)
 
-    async def _ask(self, command: str) -> object:
+    async def _outbox_state(self) -> str | None:
+        answer = await self._ask("readings")
+        services = answer["exporters"] if answer else ()
+        return next((one["state"] for one in services if one["name"] == "outbox"), None)
+
+    async def _ask(self, command: str) -> Any:
         return await control.ask_daemon(self._state / control.SOCKET, command, [])
 
 
@@ -154,7 +163,7 @@ class Household:
         behind = device_named("SH8.0RT", path="dongle", serial="A2310715999")
         self.scans = {
             "cable": Scans(device_named("SH10RT"), 1000, self._progress),
-            "dongle": Scans(behind, 50_000, self._progress),
+            "dongle": Scans(behind, 15_000, self._progress),
         }
         self.broker: RealServer = mosquitto(directory, _UNLIMITED_QUEUES)
         self.database: RealServer = influxd(directory)

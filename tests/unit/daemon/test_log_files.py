@@ -5,13 +5,17 @@ import io
 import logging
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from sungather.daemon.log_files import FILE, LogFiles, log_to_files
+from sungather.daemon.log_files import FILE, LogFiles, LogThread
+
+LONG = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +33,16 @@ def record(text: str) -> logging.LogRecord:
     return logging.LogRecord("sungather", logging.WARNING, "", 0, text, None, None)
 
 
+def log_to(directory: Path) -> LogThread:
+    handler = LogThread(directory)
+    logging.getLogger().addHandler(handler)
+    return handler
+
+
 def test_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
-    log_to_files(tmp_path / "logs")
+    handler = log_to(tmp_path / "logs")
     logging.getLogger("sungather.x").warning("roof is %s", "busy")
+    handler.flush(LONG)
     line = (tmp_path / "logs" / FILE).read_text()
     assert line.endswith("Z WARNING roof is busy\n")
     assert line.startswith("20")
@@ -39,9 +50,29 @@ def test_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
 
 def test_what_is_below_the_level_is_left_out(tmp_path: Path) -> None:
     logging.getLogger().setLevel("ERROR")
-    log_to_files(tmp_path)
+    handler = log_to(tmp_path)
     logging.getLogger("sungather.x").warning("not this")
+    handler.flush(LONG)
     assert (tmp_path / FILE).read_text() == ""
+
+
+def test_a_disk_that_hangs_holds_up_neither_the_program_nor_its_end(tmp_path: Path) -> None:
+    # Opening a pipe that nobody reads hangs, as a disk does.
+    os.mkfifo(tmp_path / FILE)
+    program = f"""
+import logging
+from pathlib import Path
+from sungather.daemon.log_files import LogThread
+handler = LogThread(Path({str(tmp_path)!r}))
+logging.getLogger().addHandler(handler)
+for number in range(5000):
+    logging.error("line %d", number)
+print("said")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=LONG, check=True
+    )
+    assert (ended.stdout, ended.stderr) == (b"said\n", b"")
 
 
 def test_files_are_bounded_and_only_their_group_may_read_them(tmp_path: Path) -> None:
@@ -60,7 +91,7 @@ def test_a_directory_that_cannot_be_written_is_said_and_the_program_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "logs").touch()
-    log_to_files(tmp_path / "logs")
+    log_to(tmp_path / "logs").flush(LONG)
     assert "The log cannot be written" in capsys.readouterr().err
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sungather.daemon.state_watch import StateWatch
-from sungather.storage import Storage, claimed
+from sungather.storage import Storage
+from tests.support import claimed
 
 
 async def test_a_directory_that_vanishes_is_said_and_made_anew(
