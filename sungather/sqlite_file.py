@@ -33,6 +33,10 @@ class DamagedError(sqlite3.DatabaseError):
     """The file is sound for SQLite, but of no use to us."""
 
 
+class NewerFileError(sqlite3.OperationalError):
+    """A newer release has written the file; it is left as it is."""
+
+
 def is_damage(error: Exception) -> bool:
     """Whether the file itself is broken, as against a disk that is full or read-only."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -210,7 +214,7 @@ class SqliteFile:
         if found == self.version:
             return
         if self.version < found < _MOST_VERSIONS:
-            raise sqlite3.OperationalError(
+            raise NewerFileError(
                 f"it was written by another release, a newer one (format {found}, and this one "
                 f"knows {self.version}), and is left as it is: install that release again, or "
                 "move the file away"

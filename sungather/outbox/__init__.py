@@ -209,9 +209,10 @@ class Outbox:
         """`queue` is the longest of all exporters."""
         stats = [feed.stats() for feed in self._feeds.values()]
         trouble = self._ledger.trouble
+        troubled = "blocked" if self._ledger.blocked else "waiting"
         return Health(
             self.name,
-            "waiting" if trouble else "ok" if self._opened else "starting",
+            troubled if trouble else "ok" if self._opened else "starting",
             trouble,
             queue=max((one.queue for one in stats), default=0),
             dropped=sum(one.dropped for one in stats),

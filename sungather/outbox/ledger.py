@@ -23,7 +23,7 @@ from sungather.outbox.record import OutboxRow, Record, RejectedRecord
 from sungather.outbox.rejections import Rejections, described, unusable
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.outbox.timekeeper import JUMP_MS, Timekeeper
-from sungather.sqlite_file import is_damage
+from sungather.sqlite_file import NewerFileError, is_damage
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class Ledger:
     ) -> None:
         self.trouble = ""
         """What is wrong with the disk, in words; empty when all is well."""
+        self.blocked = False
+        """Whether a person must act on that."""
         self._file = OutboxFile(path, self._adopt, self._lost)
         self._limits = limits
         self._time = timekeeper
@@ -130,13 +132,8 @@ class Ledger:
         )
         if trouble != self.trouble:
             log.error("%s", trouble)
-        self.trouble = trouble
+        self.trouble, self.blocked = trouble, isinstance(error, NewerFileError)
         return False
-
-    def _recovered(self) -> None:
-        if self.trouble:
-            log.info("The outbox %s can be used again.", self._file.path)
-        self.trouble = ""
 
     def add(self, name: str, read_ms: int, body: bytes, more: bool = False) -> None:
         """Take a reading, and commit it unless commits are made by the minute.
@@ -171,7 +168,9 @@ class Ledger:
             if self._failed(error) and again:
                 self.commit(again=False)
             return
-        self._recovered()
+        if self.trouble:
+            log.info("The outbox %s can be used again.", self._file.path)
+        self.trouble = ""
         self._commits += 1
         if self._commits % _HOUSEKEEPING_EVERY == 0:
             self.keep_house()
@@ -232,7 +231,7 @@ class Ledger:
         while limit and not records and not held and (rows := self._owed(exporter, limit)):
             for row in rows:
                 held = not trusted and row.sound and row.boot == self._time.boot
-                why = None if held else unusable(row, records)
+                why = None if held else unusable(row, records, self._time.boot)
                 if held or (why is not None and records):
                     break
                 if why is not None:

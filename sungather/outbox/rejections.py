@@ -87,9 +87,12 @@ class Rejections:
         return first
 
 
-def unusable(row: OutboxRow, records: list[Record]) -> str | None:
-    """Append the record to `records`, or tell why it can never be delivered."""
-    if row.time_ms < EARLIEST_MS:
+def unusable(row: OutboxRow, records: list[Record], boot: str) -> str | None:
+    """Append the record to `records`, or tell why it can never be delivered.
+
+    `boot`: this run of the machine, whose clock may still be set.
+    """
+    if row.time_ms < EARLIEST_MS and row.boot != boot:
         return "it was read in an earlier run of the machine, whose clock was never set"
     try:
         records.append(row.record())

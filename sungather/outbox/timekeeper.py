@@ -23,6 +23,9 @@ STEADY_S = 3600.0
 PATIENCE_S = 600.0
 """How long a clock that is behind the newest stored reading may take to be set. An island without
 time servers has no better time to wait for."""
+UNSET_PATIENCE_S = 86_400.0
+"""The same for a clock that was never set. Longer, because it is wrong by years: after a power cut
+the way to the time servers may be down for hours, and a database in the house is not."""
 LATE_MS = 2 * 3_600_000
 """A machine that begins with a saved time saves it at least once an hour, so its clock is behind
 by no more than this. A reading farther ahead is one of a wrong clock: nothing waits for it."""
@@ -51,7 +54,7 @@ class Timekeeper:
         self._offset_ms = self._measure()
         self._floor_ms = EARLIEST_MS
         self._steady_since = clock.monotonic()
-        self._deadline = self._steady_since + PATIENCE_S
+        self._started = self._steady_since
         self.doubt = ""
         """What is wrong with the clock, in words; empty when nothing is known against it."""
         self.holds = False
@@ -97,15 +100,22 @@ class Timekeeper:
     def trusted(self) -> bool:
         """Whether stamps of this run may leave the house; until then deliveries wait."""
         now = self.now_ms()
-        late = now < self._floor_ms
-        waited = self._clock.monotonic() >= self._deadline
-        self.holds = now < EARLIEST_MS or (late and not waited)
-        if now < EARLIEST_MS:
+        unset, late = now < EARLIEST_MS, now < self._floor_ms
+        patience = UNSET_PATIENCE_S if unset else PATIENCE_S
+        waited = self._clock.monotonic() - self._started >= patience
+        self.holds = late and not waited
+        if unset:
             shown = datetime.fromtimestamp(now / 1000, UTC)
+            hours = round(patience / 3600)
+            what = (
+                f"It was not set within {hours} hours, so readings carry the time that it shows"
+                if waited
+                else "What was read since its start waits until it is set, for only then its time "
+                f"is known, {hours} hours at most"
+            )
             self.doubt = (
                 f"The clock of this machine was never set: it shows {shown:%Y-%m-%d %H:%M} UTC. "
-                "What was read since its start waits until the clock is set, for only then its "
-                "time is known. Set it, or let the machine reach a time server."
+                f"{what}. Set it, or let the machine reach a time server."
             )
         elif late:
             minutes = round(PATIENCE_S / 60)

@@ -68,6 +68,13 @@ async def test_a_clock_that_was_never_set_is_said_and_holds_up_only_what_it_has_
         said = health(outbox, never)
         assert (said.state, said.queue) == ("waiting", 1)
         assert "never set: it shows 1970-06-21 12:00 UTC" in said.message
+        assert "24 hours at most" in said.message
+        never.pass_by(days=1)
+        take(outbox, never, 3)
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [2, 3]
+        said = health(outbox, never)
+        assert (said.state, said.queue, said.rejected) == ("starting", 0, 0)
+        assert "readings carry the time that it shows" in said.message
 
 
 async def test_a_clock_that_is_wrong_for_a_while_makes_nothing_too_old(tmp_path: Path) -> None:
