@@ -34,6 +34,10 @@ FIGURES: Final = (*POWERS, BATTERY_LEVEL)
 
 A day's curve is drawn from it, and the history stores it in this order.
 """
+HOUSEHOLD: Final = frozenset(
+    {*FIGURES, *(f"{flow}_energy_{since}" for flow in FLOWS for since in ("today", "total"))}
+)
+"""Every household figure."""
 
 
 def house_of(

@@ -9,7 +9,7 @@ import functools
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -26,6 +26,8 @@ _LONGEST_HEAD = 64 * 1024
 _LONGEST_IDLE = 60.0
 """Seconds after which a router between may have forgotten the connection without a word."""
 _CHUNK = 16384
+_OTHER_NAME = (62, 64)
+"""OpenSSL's codes for a certificate of another name, or another IP address."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -166,7 +168,26 @@ class HttpConnection:
 class HttpClient:
     """One server, one connection and one request at a time; the connection is kept."""
 
-    def __init__(self, url: str, what: str, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        url: str,
+        what: str,
+        deadline: float = DEADLINE,
+        *,
+        trust: Callable[[], ssl.SSLContext] | None = None,
+        options: str = "",
+    ) -> None:
+        """A client of the server at `url`, which sentences call `what`.
+
+        Args:
+            url: with http or https.
+            what: such as "InfluxDB".
+            deadline: seconds that an exchange may take.
+            trust: makes the TLS context, in a thread; the machine's authorities by default.
+            options: the group whose `tls.ca` and `url` sentences name; "" if it has none.
+        """
+        self._trust = trust
+        self._options = options
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
@@ -216,6 +237,7 @@ class HttpClient:
         except ssl.SSLCertVerificationError as error:
             raise Blocked(
                 f"The certificate of {self._what} is not trusted: {error.verify_message}."
+                f"{self._advice(error)}"
             ) from error
         except (OSError, EOFError) as error:
             if timer.expired():
@@ -229,6 +251,16 @@ class HttpClient:
                 f"A token, user name or password for {self._what} has characters that cannot "
                 "be sent in a request."
             ) from None
+
+    def _advice(self, error: ssl.SSLCertVerificationError) -> str:
+        if not self._options:
+            return ""
+        if error.verify_code in _OTHER_NAME:
+            return f" Write {self._options}.url with a name that stands in it."
+        return (
+            f" If it is your own, give {self._options}.tls.ca this certificate, or that of the "
+            "authority that signed it."
+        )
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -275,7 +307,8 @@ class HttpClient:
         return answer
 
     async def _connect(self) -> HttpConnection:
-        context = await asyncio.to_thread(tls_context) if self._secure else None
+        trust = self._trust or tls_context
+        context = await asyncio.to_thread(trust) if self._secure else None
         proxy = self._proxy
         if proxy is None:
             streams = await dial(self._host, self._port, context)

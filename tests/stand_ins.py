@@ -60,6 +60,7 @@ class Site:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: two would wait for each other
 
             def _serve(self) -> None:
                 parts = urlsplit(self.path)

@@ -150,7 +150,8 @@ def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Cloc
         from sungather.exporters.delivery import Delivery
         from sungather.exporters.influxdb import Influxdb
 
-        return Delivery("influxdb", feed, Influxdb(configuration.influxdb), clock)
+        destination = Influxdb(configuration.influxdb, configuration.timezone)
+        return Delivery("influxdb", feed, destination, clock)
     from sungather.exporters.pvoutput import Pvoutput
 
     return Pvoutput(configuration.pvoutput, feed, clock, configuration.timezone)

@@ -11,21 +11,26 @@ import gzip
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, tzinfo
+from functools import cache
+from ssl import SSLContext
 from urllib.parse import urlencode
 
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.influxdb_answers import WriteRefusal, as_object, refusal
-from sungather.exporters.line_protocol import line
+from sungather.exporters.influxdb_points import Layout, Point
+from sungather.exporters.tls import client_context
+from sungather.household import HOUSEHOLD
 from sungather.http_client import DEADLINE, HttpClient, retry_after
-from sungather.options.patterns import value_filter
 from sungather.options.table import InfluxdbOptions
-from sungather.options.tags import parse_tags
 from sungather.outbox import Record
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
-"""Lines a request: 250 kB of text, and 2,000 readings a second with room to spare."""
+"""Readings a request: 250 kB of text, and 2,000 readings a second with room to spare."""
+_LINES = 2000
+"""Most lines of history a request."""
 _NEW_FIELDS = 8
 """Fields in conflict that are learned in one try; then it waits, each time longer."""
 
@@ -35,11 +40,18 @@ class Influxdb:
 
     batch = BATCH
 
-    def __init__(self, options: InfluxdbOptions, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self, options: InfluxdbOptions, timezone: tzinfo = UTC, deadline: float = DEADLINE
+    ) -> None:
         self._options = options
-        self._tags = parse_tags(options.tags) if options.tags else {}
-        self._wanted = value_filter(options.include, options.exclude)
-        self._server = HttpClient(options.url, "InfluxDB", deadline)
+        self._layout = Layout(options, timezone)
+        self._server = HttpClient(
+            options.url,
+            "InfluxDB",
+            deadline,
+            trust=cache(self._trust),
+            options="influxdb",
+        )
         self._secrets = (
             options.token,
             options.password,
@@ -47,8 +59,11 @@ class Influxdb:
         )
         """What the server knows of us, and could send back."""
         self._version = "" if options.version == "auto" else options.version
-        self._left_out: set[str] = set()
-        """Fields that the database holds with another type."""
+        self._history_trouble = ""
+
+    def _trust(self) -> SSLContext:
+        options = self._options
+        return client_context("influxdb", options.tls_ca, insecure=options.tls_insecure)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -58,12 +73,15 @@ class Influxdb:
         """Write `records`; when some are refused, find out which, and write the others."""
         self._version = self._version or await self._find_out_version()
         try:
-            return await self._deliver(records)
+            rejected = await self._deliver(records)
         except Blocked:
             if self._options.version == "auto":
                 # What was found out may have been the word of whatever else answers there.
                 self._version = ""
             raise
+        if self._options.history:
+            await self._write_history(records)
+        return rejected
 
     async def _deliver(self, records: Sequence[Record]) -> Mapping[int, str]:
         rejected: dict[int, str] = {}
@@ -73,21 +91,25 @@ class Influxdb:
         new_fields = 0
         todo = [list(records)]
         while todo:
-            lines = self._lines(todo.pop())
-            if not lines:
+            points = self._layout.points(todo.pop())
+            if not points:
                 continue
-            part = [record for record, _ in lines]
-            refused = await self._write([text for _, text in lines])
+            part = _records(points)
+            refused = await self._write([point.text for point in points])
             if refused is None:
                 taken = True
+            elif refused.columns:
+                if not await self._fit_columns(points):
+                    raise Unavailable(f"InfluxDB answered: {refused.reason}.")
+                todo.append(part)
             elif refused.fields:
                 new_fields += len(refused.fields)
-                self._leave_out(refused.fields)
+                self._leave_out(points, refused.fields)
                 if new_fields > _NEW_FIELDS:
                     raise Unavailable(f"InfluxDB names ever new fields: {refused.reason}.")
                 todo.append(part)
             elif refused.named:
-                rejected |= {part[index].id: why for index, why in refused.named.items()}
+                rejected |= {points[at].record.id: why for at, why in refused.named.items()}
                 todo.append([record for record in part if record.id not in rejected])
             elif len(part) == 1:
                 suspects[part[0].id] = refused
@@ -120,38 +142,80 @@ class Influxdb:
         Raises:
             Blocked: none of them has any.
         """
-        if not self._left_out:
+        if not self._layout.leaves_out:
             return {}
-        written = {record.id for record, _ in self._lines(records)}
-        bare = [
-            one for one in records if any(map(self._wanted, one.values)) and one.id not in written
-        ]
+        written = {point.record.id for point in self._layout.points(records)}
+        bare = [one for one in records if self._layout.has_any(one) and one.id not in written]
         if len(bare) == len(records):
             raise Blocked(
-                "InfluxDB holds every field of these readings with another type. "
-                "Set influxdb.measurement to a new name."
+                "InfluxDB takes no field of these readings: it holds them with another type, or "
+                "has no column left for them. Set influxdb.measurement to a new name."
             )
-        return {one.id: "InfluxDB holds each of its fields with another type" for one in bare}
+        return {one.id: "InfluxDB takes none of its fields" for one in bare}
 
-    def _leave_out(self, fields: Collection[str]) -> None:
+    def _leave_out(self, points: Sequence[Point], fields: Collection[str]) -> None:
         """One field would take the whole reading along: go on without that field."""
-        self._left_out.update(fields)
+        for measurement in {point.measurement for point in points}:
+            self._layout.leave_out(measurement, fields)
         log.warning(
             "InfluxDB holds %s with another type; left out from now on. "
             "Set influxdb.measurement to a new name to get it back.",
             ", ".join(sorted(fields)),
         )
 
-    def _lines(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
-        measurement = self._options.measurement
-        return [
-            (record, text)
-            for record in records
-            if (text := line(record, measurement, self._tags, self._is_sent))
-        ]
+    async def _fit_columns(self, points: Sequence[Point]) -> bool:
+        """Find the fields for which the database has no column left, and leave them out.
 
-    def _is_sent(self, name: str) -> bool:
-        return name not in self._left_out and self._wanted(name)
+        Fields are tried together, then in ever smaller groups, the household's figures first;
+        what is written meanwhile are true values. Returns whether any was found.
+        """
+        records = _records(points)
+        names: dict[str, dict[str, None]] = {}
+        for point in points:
+            names.setdefault(point.measurement, {}).update(dict.fromkeys(point.names))
+        too_many: dict[str, list[str]] = {}
+        for measurement, fields in names.items():
+            groups = [sorted(fields, key=lambda name: name not in HOUSEHOLD)]
+            while groups:
+                group = groups.pop()
+                tried = self._layout.only(records, measurement, group)
+                refused = await self._write([point.text for point in tried])
+                if refused is None or not refused.columns:
+                    continue
+                if len(group) == 1:
+                    too_many.setdefault(measurement, []).extend(group)
+                else:
+                    half = len(group) // 2
+                    groups += [group[half:], group[:half]]
+        for measurement, fields in too_many.items():
+            self._layout.leave_out(measurement, fields)
+            log.warning(
+                "InfluxDB has no column left in %s for %d values, left out from now on: %s. "
+                "Choose values with influxdb.include and influxdb.exclude, or set "
+                "influxdb.measurement to a new name.",
+                measurement, len(fields), ", ".join(fields),
+            )  # fmt: skip
+        return bool(too_many)
+
+    async def _write_history(self, records: Sequence[Record]) -> None:
+        """Past days and months, which the inverter tells again every hour.
+
+        What the database does not take of them, such as a day before its retention policy,
+        costs no reading.
+        """
+        lines = self._layout.history(records)
+        trouble = ""
+        for start in range(0, len(lines), _LINES):
+            try:
+                refused = await self._write(lines[start : start + _LINES])
+            except Blocked as error:
+                trouble = str(error)
+            else:
+                trouble = refused.reason if refused is not None else trouble
+        if trouble != self._history_trouble and trouble:
+            log.warning("InfluxDB does not take all of the inverter's history: %s.", trouble)
+        if lines:
+            self._history_trouble = trouble
 
     async def _write(self, lines: Sequence[str]) -> WriteRefusal | None:
         answer = await self._server.request(
@@ -177,6 +241,11 @@ class Influxdb:
             version = "2" if self._options.token else "1"
         log.info("influxdb: writing as to version %s", version)
         return version
+
+
+def _records(points: Sequence[Point]) -> list[Record]:
+    """The records that points were made of, in the same order."""
+    return list({point.record.id: point.record for point in points}.values())
 
 
 def _path(version: str, options: InfluxdbOptions) -> str:

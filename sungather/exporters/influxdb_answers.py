@@ -20,9 +20,11 @@ _CONFLICT = re.compile(
 )
 _RETENTION = re.compile(r"(?:beyond|outside) (?:the )?retention policy")
 _DROPPED = re.compile(r"dropped[= ](\d+)")
+_COLUMNS = re.compile(r"number of columns per table|couldn't create columns in table")
+"""InfluxDB 3, and its Cloud (Serverless, Dedicated)."""
 _LIMIT = re.compile(
     r"max-series-per-database|max-values-per-tag|limit exceeded|exceeds? (?:the )?[\w-]* ?limit"
-    r"|number of (?:columns|tables|databases)[\w ]* limit|cardinality",
+    r"|number of (?:tables|databases)[\w ]* limit|cardinality",
     re.IGNORECASE,
 )
 _PLAIN_HTTP = re.compile(
@@ -39,6 +41,8 @@ class WriteRefusal:
     """Number of a line, from 0 -> why this very line is refused."""
     fields: frozenset[str] = frozenset()
     """Fields that the database holds with another type."""
+    columns: bool = False
+    """A table would get more columns than the database takes."""
     content: bool = False
     """The status says that it is about what was sent: too large, or not to be stored."""
 
@@ -92,6 +96,8 @@ def _own_refusal(
     named = _by_number(answer, lines, secrets) or _by_text(whole, lines, secrets)
     for line in lines:
         whole = whole.replace(line, "…")
+    if _COLUMNS.search(whole):
+        return WriteRefusal(reason, columns=True)
     if _LIMIT.search(whole):
         raise Blocked(f"{said}. Raise this limit in InfluxDB, or remove data that it counts.")
     if fields := {a or b for a, b in _CONFLICT.findall(whole)}:

@@ -1,11 +1,11 @@
-"""Readings as InfluxDB line protocol, one line a reading.
+"""InfluxDB's line protocol.
 
 https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 Numbers are always floats: InfluxDB fixes a field's type with the first value that it sees, and
 then refuses "21.0" for a field that began as the integer 21.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from sungather.outbox import Record
@@ -23,22 +23,12 @@ def escaped(text: str) -> str:
     return text.rstrip("\\").translate(_NAME)
 
 
-def line(
-    record: Record,
-    measurement: str,
-    tags: Mapping[str, str],
-    wanted: Callable[[str], bool] = lambda _: True,
-) -> str:
-    """One line with a timestamp in milliseconds; "" if no field is left.
+def tag_set(record: Record, tags: Mapping[str, str]) -> str:
+    """The tags of a record, with a comma before each.
 
     `tags` come in addition to name, kind, model and serial, and to the inverter (`via`) of a
-    device behind one. `wanted` says which fields. Lists become `<name>_1`, `<name>_2`, ….
+    device behind one.
     """
-    fields = ",".join(
-        f"{escaped(name)}={text}" for name, text in fields_of(record.values) if wanted(name)
-    )
-    if not fields:
-        return ""
     labels = {
         "name": record.name,
         "kind": record.kind,
@@ -48,24 +38,27 @@ def line(
         **tags,
     }
     # Sorted, as InfluxDB recommends; empty values are not allowed.
-    head = "".join(
+    return "".join(
         f",{escaped(key)}={escaped(value)}"
         for key, value in sorted(labels.items())
         if escaped(value)
     )
-    return f"{measurement.translate(_MEASUREMENT)}{head} {fields} {record.time_ms}"
 
 
-def fields_of(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
-    """Name of each field and its value as text."""
-    for name, value in values.items():
-        if isinstance(value, bool):
-            yield name, "true" if value else "false"
-        elif isinstance(value, str):
-            yield name, f'"{value.translate(_TEXT)}"'
-        elif isinstance(value, list):
-            for number, item in enumerate(value, 1):
-                if item is not None:
-                    yield f"{name}_{number}", repr(float(item))
-        else:
-            yield name, repr(float(value))
+def line(measurement: str, tags: str, fields: Mapping[str, Value], time_ms: int) -> str:
+    """One line with a timestamp in milliseconds; lists are no fields, and "" if none is left."""
+    written = ",".join(
+        f"{escaped(name)}={_field(value)}"
+        for name, value in fields.items()
+        if not isinstance(value, list)
+    )
+    name = measurement.rstrip("\\").translate(_MEASUREMENT)
+    return f"{name}{tags} {written} {time_ms}" if written else ""
+
+
+def _field(value: float | str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value.translate(_TEXT)}"'
+    return repr(float(value))

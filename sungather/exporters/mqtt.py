@@ -112,7 +112,8 @@ class Mqtt(DeliveryLoop):
         if options.tls_enabled:
             context = await asyncio.to_thread(
                 client_context,
-                options.tls_ca, options.tls_cert, options.tls_key, options.tls_insecure,
+                "mqtt", options.tls_ca, options.tls_cert, options.tls_key,
+                insecure=options.tls_insecure,
             )  # fmt: skip
         client = MqttClient(
             options.host,

@@ -323,7 +323,8 @@ class InfluxdbOptions:
     )
     measurement: str = declared(
         "sungather",
-        "Measurement that readings are written to, one point a reading.",
+        "Measurement that readings are written to. Settings, strings, batteries and wall boxes "
+        "have measurements of their own, whose names begin with it.",
         kind=OptionKind.MEASUREMENT,
     )
     tags: str = declared(
@@ -333,6 +334,22 @@ class InfluxdbOptions:
         kind=OptionKind.TAGS,
         otherwise="no further tags",
         example="site=roof, owner=me",
+    )
+    history: bool = declared(
+        False,
+        "Write what the inverter itself tells of past quarters of an hour, days, months and "
+        "years (SH-RT, by cable), as points with their own times, in MEASUREMENT_history.",
+    )
+    tls_ca: str = declared(
+        "",
+        "Certificate authority of the server, or its own certificate: PEM text, or the path of a "
+        "file.",
+        kind=OptionKind.LINES,
+        key="tls.ca",
+        otherwise="the authorities that the machine trusts",
+    )
+    tls_insecure: bool = declared(
+        False, "Accept any certificate of the server. Only for tests.", key="tls.insecure"
     )
     include: str = _include("are written")
     exclude: str = _exclude("are not written")

@@ -4,6 +4,7 @@ from collections.abc import Set
 from functools import cache
 
 from sungather.household import BATTERY_LEVEL
+from sungather.registers import Space
 from sungather.registers.catalogue import all_registers
 from sungather.registers.derive import UNITS
 
@@ -15,6 +16,14 @@ def names_of_inverters() -> Set[str]:
     """Names of registers, and of what is derived from them."""
     registers = {one.name for one in all_registers(sub_devices=False)}
     return frozenset({*registers, *UNITS, *_DERIVED_TEXTS, BATTERY_LEVEL})
+
+
+@cache
+def names_of_settings() -> Set[str]:
+    """Names of inverters' holding registers, where no input register has the same name."""
+    registers = list(all_registers(sub_devices=False))
+    measured = {one.name for one in registers if one.space is not Space.HOLDING}
+    return frozenset({one.name for one in registers} - measured)
 
 
 @cache

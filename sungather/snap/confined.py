@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from sungather.errors import Blocked
 from sungather.options.configuration import Configuration
 from sungather.privileges import STATE
 
@@ -24,7 +25,7 @@ def problems(configuration: Configuration, common: Path) -> list[str]:
         *_port(configuration),
         *_directory(configuration, common),
         *_certificates_of_inverters(configuration),
-        *_certificates_of_mqtt(configuration, common),
+        *_certificates_of_exporters(configuration, common),
     ]
 
 
@@ -57,15 +58,21 @@ def _certificates_of_inverters(configuration: Configuration) -> Iterator[str]:
                 yield f"{key} must be a certificate in PEM form, whole, with all its lines."
 
 
-def _certificates_of_mqtt(configuration: Configuration, common: Path) -> Iterator[str]:
+def _certificates_of_exporters(configuration: Configuration, common: Path) -> Iterator[str]:
     mqtt = configuration.mqtt
-    if not (mqtt.tls_ca or mqtt.tls_cert or mqtt.tls_key):
-        return
-    # Only imported for those who have certificates.
-    from sungather.exporters.delivery import Blocked
-    from sungather.exporters.tls import client_context
+    given = {
+        "mqtt": (mqtt.tls_ca, mqtt.tls_cert, mqtt.tls_key),
+        "influxdb": (configuration.influxdb.tls_ca,),
+    }
+    for group, texts in given.items():
+        if not any(texts):
+            continue
+        # Only imported for those who have certificates.
+        from sungather.exporters.tls import client_context
 
-    try:
-        client_context(mqtt.tls_ca, mqtt.tls_cert, mqtt.tls_key, insecure=False)
-    except Blocked as error:
-        yield f"{error} Give PEM text, or the path of a file that you have copied to {common}/."
+        try:
+            client_context(group, *texts, insecure=False)
+        except Blocked as error:
+            yield (
+                f"{error} Give PEM text, or the path of a file that you have copied to {common}/."
+            )

@@ -5,10 +5,11 @@ import gzip
 import json
 import re
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -19,6 +20,8 @@ from sungather.exporters.delivery import Delivery
 from sungather.exporters.influxdb import Influxdb
 from sungather.options.table import InfluxdbOptions
 from sungather.outbox import Outbox, OutboxLimits
+from sungather.reading import Value
+from sungather.simulator.certificate import self_signed
 from tests.outbox_parts import NOON, Time, reading
 from tests.plain_values import measurements
 from tests.real_parts import influxd, running, victoria_metrics
@@ -35,6 +38,9 @@ OPTIONS = InfluxdbOptions(
     password="",
     measurement="sungather",
     tags="",
+    history=False,
+    tls_ca="",
+    tls_insecure=False,
     include="",
     exclude="",
 )
@@ -89,7 +95,11 @@ async def bench(
     )
     naps = Naps()
     delivery = Delivery(
-        "influxdb", outbox.feed("influxdb"), Influxdb(options, deadline), time.clock, naps.sleep
+        "influxdb",
+        outbox.feed("influxdb"),
+        Influxdb(options, UTC, deadline),
+        time.clock,
+        naps.sleep,
     )
     task = asyncio.create_task(delivery.run())
     try:
@@ -208,6 +218,79 @@ async def test_victoriametrics_takes_the_same_readings_as_version_2(tmp_path: Pa
 
         noon = int(NOON.timestamp() * 1000)
         assert await asyncio.to_thread(stored) == [(noon, 100), (noon + 30_000, 200.5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("localhost", {}, "give influxdb.tls.ca this certificate"),
+        ("localhost", {"tls_ca": "certificate"}, ""),
+        ("localhost", {"tls_insecure": True}, ""),
+        ("elsewhere", {"tls_ca": "certificate"}, "Write influxdb.url with a name that stands in"),
+        ("elsewhere", {"tls_insecure": True}, ""),
+        ("localhost", {"tls_ca": "/no/such/file"}, "influxdb.tls.ca cannot be read"),
+    ],
+)
+async def test_influxdb_1_with_a_certificate_of_its_own_is_written_to_if_the_options_say_so(
+    tmp_path: Path, name: str, given: dict[str, str | bool], words: str
+) -> None:
+    certificate, key = self_signed(tmp_path, name)
+    secure = (
+        f'https-enabled = true\nhttps-certificate = "{certificate}"\nhttps-private-key = "{key}"'
+    )
+    with running(influxd(tmp_path, http=secure)) as server:
+        url = f"https://localhost:{server.port}"
+        body = urlencode({"q": "CREATE DATABASE solar"}).encode()
+        blind = ssl._create_unverified_context()  # pyright: ignore[reportPrivateUsage]
+        await asyncio.to_thread(lambda: urlopen(f"{url}/query", body, 10, context=blind).close())
+        tls = {
+            key: certificate.read_text() if text == "certificate" else text
+            for key, text in given.items()
+        }
+        async with bench(tmp_path, replace(OPTIONS, url=url, **tls)) as b:
+            b.take(1)
+            if not words:
+                await b.drained()
+                assert b.delivery.health().delivered == 1
+                return
+            await b.naps.fell_asleep()
+            health = b.delivery.health()
+            assert health.state == "blocked"
+            assert words in health.message
+
+
+async def test_influxdb_1_takes_the_inverters_history_and_drops_what_its_retention_has_passed(
+    tmp_path: Path,
+) -> None:
+    with running(influxd(tmp_path)) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        await asyncio.to_thread(make_database, server.port)
+        policy = "CREATE RETENTION POLICY short ON solar DURATION 30d REPLICATION 1 DEFAULT"
+        body = urlencode({"q": policy}).encode()
+        await asyncio.to_thread(lambda: urlopen(f"{url}/query", body, 10).close())
+        async with bench(tmp_path, replace(OPTIONS, url=url, history=True)) as b:
+            b.time.set(datetime.now(UTC))
+            one = reading(b.time.now)
+            arrays: dict[str, Value] = {
+                "pv_power": 1,
+                "daily_pv_energy_yields": [float(day) for day in range(1, 32)],
+                "yearly_pv_energy_yields": [float(year) for year in range(2015, 2035)],
+            }
+            b.outbox.on_reading(replace(one, measurements=measurements(arrays)))
+            await b.drained()
+            health = b.delivery.health()
+            assert (health.delivered, health.rejected, health.state) == (1, 0, "ok")
+        days = await asyncio.to_thread(
+            query_v1, server.port, "SELECT daily_pv_energy_yields FROM sungather_history"
+        )
+        years = await asyncio.to_thread(
+            query_v1, server.port, "SELECT yearly_pv_energy_yields FROM sungather_history"
+        )
+        fields = await asyncio.to_thread(query_v1, server.port, "SHOW FIELD KEYS FROM sungather")
+    today = datetime.now(UTC).day
+    assert [row[1] for row in days] == list(range(max(1, today - 29), today + 1))
+    assert len(years) <= 1
+    assert fields == [["pv_power", "float"]]
 
 
 async def test_only_the_values_that_are_wanted_are_written(tmp_path: Path) -> None:

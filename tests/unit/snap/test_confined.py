@@ -28,6 +28,7 @@ def test_defaults_are_fine(tmp_path: Path) -> None:
         ("storage: {directory: /var/snap/sungather/common/state/../logs}", "storage.directory"),
         ('  tls: {ca: "/home/me/ca.pem"}', "inverter.tls.ca"),
         ('mqtt: {tls: {ca: "/home/me/ca.pem"}}', "mqtt.tls.ca"),
+        ('influxdb: {tls: {ca: "/home/me/ca.pem"}}', "influxdb.tls.ca"),
         ('mqtt: {tls: {ca: "-----BEGIN CERTIFICATE-----\\nx"}}', "mqtt.tls.ca"),
     ],
 )
