@@ -203,9 +203,14 @@ class DiscoveryAnswer(TypedDict):
 
 
 class ConfigurationAnswer(TypedDict):
-    """The answer of `check-config`: options in force by dotted key, without secrets."""
+    """The answer of `check-config`: options in force by dotted key, without secrets.
 
+    `given` are the keys that somebody has set, `file` is where from; "" if from no file.
+    """
+
+    file: str
     options: Mapping[str, str | int | float | bool | None]
+    given: Sequence[str]
     warnings: Sequence[str]
 
 

@@ -21,9 +21,11 @@ class OptionsError(SungatherError):
     kind = "wrong-options"
     exit_code = 2
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], missing: frozenset[str] = frozenset()) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.missing = missing
+        """Keys of options that are needed and not given."""
 
 
 class DaemonError(SungatherError):

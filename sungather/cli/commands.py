@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import NoReturn, TypeVar
 
 from sungather import answers, control, errors, privileges
 from sungather.options.configuration import Configuration, load
+from sungather.options.host_defaults import options_file
 from sungather.reading import Path as DevicePath
 from sungather.worker import leave_threads_behind
 
@@ -33,11 +35,16 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Configuration:
+    if chosen.config is None and not privileges.in_snap():
+        chosen.config = options_file(os.environ, Path())
+        if chosen.config is not None:
+            print(f"sungather: Options are read from {chosen.config}.", file=sys.stderr)
     configuration = load(chosen.config, chosen.settings, need_inverter=need_inverter)
     privileges.drop_root()  # the file of options was the last thing that root was needed for
-    logging.basicConfig(
-        level=configuration.log.level, format="%(levelname)s %(message)s", stream=sys.stderr
-    )
+    log_format = "%(levelname)s %(message)s"
+    if chosen.command == "run" and not _log_goes_to_journal():
+        log_format = f"%(asctime)s {log_format}"
+    logging.basicConfig(level=configuration.log.level, format=log_format, stream=sys.stderr)
     if chosen.command in ("run", "check-config"):
         for warning in configuration.warnings:
             log.warning("%s", warning)
@@ -45,6 +52,15 @@ def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Co
         # The answer says what came of every inverter; the log need not say it twice.
         logging.getLogger("sungather.daemon.collector").setLevel(logging.ERROR)
     return configuration
+
+
+def _log_goes_to_journal() -> bool:
+    """Whether standard error is the journal, which adds the time itself (systemd.exec)."""
+    try:
+        place = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{place.st_dev}:{place.st_ino}"
 
 
 def _show(chosen: argparse.Namespace, answer: Mapping[str, object]) -> None:
@@ -271,6 +287,15 @@ def _import_config(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _completion(chosen: argparse.Namespace) -> int:
+    import shtab
+
+    from sungather.cli.arguments import parser
+
+    print(shtab.complete(parser(), shell=chosen.shell), end="")
+    return 0
+
+
 def _set_secret(chosen: argparse.Namespace) -> int:
     from sungather.snap.set_secret import set_secret
 
@@ -319,6 +344,7 @@ _COMMANDS: dict[str, Command] = {
     "options": _options,
     "import-config": _import_config,
     "set-secret": _set_secret,
+    "completion": _completion,
     "support-bundle": _support_bundle,
     "simulate": _simulate,
     "demo": _demo,

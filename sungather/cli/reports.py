@@ -70,7 +70,12 @@ def _block(block: Block) -> BlockAnswer:
 
 def configuration_report(configuration: Configuration) -> ConfigurationAnswer:
     """Options in force by dotted key, without the values of secrets, and the warnings."""
-    return {"options": masked(configuration.values), "warnings": list(configuration.warnings)}
+    return {
+        "file": configuration.file,
+        "options": masked(configuration.values),
+        "given": sorted(configuration.given),
+        "warnings": list(configuration.warnings),
+    }
 
 
 def option_report() -> OptionsAnswer:

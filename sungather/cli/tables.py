@@ -13,6 +13,7 @@ from sungather.options.file import parse
 from sungather.options.values import text_of
 from sungather.privileges import in_snap, instance
 from sungather.reading import Reading, Value
+from sungather.registers.doubles import doubles
 
 STATE_COLOURS = {
     "ok": "green",
@@ -23,24 +24,41 @@ STATE_COLOURS = {
     "not-an-inverter": "red",
     "misconfigured": "red",
 }
-_HOUSEHOLD = ("pv_", "house_", "grid_import_", "grid_export_", "battery_")
-"""Starts of the names that people look for first."""
+_FIGURES = {*household.FIGURES} | {
+    f"{flow}_energy_{period}" for flow in household.FLOWS for period in ("today", "total")
+}
+
+
+_UNLIMITED = 10_000
+"""Columns of what is no terminal: a program that reads lines wants them whole."""
 
 
 def show(command: str, answer: Mapping[str, object]) -> None:
-    """Print the answer of a command."""
+    """Print the answer of a command: as wide as the terminal, in a pipe without any wrapping."""
     console = Console(highlight=False)
-    for part in _SHOWS[command](answer):
-        console.print(part)
+    parts = _SHOWS[command](answer)
+    if console.is_terminal:
+        for part in parts:
+            console.print(part)
+        return
+    whole = Console(highlight=False, width=_UNLIMITED, color_system=None)
+    with whole.capture() as captured:
+        for part in parts:
+            whole.print(part)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def reading(one: answers.ReadingAnswer) -> RenderableType:
     """One inverter's reading: a headline, the values, and what is missing."""
     parts: list[RenderableType] = [_headline(one)]
+    figures = household_figures(one["values"], one["units"])
     if "error" in one:
         parts.append(Text(one["error"]["message"], style="yellow"))
     if "faults" in one:
         parts.append(_faults(one["faults"]))
+    if figures.row_count:
+        parts += [figures, Text()]
     if one["values"]:
         parts.append(_values(one["values"], one["units"]))
     if one["absent"]:
@@ -49,6 +67,14 @@ def reading(one: answers.ReadingAnswer) -> RenderableType:
         what = f"refused: {refused['space']} {_span(refused)} ({refused['reason']})"
         parts.append(Text(what, style="dim"))
     return Group(*parts)
+
+
+def at_a_glance(one: Reading, page: str) -> RenderableType:
+    """The household figures of a reading, and last where the page is: for a small terminal."""
+    answer = answers.of_reading(one)
+    figures = household_figures(answer["values"], answer["units"])
+    below = Text.assemble("\nThe page: ", (page, "bold"), "   Ctrl-C stops.") if page else Text()
+    return Group(_headline(answer), Text(), figures, below)
 
 
 def summary(one: Reading) -> Text:
@@ -81,13 +107,32 @@ def _faults(faults: answers.FaultsAnswer) -> Text:
     return Text(f"faults: {faults['text']}", style=style)
 
 
+def household_figures(values: Mapping[str, Value], units: Mapping[str, str]) -> Table:
+    """What a household asks first, one flow a line: power now, energy of today and in all."""
+    table = Table("", box=None, pad_edge=False, header_style="dim")
+    for header in ("now", "today", "total"):
+        table.add_column(header, justify="right")
+    for flow in household.FLOWS:
+        names = [f"{flow}_{what}" for what in ("power", "energy_today", "energy_total")]
+        if not values.keys().isdisjoint(names):
+            cells = (_figure(name, values, units) for name in names)
+            table.add_row(flow.replace("_", " "), *cells)
+    if household.BATTERY_LEVEL in values:
+        table.add_row("battery level", _figure(household.BATTERY_LEVEL, values, units))
+    return table
+
+
+def _figure(name: str, values: Mapping[str, Value], units: Mapping[str, str]) -> str:
+    return f"{_value(values[name])} {units.get(name, '')}".strip() if name in values else "–"
+
+
 def _values(values: Mapping[str, Value], units: Mapping[str, str]) -> Table:
+    """All other values; what only repeats a household figure is left out."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    names = sorted(values, key=lambda name: (not name.startswith(_HOUSEHOLD), name))
-    for name in names:
+    for name in sorted(values.keys() - _FIGURES - doubles(values)):
         table.add_row(name, _value(values[name]), units.get(name, ""))
     return table
 
@@ -196,10 +241,20 @@ def _discovered(answer: answers.DiscoveryAnswer) -> list[RenderableType]:
 
 
 def _configuration(answer: answers.ConfigurationAnswer) -> list[RenderableType]:
-    table = Table("option", "value", box=None, pad_edge=False)
-    for key, value in answer["options"].items():
-        table.add_row(key, text_of(value))
-    return [table, Text("The options are right.", style="green")]
+    given = set(answer["given"])
+    parts: list[RenderableType] = []
+    where = f" ({answer['file']})" if answer["file"] else ""
+    for title, rows in (
+        (f"Set by you{where}:", given),
+        ("Defaults:", answer["options"].keys() - given),
+    ):
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for key, value in answer["options"].items():
+            if key in rows:
+                table.add_row(f"  {key}", text_of(value) or Text("(empty)", style="dim"))
+        if table.row_count:
+            parts += [Text(title, style="bold"), table]
+    return [*parts, Text("Configuration OK.", style="green")]
 
 
 def _map(answer: answers.RegistersAnswer) -> list[RenderableType]:
@@ -225,7 +280,7 @@ def _map(answer: answers.RegistersAnswer) -> list[RenderableType]:
         *(Text(f"[{number}] {source}") for number, source in enumerate(sources, 1)),
         Text(f"\n{len(requests)} requests read all of it:", style="bold"),
         Text(", ".join(f"{block['space']} {_span(block)}" for block in requests)),
-        Text(f"Fewer cannot: no two of these fit in one request: {proof}", style="dim"),
+        Text(f"This is the minimum: no two of these fit in one request: {proof}", style="dim"),
     ]
 
 

@@ -33,6 +33,10 @@ class Configuration(OptionGroups):
     """`storage.directory`, or where the machine keeps state."""
     warnings: tuple[str, ...] = ()
     """Sentences for the log: what works, but may not be meant."""
+    given: frozenset[str] = frozenset()
+    """Keys that somebody has set; the rest have their defaults."""
+    file: str = ""
+    """Where they were read from, if from a file."""
 
     @property
     def targets(self) -> list[list[str | int | None]]:
@@ -91,9 +95,11 @@ def load(
     located.sort(key=lambda one: (one[0] is None, one[0] or Place(0, 0)))
     problems = [sentence for _, sentence in located] + trouble
     if problems:
-        raise OptionsError(list(dict.fromkeys(problems)))
+        missing = frozenset(problem.key for problem in checked.problems if problem.missing)
+        raise OptionsError(list(dict.fromkeys(problems)), missing)
     found = configured(checked, environment)
-    return replace(found, warnings=(*found.warnings, *source.warnings()))
+    warnings = (*found.warnings, *source.warnings())
+    return replace(found, warnings=warnings, given=frozenset(texts), file=source.name)
 
 
 def configured(checked: Checked, environment: Mapping[str, str] | None = None) -> Configuration:

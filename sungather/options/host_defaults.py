@@ -1,7 +1,8 @@
-"""What the machine says where the options say nothing: its time zone, and where state belongs."""
+"""What the machine says where nobody else does: its time zone, and where files belong."""
 
 import zoneinfo
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 _ZONES = "zoneinfo/"
@@ -38,6 +39,24 @@ def state_directory(environment: Mapping[str, str]) -> Path:
     if home.startswith("/"):  # the XDG specification has relative paths ignored
         return Path(home) / "sungather"
     return Path(environment.get("HOME") or "/") / ".local" / "state" / "sungather"
+
+
+def options_file(
+    environment: Mapping[str, str], here: Path, etc: Path = Path("/etc")
+) -> Path | None:
+    """The options file that is there though nobody named one: of here, the user, or the machine.
+
+    What cannot be looked at is not there.
+    """
+    home = environment.get("XDG_CONFIG_HOME", "")
+    if not home.startswith("/"):  # the XDG specification has relative paths ignored
+        home = f"{environment.get('HOME') or '/'}/.config"
+    for directory in (here, Path(home) / "sungather", etc / "sungather"):
+        file = directory / "sungather.yaml"
+        with suppress(OSError):
+            if file.is_file():
+                return file
+    return None
 
 
 def _linked(etc: Path) -> str:

@@ -207,6 +207,23 @@ class Door:
                 del self._guests[guest]
 
 
+def own_address() -> str:
+    """This machine's address in its network, as other devices know it; "" if there is none.
+
+    The system names the address that it would send from. Nothing is sent.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((_ELSEWHERE, 9))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
+
+
+_ELSEWHERE = "192.0.2.1"
+"""An address of documentation (RFC 5737), that no machine has."""
+
+
 def _network(family: int, address: str) -> bytes:
     """What counts as one client: an IPv4 address, or the network of an IPv6 address (/64)."""
     if family == socket.AF_INET6:

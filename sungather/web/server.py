@@ -18,6 +18,7 @@ from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.site import AUTO, Plant
 from sungather.web import api, curve, page
+from sungather.web.door import own_address
 from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
 from sungather.web.live import Live
 from sungather.web.metrics import Metrics
@@ -107,7 +108,7 @@ class WebServer:
                 continue
             try:
                 self._health = Health(self.name, "ok", last_success=self._clock.now())
-                log.info("The page is at %s", self.url)
+                log.info("The page is at %s", self.url_for_others)
                 self._listening.set()
                 await self._live.run()
             finally:
@@ -123,9 +124,19 @@ class WebServer:
     @property
     def url(self) -> str:
         """The page's address, as this machine can open it."""
-        host = self._options.address or "localhost"
-        if host in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
-            host = "localhost"
+        return self._url("localhost" if self._is_everywhere else self._options.address)
+
+    @property
+    def url_for_others(self) -> str:
+        """The page's address as a phone in the same network can open it, as far as known."""
+        own = own_address() if self._is_everywhere else ""
+        return self._url(own) if own else self.url
+
+    @property
+    def _is_everywhere(self) -> bool:
+        return self._options.address in ("", "0.0.0.0", "::")  # noqa: S104 (compared, not bound)
+
+    def _url(self, host: str) -> str:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port or self._options.port}/"
 
     def health(self) -> Health:

@@ -13,7 +13,7 @@ from typing import Any, cast, get_args, get_type_hints
 import sungather
 import sungather.web
 from sungather import answers, errors, service
-from sungather.cli import command_line
+from sungather.cli import arguments
 from sungather.cli.reports import option_report
 from sungather.device.states import state_of
 from sungather.reading import State
@@ -52,7 +52,7 @@ def commands() -> str:
 
 def _subparsers() -> Mapping[str, argparse.ArgumentParser]:
     # argparse has no public way to its own arguments.
-    actions = command_line.parser()._actions  # pyright: ignore[reportPrivateUsage]
+    actions = arguments.parser()._actions  # pyright: ignore[reportPrivateUsage]
     found = next(one for one in actions if isinstance(one.choices, dict))
     return cast(Mapping[str, argparse.ArgumentParser], found.choices)
 
@@ -72,7 +72,7 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[list[str]]:
 
 def exit_codes() -> str:
     """What a command ends with."""
-    lines = command_line.EXIT_CODES.partition("exit codes:\n")[2].partition("\n\n")[0].splitlines()
+    lines = arguments.EXIT_CODES.partition("exit codes:\n")[2].partition("\n\n")[0].splitlines()
     return table(["Exit code", "Meaning"], (line.strip().split("  ", 1) for line in lines))
 
 

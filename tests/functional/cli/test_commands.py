@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_parts import free_port
+from support import daytime_zone
 
 from sungather.simulator import HTTP_SERVER, Faults, Server, device_named, serve, stranger
 from sungather.simulator.certificate import throwaway_context
@@ -34,7 +37,7 @@ class Shell:
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("SUNGATHER")},
             "STATE_DIRECTORY": str(directory / "state"),
-            "TZ": "Europe/Berlin",
+            "TZ": daytime_zone(),
         }
 
     async def start(self, *words: object) -> Process:
@@ -124,7 +127,7 @@ async def test_a_table_for_people(server: Server, sungather: Shell) -> None:
     code, out, _ = await sungather("run-once", *at(server))
     assert code == 0
     assert "SH10RT" in out
-    assert "battery_level" in out
+    assert "battery level" in out
 
 
 async def test_an_unreachable_inverter_is_exit_code_3(sungather: Shell, server: Server) -> None:
@@ -399,6 +402,69 @@ async def test_the_demo_reads_a_simulated_day(sungather: Shell) -> None:
     assert times == sorted(times)
     assert {line["state"] for line in lines} == {"ok"}
     assert all(line["values"]["house_power"] > 0 for line in lines)
+
+
+async def test_the_demo_takes_address_and_port_and_ends_well_by_ctrl_c(
+    sungather: Shell,
+) -> None:
+    port = free_port()
+    words = ("demo", "--address", "127.0.0.1", "--port", port)
+    process = await sungather.start(*words)
+    assert process.stderr is not None
+    first = await process.stderr.readline()
+    assert b"Ctrl-C stops it" in first
+    assert f"at http://127.0.0.1:{port}/" in (await process.stderr.readline()).decode()
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+    # Also one that has hardly begun.
+    process = await sungather.start(*words)
+    assert process.stderr is not None
+    await process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+
+
+async def test_a_port_that_the_demo_cannot_have_is_a_sentence(sungather: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = await sungather("demo", "--address", "127.0.0.1", "--port", port)
+    assert code == 2
+    assert f"The port {port} of 127.0.0.1 cannot be opened" in err
+
+
+async def test_the_log_has_times_of_its_own_outside_the_journal(
+    sungather: Shell, server: Server
+) -> None:
+    daemon = await sungather.start("run", *at(server))
+    assert daemon.stderr is not None
+    line = (await daemon.stderr.readline()).decode()
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ ", line)
+    assert await stop(daemon) == 0
+
+
+async def test_in_the_journal_the_time_is_the_journals(
+    sungather: Shell, server: Server, tmp_path: Path
+) -> None:
+    with (tmp_path / "journal").open("w+b") as journal:
+        place = os.fstat(journal.fileno())
+        command = [sys.executable, "-m", "sungather", "run", *at(server)]
+        environment = {
+            **sungather.environment,
+            "JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino}",
+        }
+        daemon = await asyncio.create_subprocess_exec(*command, stderr=journal, env=environment)
+        await listening_at(tmp_path / "state" / "control.sock")
+        assert await stop(daemon) == 0
+        assert (tmp_path / "journal").read_text().startswith("INFO ")
+
+
+async def listening_at(control: Path) -> None:
+    """Wait for the daemon's socket, whose log cannot be awaited."""
+    async with asyncio.timeout(20):
+        while not await asyncio.to_thread(control.exists):  # noqa: ASYNC110 (of another process)
+            await asyncio.sleep(0.01)
 
 
 async def test_help_states_the_exit_codes(sungather: Shell) -> None:

@@ -1,11 +1,26 @@
 """The command line itself: what argparse takes and refuses before any command runs."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from sungather import __version__
+from sungather.cli import arguments
 from sungather.cli.command_line import main
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory with nothing in it, and a current directory in that."""
+    (tmp_path / "here").mkdir()
+    for name in ("SUNGATHER_CONFIG", "XDG_CONFIG_HOME", "SNAP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -26,10 +41,139 @@ from sungather.cli.command_line import main
 def test_a_number_out_of_bounds_is_told_in_a_sentence(
     words: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(words.split())
-    assert ended.value.code == 2
+    assert main(words.split()) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["help"], ["--help"]])
+def test_without_a_command_there_is_help_with_examples(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert not ended.value.code
+    said = capsys.readouterr().out
+    assert "sungather run 192.168.1.10" in said
+    assert arguments.DOCS in said
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"], ["-V"]])
+def test_the_version_is_told_however_it_is_asked(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert capsys.readouterr().out == f"sungather {__version__}\n"
+
+
+@pytest.mark.parametrize("command", arguments.COMMANDS)
+def test_every_command_shows_examples_that_can_be_typed(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["help", command])
+    assert f"examples:\n  sungather {command}" in capsys.readouterr().out
+    for example in arguments.COMMANDS[command].examples:
+        words = shlex.split(example.partition(">")[0].partition("|")[0])
+        assert arguments.parse(words).command == command
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "usage"),
+    [
+        ("rn", "There is no command 'rn'. Did you mean run?", "usage: sungather [-h]"),
+        ("xyz", "There is no command 'xyz'. 'sungather help'", "usage: sungather [-h]"),
+        ("run --hlep", "run does not take --hlep. Did you mean --help?", "usage: sungather run"),
+        ("demo --prot=1", "demo does not take --prot=1. Did you mean --port?", "sungather demo"),
+        ("run host other", "run does not take other.", "usage: sungather run"),
+        ("readings 192.168.1.10", "readings does not take 192.168.1.10.", "sungather readings"),
+    ],
+)
+def test_a_slip_of_the_fingers_is_told_with_what_may_be_meant(
+    words: str, sentence: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert sentence in said.err
+    assert usage in said.err
+    assert not said.out
+
+
+@pytest.mark.parametrize("words", ["rn --format json", "run --format json --colour"])
+def test_a_program_gets_its_mistake_as_json(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["class"] == "wrong-options"
+    assert "no command" in error["message"] or "--colour" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("run", "sungather run 192.168.1.10"),
+        ("test-connection", "sungather test-connection 192.168.1.10"),
+        ("check-config", "sungather check-config --set inverter.host=192.168.1.10"),
+    ],
+)
+def test_without_an_inverter_the_whole_command_is_shown(
+    command: str, typed: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command]) == 2
+    said = capsys.readouterr().err
+    assert typed in said
+    assert "sungather discover" in said
+
+
+def test_in_the_snap_it_is_the_command_of_the_snap(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNAP_NAME", "sungather")
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_barn")
+    monkeypatch.setattr("sungather.privileges.drop_root", lambda: None)
+    assert main(["check-config"]) == 2
+    said = capsys.readouterr().err
+    assert "sudo snap set sungather_barn inverter.host=192.168.1.10" in said
+    assert "sudo sungather_barn.discover" in said
+
+
+def test_an_address_may_follow_the_command(home: Path) -> None:
+    chosen = arguments.parse(["run", "192.168.1.10", "--set", "web.port=80"])
+    assert chosen.settings == ["web.port=80", "inverter.host=192.168.1.10"]
+
+
+def test_a_file_that_nobody_named_is_found_and_said(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = "inverter: {host: 192.168.1.10}\n"
+    for directory in (home / ".config/sungather", home / "here"):
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "sungather.yaml").write_text(content)
+    assert main(["check-config"]) == 0
+    said = capsys.readouterr()
+    assert "Options are read from sungather.yaml." in said.err
+    assert said.out.startswith("Set by you (sungather.yaml):\n  inverter.host  192.168.1.10\n")
+    (home / "here/sungather.yaml").unlink()
+    assert main(["check-config", "--format", "json"]) == 0
+    said = capsys.readouterr()
+    assert f"Options are read from {home}/.config/sungather/sungather.yaml." in said.err
+    assert json.loads(said.out)["given"] == ["inverter.host"]
+
+
+def test_a_file_that_is_named_is_the_only_one(home: Path, tmp_path: Path) -> None:
+    (home / "here/sungather.yaml").write_text("inverter: {host: 192.168.1.10}\n")
+    (tmp_path / "empty.yaml").write_text("")
+    assert main(["check-config", "--config", str(tmp_path / "empty.yaml")]) == 2
+
+
+@pytest.mark.parametrize("shell", arguments.SHELLS)
+def test_a_shell_can_complete_every_command(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", shell]) == 0
+    said = capsys.readouterr().out
+    assert all(command in said for command in arguments.COMMANDS)
 
 
 def test_the_simulator_lists_its_faults(capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,8 +80,59 @@ def test_every_register_fits_one_line_and_names_its_source(shown: Shown) -> None
 
 
 def test_options_are_shown_as_they_are_written(shown: Shown) -> None:
-    said = shown("check-config", {"options": {"web.enabled": True, "inverter.timeout": 5.0}})
-    assert [line.split() for line in said.splitlines()[1:3]] == [
-        ["web.enabled", "true"],
-        ["inverter.timeout", "5"],
+    answer: Answer = {
+        "file": "",
+        "options": {"web.enabled": True, "inverter.timeout": 5.0, "site.timezone": ""},
+        "given": ["inverter.timeout"],
+    }
+    assert shown("check-config", answer).splitlines() == [
+        "Set by you:",
+        "  inverter.timeout  5",
+        "Defaults:",
+        "  web.enabled    true",
+        "  site.timezone  (empty)",
+        "Configuration OK.",
     ]
+
+
+def test_in_a_pipe_no_line_is_wrapped_or_padded(shown: Shown) -> None:
+    rows = [{"key": "a.b", "takes": "text", "default": "", "help": "word " * 60 + "end"}]
+    said = shown("options", {"options": [*rows, {**rows[0], "help": "short"}]})
+    assert len(said.splitlines()) == 3
+    assert said.splitlines()[1].endswith("word end")
+    assert said.splitlines()[2].endswith("short")
+
+
+READING: Mapping[str, object] = {
+    "name": "roof",
+    "state": "ok",
+    "display_model": "SH10RT",
+    "serial": "A1",
+    "transport": "modbus",
+    "path": "cable",
+    "time": "2026-06-21T10:00:00Z",
+    "requests": 4,
+    "duration_ms": 20.0,
+    "absent": [],
+    "refused": [],
+    "values": {
+        "pv_power": 4200,
+        "pv_energy_today": 8.3,
+        "daily_pv_generation": 8.3,
+        "daily_export_to_grid": 1.5,
+        "grid_export_energy_today": 1.6,
+        "battery_level": 81.0,
+        "alarm": "none",
+    },
+    "units": {"pv_power": "W", "pv_energy_today": "kWh", "battery_level": "%"},
+}
+
+
+def test_the_household_figures_come_first_and_each_energy_once(shown: Shown) -> None:
+    lines = shown("run-once", {"inverters": [READING]}).splitlines()
+    assert lines[1].split() == ["now", "today", "total"]
+    assert lines[2].split() == ["pv", "4", "200", "W", "8.3", "kWh", "–"]
+    assert lines[3].split() == ["grid", "export", "–", "1.6", "–"]
+    assert lines[4].split() == ["battery", "level", "81.0", "%"]
+    # What says something else than the figure is a value of its own.
+    assert [line.split()[0] for line in lines[6:]] == ["alarm", "daily_export_to_grid"]
