@@ -199,7 +199,7 @@ class Inverter(DeviceReader):
 
     def _judge_values(self, session: Session, fresh: frozenset[str]) -> Judgement:
         device, now = session.identity.device, self._clock.now()
-        said = session.values()
+        said = session.all_values()
         zeros = answers_zeros(device, said)
         # Zeros by day are a grid that failed: they say nothing about the sun.
         night = night_rule_of(device, said, self._place, session.identity.serial, now)
@@ -212,7 +212,8 @@ class Inverter(DeviceReader):
         )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
-        values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
+        shown = session.published - derived.rejected
+        values = {n: v for n, v in said.items() if n in shown} | derived.values
         if zeros:
             night = replace(night, resting=before.resting)
         else:
