@@ -463,6 +463,22 @@ async def test_the_meter_of_a_sleeping_inverter_is_read_on(
     assert (await inverter.scan()).state is State.ASLEEP
 
 
+async def test_what_a_sleeping_inverter_counted_yesterday_is_not_todays(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    """It keeps its counter until it wakes; its own clock, which level 1 does not show, tells."""
+    transport.units[1] = device_named("SG5.0RS", clock=time.local)
+    inverter = inverter_on(transport, tmp_path, time)
+    # In Berlin midnight is 12 hours after the clock's noon; the device is on UTC.
+    for hours, today in ((12.5, 20.0), (13.9, 20.0), (14.1, 0.0), (16, 0.0)):
+        transport.replaced = asleep_behind_a_dongle(700 + round(hours)) | {5003: 200}
+        del transport.replaced[5004], transport.replaced[5005]  # the clock has them, too
+        time.tick(hours * 3600 - time.passed)
+        reading = await inverter.scan(complete=True)
+        assert reading.values.get("daily_power_yields") == today
+        assert "device_clock" not in reading.values
+
+
 async def test_a_sleeping_inverter_without_a_meter_has_no_values(
     transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
 ) -> None:
