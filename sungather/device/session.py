@@ -46,7 +46,13 @@ class Session:
         if read_level > options.level:
             self.read_registers = registers_for(identity.device, read_level)
         self.blocks = BlockReader(
-            requester, identity, self.read_registers, options.max_registers, storage, clock
+            requester,
+            identity,
+            self.read_registers,
+            options.max_registers,
+            storage,
+            clock,
+            options.name,
         )
         self._decoder = Decoder(self._registers, identity.device)
         self.published = frozenset(r.name for r in registers if r.level <= options.level)

@@ -46,11 +46,14 @@ class Bench:
         retries: int = 0,
         widest: int = 100,
         firmware: str = "V1",
+        serial: str = "A1",
+        name: str = "inverter",
     ) -> BlockReader:
         asking = Requester(self.transport, 1, retries, self.time.clock)
         storage = storage_in(self._storage)
-        identity = Identity(DEVICE, "A1", {}, firmware)
-        return BlockReader(asking, identity, registers, widest, storage, self.time.clock)
+        identity = Identity(DEVICE, serial, {}, firmware)
+        clock = self.time.clock
+        return BlockReader(asking, identity, registers, widest, storage, clock, name)
 
 
 @pytest.fixture
@@ -187,6 +190,18 @@ async def test_another_firmware_is_asked_for_everything(
     assert read(await bench.reader(firmware="V2").read(EVERYTHING)) == {100, 300, 500, 700, 900}
 
 
+@pytest.mark.parametrize(("serial", "twins"), [("A1", "A2"), ("", "")])
+async def test_what_a_device_refuses_is_not_held_against_its_twin(
+    bench: Bench, transport: ScriptedTransport, serial: str, twins: str
+) -> None:
+    """Two batteries of one model and firmware behind one inverter; one of them is broken."""
+    transport.trouble = refused_at(300)
+    await bench.reader(serial=serial, name="inverter-battery-1").read(EVERYTHING)
+    transport.trouble = refused_at()
+    twin = bench.reader(serial=twins, name="inverter-battery-2")
+    assert read(await twin.read(EVERYTHING)) == {100, 300, 500, 700, 900}
+
+
 async def test_what_is_refused_is_asked_again_after_minutes_then_hours_then_days(
     bench: Bench, transport: ScriptedTransport, time: ManualClock
 ) -> None:
@@ -235,7 +250,7 @@ async def test_while_nearly_everything_is_refused_nothing_is_learned(
     transport.trouble = lambda block, unit: errors.Refused(reason)
     gathered = await reader.read(EVERYTHING)
     assert read(gathered) == set()
-    assert (type(gathered.failure) is errors.Busy) is known
+    assert isinstance(gathered.failure, errors.Busy) is known
     transport.trouble = lambda block, unit: None
     for one in (reader, bench.reader()):
         assert read(await one.read(EVERYTHING)) == {100, 300, 500, 700, 900}

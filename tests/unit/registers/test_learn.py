@@ -498,8 +498,8 @@ def test_quirks_that_are_not_whole_are_not_believed(content: object) -> None:
 
 
 def test_the_name_of_quirks_is_fit_for_a_file_name() -> None:
-    name = quirks_name(0x0E03, "ARM_V11/../B é", Path.CABLE)
-    assert name == "refused-0e03-ARM_V11_.._B__-cable"
+    name = quirks_name(0x0E03, "ARM_V11/../B é", Path.CABLE, "A1/2")
+    assert name == "refused-0e03-ARM_V11_.._B__-cable-A1_2"
     assert quirks_name(0x2C0F, "", Path.UNKNOWN) == "refused-2c0f-unknown-unknown"
 
 
