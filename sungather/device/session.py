@@ -92,8 +92,12 @@ class Session:
             raise gathered.failure or errors.Refused("every register that the model should have")
         now = self._clock.monotonic()
         decoded = self._decoder.decode(gathered.words)
-        # A name is absent when all its registers are; some may not have been due this time.
-        absent = [name for name in decoded.absent if self._tiers_of[name] <= tiers]
+        # A name is absent when all its registers are; some may not have been due this time, or
+        # come after what ended the scan.
+        unread = (
+            {r.name for r in wanted if not gathered.holds(r.block)} if gathered.failure else ()
+        )
+        absent = [n for n in decoded.absent if self._tiers_of[n] <= tiers and n not in unread]
         self._absent.difference_update(decoded.values)
         self._absent.update(absent)
         self._values.update(decoded.values)
