@@ -56,8 +56,8 @@ class Claim:
                 raise errors.OptionsError(
                     [
                         f"Another daemon of SunGather already works in {self._directory}. Stop it "
-                        "first. To run a second one beside it, give that one a storage.directory, "
-                        "web.port, mqtt.topic and mqtt.client-id of its own."
+                        "first. To run a second one beside it, give that one a storage.directory "
+                        "and a web.port of its own."
                     ]
                 ) from None
 

@@ -138,6 +138,7 @@ def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Cloc
     # Imported here: who does not use an exporter does not pay for its libraries.
     if name == "mqtt":
         from sungather.exporters.mqtt import Mqtt
+        from sungather.exporters.mqtt_identity import fingerprint
 
         return Mqtt(
             configuration.mqtt,
@@ -145,6 +146,7 @@ def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Cloc
             clock,
             configuration.timezone,
             _settings(configuration),
+            here=fingerprint(configuration.state_directory),
         )
     if name == "influxdb":
         from sungather.exporters.delivery import Delivery

@@ -1,10 +1,13 @@
 """MQTT: the present as retained state, what was missed on a history topic, Home Assistant.
 
-Topics below `mqtt.topic`, every message with QoS 1; NAME is an inverter or a sub-device:
-    status                "online" or "offline": the collector itself, also as its last will
-    NAME/availability     "online" while the inverter gives readings, else "offline"
+Topics below `mqtt.topic`, every message with QoS 1. NAME is the name of an inverter or of a
+sub-device; an inverter that nobody named has its serial number there. CLIENT is the client id:
+    status/CLIENT         "online" or "offline": the daemon itself, also as its last will
+    NAME/availability     "online" while the inverter gives readings or sleeps, else "offline"
     NAME/connection       the inverter's state in a word
-    NAME/state            the newest values, one flat JSON object with "time", "fault", "faults"
+    NAME/state            the newest values, one flat JSON object with "time", "serial", "fault", …
+    NAME/values/VALUE     with mqtt.value-topics: each of these alone, as a plain number or text
+    NAME/arrays           the inverter's own history, one JSON object, each time that it was read
     NAME/history          not retained: values that could not be delivered when they were new
 
 The library is aiomqtt: its `publish` returns with the broker's acknowledgement. Next to an HTTP
@@ -12,26 +15,32 @@ client it adds 1.2 MB to the process.
 """
 
 import asyncio
-import hashlib
-import json
 import logging
-import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import tzinfo
 
 import aiomqtt
-from aiomqtt.exceptions import MqttConnectError
 
 from sungather.clock import Clock
-from sungather.errors import Blocked, Unavailable
 from sungather.exporters import compatibility, homeassistant
-from sungather.exporters.delivery import DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.delivery import LONGEST_WAIT, DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.mqtt_broker import Broker
 from sungather.exporters.mqtt_client import MqttClient
-from sungather.exporters.mqtt_guard import QUEUED, PacketGuard
-from sungather.exporters.tls import client_context
-from sungather.http_client import in_words
+from sungather.exporters.mqtt_identity import known_client_id, new_client_id
+from sungather.exporters.mqtt_layout import (
+    DeviceTopics,
+    arrays_of,
+    as_json,
+    in_topic,
+    place_of,
+    plain,
+    state_of,
+)
+from sungather.exporters.mqtt_retained import AT_ONCE, DeviceRecord, Retained
+from sungather.exporters.mqtt_watch import TopicWatch
+from sungather.options.patterns import value_filter
 from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
@@ -39,17 +48,10 @@ from sungather.reading import Reading, State, Value, rfc3339
 from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
-# The library logs every message at DEBUG, passwords' length and payloads too.
-_quiet = logging.getLogger("sungather.exporters.mqtt.library")
-_quiet.setLevel(logging.CRITICAL)
 
 TIMEOUT = 10.0
 """Seconds that the broker has for an acknowledgement."""
-KEEP_ALIVE = 30
-_NOTE = "behind "
-"""Notes of the names of sub-devices begin so."""
-_AT_ONCE = 50
-"""Messages of the history topic under way at a time."""
+_STATUS_NOTE = "status"
 
 
 class Mqtt(DeliveryLoop):
@@ -64,39 +66,51 @@ class Mqtt(DeliveryLoop):
         settings: Mapping[str, Mapping[str, object]],
         sleep: Sleep = asyncio.sleep,
         timeout: float = TIMEOUT,
+        here: str = "",
     ) -> None:
         super().__init__("mqtt", feed, clock, sleep)
         self._options = options
+        self._clock = clock
         self._timezone = timezone
         self._settings = settings
         """Inverter name -> its settings as SunGather 0.5 called them."""
-        self._timeout = timeout
+        self._here = here
+        """See `mqtt_identity.fingerprint`."""
+        self._broker = Broker(options, timeout)
+        self._wanted = value_filter(options.include, options.exclude)
+        self._client_id = ""
         self._latest: dict[str, Reading] = {}
         self._unpublished: set[str] = set()
         self._as_state: deque[tuple[str, int]] = deque(maxlen=1000)
         """Readings published as state, until the outbox knows: name and time."""
         self._shown: dict[str, dict[str, Value]] = {}
         """Scalars that each inverter has shown so far: its entities."""
-        self._noted: set[str] = set()
-        """Sub-devices, those of earlier runs as well."""
         self._described: dict[str, Reading] = {}
         """The newest reading with values of each: what the entities are made from."""
-        self._announced: dict[str, tuple[str, frozenset[str]]] = {}
-        """Identity and entities that Home Assistant was told since the connection began …"""
-        self._said: dict[str, str] = {}
-        """… and what was said on topics that seldom change."""
+        self._arrays: dict[str, dict[str, object]] = {}
+        self._serials: dict[str, str] = {}
+        """Inverter name -> serial number, as soon as it is known."""
+        self._discovered: dict[str, tuple[object, dict[str, str]]] = {}
+        """What discovery was made from, and its messages."""
+        self._retained = Retained(feed)
+        self._watch = TopicWatch("")
 
     # -- service --------------------------------------------------------------------------
 
     def on_reading(self, reading: Reading) -> None:
         """The newest reading becomes the state as soon as the broker is there."""
-        self._latest[reading.name] = reading
-        self._unpublished.add(reading.name)
+        name = reading.name
+        self._latest[name] = reading
+        self._unpublished.add(name)
         if reading.state is State.OK:
-            self._described[reading.name] = reading
-        shown = self._shown.setdefault(reading.name, {})
+            self._described[name] = reading
+            self._arrays.setdefault(name, {}).update(arrays_of(reading, self._wanted))
+        if reading.serial and not reading.via:
+            self._serials[name] = reading.serial
+        shown = self._shown.setdefault(name, {})
         known = reading.measurements
-        shown.update((name, known[name].value) for name in homeassistant.scalars(reading))
+        names = filter(self._wanted, homeassistant.scalars(reading))
+        shown.update((one, known[one].value) for one in names)
         if reading.faults is not None:
             shown[homeassistant.FAULT] = bool(reading.faults.active)
         self._feed.notify()
@@ -105,61 +119,35 @@ class Mqtt(DeliveryLoop):
 
     async def step(self) -> float:
         """Stay connected until the connection breaks."""
-        options = self._options
-        port = options.port or (8883 if options.tls_enabled else 1883)
-        where = f"The MQTT broker at {options.host}:{port}"
-        context = None
-        if options.tls_enabled:
-            context = await asyncio.to_thread(
-                client_context,
-                "mqtt", options.tls_ca, options.tls_cert, options.tls_key,
-                insecure=options.tls_insecure,
-            )  # fmt: skip
-        client = MqttClient(
-            options.host,
-            port,
-            username=options.username or None,
-            password=options.password or None,
-            identifier=options.client_id or _identity(options.topic),
-            will=aiomqtt.Will(self._topic("status"), "offline", 1, True),
-            timeout=self._timeout,
-            keepalive=KEEP_ALIVE,
-            max_queued_incoming_messages=QUEUED,
-            tls_context=context,
-            logger=_quiet,
-        )
-        client.pending_calls_threshold = 2 * _AT_ONCE
-        guard = PacketGuard(client)
-        try:
-            async with client:
-                await self._work(client)
-                return 0.0
-        except MqttConnectError as error:
-            raise _refused(where, error) from error
-        except aiomqtt.MqttError as error:
-            # The library raises its errors "from None"; what happened is in the context.
-            cause = error.__cause__ or error.__context__ or error
-            if guard.complaint:
-                raise Unavailable(f"{where} {guard.complaint}.") from error
-            raise Unavailable(f"{where} cannot be reached: {_in_words(cause)}.") from error
-        except OSError as error:
-            raise Unavailable(f"{where} cannot be reached: {in_words(error)}.") from error
+        notes = await self._take_up_notes()
+        status = self._topic("status", in_topic(self._client_id))
+        async with self._broker.connected(self._client_id, status, AT_ONCE) as client:
+            await self._work(client, status, notes.get(_STATUS_NOTE, status))
+        return 0.0
 
-    async def _work(self, client: aiomqtt.Client) -> None:
-        """Everything between connect and disconnect; ends with the connection's error."""
-        await client.subscribe(self._topic("status"), 1)
-        if self._options.homeassistant:
-            await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
+    async def _take_up_notes(self) -> Mapping[str, str]:
+        """What earlier runs have noted in this storage directory on this machine."""
         notes = await self._feed.notes()
-        self._noted |= {note.removeprefix(_NOTE) for note in notes if note.startswith(_NOTE)}
-        for name in (self._settings.keys() | self._noted) - self._latest.keys():
-            # What the broker still holds of an earlier run is not the present.
-            await self._publish(client, self._topic(name, "availability"), "offline", retain=True)
-        await self._publish(client, self._topic("status"), "online", retain=True)
-        self._say_everything_again()
+        made = known_client_id(notes, self._here)
+        if not made:
+            made, changes = new_client_id(notes, self._here)
+            await self._feed.ack([], notes=changes)
+            notes = {}
+        self._client_id = self._options.client_id or made
+        self._retained.load(notes)
+        for name, record in self._retained.records.items():
+            if not record.via:
+                self._serials.setdefault(name, record.serial)
+        return notes
+
+    async def _work(self, client: MqttClient, status: str, old_status: str) -> None:
+        """Everything between connect and disconnect; ends with the connection's error."""
+        go_on_unless_cancelled()
+        self._retained.said.clear()
+        self._watch = TopicWatch(status)
         tasks = [
             asyncio.create_task(self._listen(client)),
-            asyncio.create_task(self._send(client)),
+            asyncio.create_task(self._send(client, old_status)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -167,7 +155,7 @@ class Mqtt(DeliveryLoop):
             await _end(tasks)
             # A clean disconnect triggers no last will, so the good-bye is said here.
             with suppress(aiomqtt.MqttError):
-                await client.publish(self._topic("status"), "offline", 1, retain=True, timeout=1.0)
+                await client.publish(status, "offline", 1, retain=True, timeout=1.0)
             raise
         await _end(tasks)
         for task in done:
@@ -175,141 +163,223 @@ class Mqtt(DeliveryLoop):
 
     def _say_everything_again(self) -> None:
         """A broker without persistence, or a new Home Assistant, knows nothing of us."""
-        self._announced.clear()
-        self._said.clear()
+        self._retained.said.clear()
         self._unpublished.update(self._latest)
         self._feed.notify()
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
-        """Home Assistant's birth message, and our own last will when it comes late."""
+    async def _listen(self, client: MqttClient) -> None:
+        """Home Assistant's birth message, our own last will when it comes late, and strangers."""
+        birth = f"{self._options.homeassistant_prefix}/status"
         async for message in client.messages:
-            content = message.payload
-            if message.topic.matches(self._topic("status")):
+            topic, content, live = str(message.topic), message.payload, not message.retain
+            if topic == self._watch.status:
                 if content == b"offline":
                     # The broker has just noticed that an earlier connection of ours is gone.
-                    await self._publish(client, self._topic("status"), "online", retain=True)
-            elif content == b"online" and not message.retain:
+                    await client.send(topic, "online", retain=True)
+                elif live:
+                    self._watch.hears_itself()
+            elif topic == birth:
+                if content == b"online" and live:
+                    self._say_everything_again()
+            elif self._watch.hear(topic, content, live=live):
                 self._say_everything_again()
 
-    async def _send(self, client: aiomqtt.Client) -> None:
+    async def _send(self, client: MqttClient, old_status: str) -> None:
+        began = self._clock.monotonic()
+        await client.subscribe(self._watch.status, 1)
+        if self._options.homeassistant:
+            await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
+        await client.send(self._watch.status, "online", retain=True)
+        if old_status != self._watch.status:
+            await client.send(old_status, "", retain=True)
+        await self._feed.ack([], notes={_STATUS_NOTE: self._watch.status})
+        await self._leave_former_places(client)
+        self._say_everything_again()
         while True:
             await self._publish_states(client)
-            records = await self._feed.batch_now(_AT_ONCE)
+            records = await self._feed.batch_now(AT_ONCE)
             # What arrived meanwhile is news, not history.
             await self._publish_states(client)
             if records:
-                await self._publish_history(client, records)
-                await self._feed.ack(records)
-            self._status.works()
-            self._back_off.reset()
+                await self._feed.ack(records, await self._publish_history(client, records))
+            if self._watch.strangers:
+                self._status.trouble("blocked", " ".join(map(_quarrel, self._quarrels())))
+            else:
+                self._status.works()
+            # A client that is thrown out at once, again and again, comes back more slowly.
+            if self._clock.monotonic() - began >= LONGEST_WAIT:
+                self._back_off.reset()
             if not records:
                 await self._feed.wait()
 
     # -- messages -------------------------------------------------------------------------
 
-    async def _publish_states(self, client: aiomqtt.Client) -> None:
+    async def _publish_states(self, client: MqttClient) -> None:
         while self._unpublished:
             # Inverters first: Home Assistant has to know them before their sub-devices.
             name = min(self._unpublished, key=lambda one: (self._latest[one].via, one))
             self._unpublished.remove(name)
-            reading = self._latest[name]
             try:
-                await self._publish_state(client, reading)
+                await self._publish_state(client, self._latest[name])
             except BaseException:
                 self._unpublished.add(name)
                 raise
 
-    async def _publish_state(self, client: aiomqtt.Client, reading: Reading) -> None:
-        up = reading.state is State.OK
-        if self._options.homeassistant and reading.name in self._described:
-            await self._announce(client, self._described[reading.name])
-        if up:
-            await self._note_sub_device(reading)
-            await self._publish(
-                client, self._state_topic(reading), _json(self._message(reading)), retain=True
-            )
+    async def _publish_state(self, client: MqttClient, reading: Reading) -> None:
+        serial = self._serials.get(reading.via or reading.name, "")
+        if not serial and reading.state is State.OK:
+            serial = self._client_id  # it has none: it is known by who reads it
+        place = await self._own_place(client, reading.name, reading.via, serial)
+        if place is None:
+            return
+        # Of one that sleeps, values that nobody knows are removed; else only a whole reading
+        # tells what is no more.
+        whole = {State.OK: "", State.ASLEEP: place.value("")}.get(reading.state)
+        record = DeviceRecord(serial, reading.via, place.base)
+        messages = self._messages(reading, place)
+        await self._retained.say(client, reading.name, record, messages, whole)
+        if reading.state is State.OK:
             self._as_state.append((reading.name, milliseconds(reading.time)))
-        for topic, text in (
-            (self._topic(reading.name, "availability"), "online" if up else "offline"),
-            (self._topic(reading.name, "connection"), str(reading.state)),
-        ):
-            if self._said.get(topic) != text:
-                await self._publish(client, topic, text, retain=True)
-                self._said[topic] = text
+            await self._remove_leftovers(client)
 
-    async def _publish_history(self, client: aiomqtt.Client, records: Sequence[Record]) -> None:
-        known = set(self._as_state)
-        late = [record for record in records if (record.name, record.read_ms) not in known]
-        await asyncio.gather(
-            *(
-                self._publish(
-                    client,
-                    self._topic(record.name, "history"),
-                    _json({"time": rfc3339(record.time), **record.values}),
-                )
-                for record in late
-            )
-        )
+    async def _own_place(
+        self, client: MqttClient, name: str, via: str, serial: str
+    ) -> DeviceTopics | None:
+        """The place of a device; None while nobody knows whose it is, or another is there."""
+        topic, inverter = self._options.topic, via or name
+        if not serial:
+            return None
+        record = self._retained.records.get(inverter)
+        mine = (serial, record.serial) if record else (serial,)
+        claims = place_of(inverter, "", topic, serial).claims
+        if self._options.compatibility:
+            claims += (self._compatible_topic(serial),)
+        if await self._watch.is_taken(client, inverter, claims, mine):
+            return None
+        return place_of(name, via, topic, serial)
 
-    async def _announce(self, client: aiomqtt.Client, reading: Reading) -> None:
-        """Tell Home Assistant the entities, if they are not the ones it was told before."""
+    def _messages(self, reading: Reading, place: DeviceTopics) -> dict[str, str]:
+        """Topic -> what is to be retained there, of the device as it is now."""
+        options, found = self._options, dict[str, str]()
+        before = self._described.get(reading.name)
+        if options.homeassistant and before is not None:
+            found |= self._discovery(before, place)
+        up = reading.state in (State.OK, State.ASLEEP)
+        if up:
+            zero = options.zero_at_night
+            content = state_of(reading, before, self._timezone, self._wanted, zero_at_night=zero)
+            if options.value_topics != "only":
+                found[place.state] = as_json(content)
+            if options.value_topics != "false":
+                texts = {place.value(name): plain(value) for name, value in content.items()}
+                found |= {topic: text for topic, text in texts.items() if text}
+        if options.compatibility and reading.state is State.OK and not reading.via:
+            settings = self._settings.get(reading.name, {})
+            message = compatibility.payload(reading, settings, self._timezone)
+            found[self._compatible_topic(self._serials.get(reading.name, ""))] = as_json(message)
+        if arrays := self._arrays.get(reading.name):
+            found[place.topic("arrays")] = as_json(arrays)
+        found[place.topic("availability")] = "online" if up else "offline"
+        found[place.topic("connection")] = str(reading.state)
+        return found
+
+    def _discovery(self, reading: Reading, place: DeviceTopics) -> dict[str, str]:
+        """What tells Home Assistant the entities; made anew only if they are others."""
         inverter = self._described.get(reading.via)
         identity = homeassistant.device_id(reading, inverter)
         shown = self._shown[reading.name]
-        told = (identity, frozenset(shown))
-        if not identity or self._announced.get(reading.name) == told:
+        if not identity:
+            return {}
+        source = (identity, place, frozenset(shown), reading.model, reading.firmware)
+        if self._discovered.get(reading.name, ("",))[0] != source:
+            message = homeassistant.discovery(
+                reading,
+                shown,
+                homeassistant.Topics(
+                    place.state,
+                    place.topic("availability"),
+                    place.topic("connection"),
+                    self._watch.status,
+                ),
+                (),
+                inverter if inverter is not None and inverter.serial else None,
+            )
+            topic = f"{self._options.homeassistant_prefix}/device/{identity}/config"
+            self._discovered[reading.name] = (source, {topic: as_json(message)})
+        return self._discovered[reading.name][1]
+
+    async def _publish_history(
+        self, client: MqttClient, records: Sequence[Record]
+    ) -> dict[int, str]:
+        """Publish what was missed; ids of what cannot be, with the reason."""
+        known = set(self._as_state)
+        late: list[tuple[str, str]] = []
+        rejected: dict[int, str] = {}
+        for record in records:
+            if (record.name, record.read_ms) in known:
+                continue
+            serial = self._serials.get(record.via or record.name, "") or record.serial
+            place = await self._own_place(
+                client, record.name, record.via, serial or self._client_id
+            )
+            if place is None:
+                rejected[record.id] = f"another inverter uses the topics of {record.name}"
+                continue
+            values = {one: value for one, value in record.values.items() if self._wanted(one)}
+            content = {"time": rfc3339(record.time), "serial": record.serial, **values}
+            late.append((place.topic("history"), as_json(content)))
+        await asyncio.gather(*(client.send(topic, text) for topic, text in late))
+        return rejected
+
+    # -- what is no more ------------------------------------------------------------------
+
+    async def _leave_former_places(self, client: MqttClient) -> None:
+        """What the broker still holds of an earlier run is not the present."""
+        named = self._settings.keys() | self._latest.keys()
+        for name, record in list(self._retained.records.items()):
+            inverter = self._retained.records.get(record.via, record)
+            claims = DeviceTopics(inverter.base).claims
+            mine = (inverter.serial,)
+            if (record.via or name) in named:
+                taken = await self._watch.is_taken(client, record.via or name, claims, mine)
+                if name not in self._latest and not taken:
+                    availability = DeviceTopics(record.base).topic("availability")
+                    await client.send(availability, "offline", retain=True)
+                continue
+            if not await self._watch.is_foreign(client, claims, mine):
+                await self._retained.remove(client, record.below)
+            await self._retained.forget(name, record.below)
+
+    async def _remove_leftovers(self, client: MqttClient) -> None:
+        """Remove from Home Assistant what is gone, as soon as it is known what is there.
+
+        An inverter that only has another name keeps its entities, and one that another daemon
+        reads now is that daemon's.
+        """
+        if not self._retained.are_whole(self._settings):
             return
-        note = f"entities {identity}"
-        before = (await self._feed.notes()).get(note, "").split()
-        message = homeassistant.discovery(
-            reading,
-            shown,
-            homeassistant.Topics(
-                self._state_topic(reading),
-                self._topic(reading.name, "availability"),
-                self._topic(reading.name, "connection"),
-                self._topic("status"),
-            ),
-            before,
-            inverter if inverter is not None and inverter.serial else None,
-        )
-        topic = f"{self._options.homeassistant_prefix}/device/{identity}/config"
-        await self._publish(client, topic, _json(message), retain=True)
-        self._announced[reading.name] = told
-        if sorted(shown) != before:
-            await self._feed.ack([], notes={note: " ".join(sorted(shown))})
+        named = self._settings.keys() | self._latest.keys()
+        for name, record in list(self._retained.records.items()):
+            if (record.via or name) in named:
+                continue
+            left = record.topics - self._retained.said.keys()
+            heard = await self._watch.look(client, left) if left else {}
+            ours = [one for one in left if self._watch.status.encode() in heard[one]]
+            await self._retained.remove(client, ours)
+            await self._retained.forget(name, record.topics)
 
-    async def _note_sub_device(self, reading: Reading) -> None:
-        """Remember a sub-device, so that a later run can say that it is gone."""
-        if reading.via and reading.name not in self._noted:
-            await self._feed.ack([], notes={f"{_NOTE}{reading.name}": reading.via})
-            self._noted.add(reading.name)
+    def _quarrels(self) -> list[tuple[str, str, str]]:
+        """Topic, serial number of who is there, and the inverter of ours that should be."""
+        return [
+            (topic, serial, self._watch.names[topic])
+            for topic, serial in self._watch.strangers.items()
+        ]
 
-    def _message(self, reading: Reading) -> dict[str, object]:
-        faults = homeassistant.fault_values(reading)
-        if self._is_as_before(reading):
-            settings = self._settings.get(reading.name, {})
-            return compatibility.payload(reading, settings, self._timezone) | faults
-        return {"time": rfc3339(reading.time), **reading.values, **faults}
-
-    def _state_topic(self, reading: Reading) -> str:
-        if self._is_as_before(reading) and reading.serial:
-            return compatibility.topic(reading.serial)
-        return self._topic(reading.name, "state")
-
-    def _is_as_before(self, reading: Reading) -> bool:
-        """Whether the message is SunGather 0.5's, which knew no sub-devices."""
-        return bool(self._options.compatibility) and not reading.via
+    def _compatible_topic(self, serial: str) -> str:
+        return compatibility.topic(serial)
 
     def _topic(self, *parts: str) -> str:
         return "/".join((self._options.topic, *parts))
-
-    async def _publish(
-        self, client: aiomqtt.Client, topic: str, payload: str, *, retain: bool = False
-    ) -> None:
-        """Returns when the broker has acknowledged the message."""
-        await client.publish(topic, payload, 1, retain)
-        go_on_unless_cancelled()
 
 
 async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
@@ -318,26 +388,11 @@ async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _identity(topic: str) -> str:
-    """The same at every start, so that the broker ends our old connection at once."""
-    seed = f"{socket.gethostname()} {topic}"
-    return f"sungather-{hashlib.sha256(seed.encode()).hexdigest()[:12]}"
-
-
-def _json(content: Mapping[str, object]) -> str:
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-
-
-def _refused(where: str, error: MqttConnectError) -> Unavailable:
-    code = error.rc if isinstance(error.rc, int) or error.rc is None else error.rc.value
-    said = fit_to_show(str(error).partition("] ")[2] or str(error))
-    if code in (4, 5, 134, 135):
-        return Blocked(f"{where} refuses us ({said}). Check mqtt.username and mqtt.password.")
-    return Unavailable(f"{where} refuses us ({said}).")
-
-
-def _in_words(error: BaseException) -> str:
-    if isinstance(error, aiomqtt.MqttError):
-        text = str(error)
-        return text[:1].lower() + text[1:] if text else "the connection was lost"
-    return fit_to_show(in_words(error))
+def _quarrel(quarrel: tuple[str, str, str]) -> str:
+    topic, serial, name = quarrel
+    return (
+        f"The topic {topic} belongs to the inverter {fit_to_show(serial)}, so nothing of {name} "
+        f"is published. Give one of them another name (inverters.NAME) or another "
+        f"mqtt.topic. If that inverter is gone for good, remove what is retained: "
+        f"mosquitto_pub -r -n -t {topic}"
+    )

@@ -4,6 +4,8 @@ from typing import Any
 
 import aiomqtt
 
+from sungather.exporters.delivery import go_on_unless_cancelled
+
 
 class MqttClient(aiomqtt.Client):
     """Does not wait for a socket that was closed before the waiting began.
@@ -11,6 +13,16 @@ class MqttClient(aiomqtt.Client):
     paho asks for it in a thread, so it begins a turn of the loop later. By then a broker that
     hangs up at once may have ended the socket, and its number may be that of another one.
     """
+
+    @property
+    def end(self) -> BaseException | None:
+        """How the connection ended, if it did not end as we asked."""
+        return self._disconnected.exception() if self._disconnected.done() else None
+
+    async def send(self, topic: str, payload: str, *, retain: bool = False) -> None:
+        """Publish with QoS 1; returns when the broker has acknowledged the message."""
+        await self.publish(topic, payload, 1, retain)
+        go_on_unless_cancelled()
 
     def _on_socket_register_write(
         self,

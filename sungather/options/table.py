@@ -10,18 +10,14 @@ from typing import cast
 from sungather.options.option import Option, OptionGroup, OptionKind, declared, rows_of
 
 
-def _uploaded(what: str, example: str = "internal_temperature") -> str:
+def _extended(number: int) -> str:
     return declared(
         "",
-        f"Published value to upload as {what}.",
+        f"Published value to upload as extended value v{number} (needs a donation).",
         kind=OptionKind.VALUE,
         otherwise="not uploaded",
-        example=example,
+        example="internal_temperature",
     )
-
-
-def _extended(number: int) -> str:
-    return _uploaded(f"extended value v{number} (needs a donation)")
 
 
 def _include(where: str) -> str:
@@ -215,12 +211,19 @@ class MqttOptions:
         None,
         "Port of the MQTT broker.",
         kind=OptionKind.PORT,
-        otherwise="1883; with mqtt.tls.enabled 8883",
+        otherwise="1883, with mqtt.tls.enabled 8883; over WebSockets 80 and 443",
         example="1883",
     )
+    transport: str = declared(
+        "tcp",
+        "How the broker is reached: directly, or over WebSockets.",
+        choices=("tcp", "websockets"),
+    )
+    websocket_path: str = declared("/mqtt", "Path of the broker's WebSocket.")
     topic: str = declared(
         "sungather",
-        "Where all topics begin: TOPIC/NAME/state holds the newest values of inverter NAME.",
+        "Where all topics begin. TOPIC/NAME/state holds the newest values of inverter NAME; an "
+        "inverter without a name of its own has its serial number there.",
         kind=OptionKind.TOPIC,
     )
     username: str = declared(
@@ -232,7 +235,7 @@ class MqttOptions:
     client_id: str = declared(
         "",
         "Client identifier for the MQTT broker. Every client of a broker needs its own.",
-        otherwise="one made from the machine's name and mqtt.topic, always the same",
+        otherwise="one made once for this machine and storage.directory",
         example="sungather-house",
     )
     tls_enabled: bool = declared(
@@ -264,6 +267,17 @@ class MqttOptions:
     )
     tls_insecure: bool = declared(
         False, "Accept any certificate of the broker. Only for tests.", key="tls.insecure"
+    )
+    value_topics: str = declared(
+        "false",
+        "Publish each value alone, too, as a plain number or text: TOPIC/NAME/values/pv_power. "
+        "With only they come in the place of the JSON object.",
+        choices=("false", "true", "only"),
+    )
+    include: str = _include("are published")
+    exclude: str = _exclude("are not published")
+    zero_at_night: bool = declared(
+        True, "Publish the solar power of an inverter that sleeps at night as 0, not as unknown."
     )
     homeassistant: bool = declared(
         True, "Announce every value to Home Assistant (2024.12 or later), through MQTT discovery."
@@ -374,17 +388,6 @@ class PvoutputOptions:
         False, "Upload what flows to and from the grid (net data), not generation and consumption."
     )
     cumulative: bool = declared(False, "Upload lifetime energies, not those of the day.")
-    consumption: bool = declared(
-        True,
-        "Upload what the house uses (v3, v4). Everybody can see it, also when nobody is at home.",
-    )
-    battery: bool = declared(
-        True,
-        "Upload the battery's power and level (b1, b2), if the account has donated. Intervals "
-        "that are more than an hour late come without them.",
-    )
-    v5: str = _uploaded("temperature v5")
-    v6: str = _uploaded("voltage v6", "phase_a_voltage")
     v7: str = _extended(7)
     v8: str = _extended(8)
     v9: str = _extended(9)
@@ -393,9 +396,9 @@ class PvoutputOptions:
     v12: str = _extended(12)
 
     @property
-    def chosen(self) -> dict[str, str]:
-        """Field of PVOutput, v5 to v12 -> published name."""
-        found = {f"v{number}": str(getattr(self, f"v{number}")) for number in range(5, 13)}
+    def extended(self) -> dict[str, str]:
+        """Field of PVOutput -> published name."""
+        found = {f"v{number}": str(getattr(self, f"v{number}")) for number in range(7, 13)}
         return {name: source for name, source in found.items() if source}
 
 

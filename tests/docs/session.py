@@ -160,15 +160,12 @@ class Session:
 
 
 def surroundings(home: Path, programs: Path) -> dict[str, str]:
-    """The environment of a reader: our programs first, a home of their own, a known zone.
-
-    The terminal is so wide that no line wraps, however many digits a measured figure has.
-    """
+    """The environment of a reader: our programs first, a home of their own, a known zone."""
     return {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "HOME": str(home),
         "TZ": "Europe/Berlin",
-        "COLUMNS": "200",
+        "COLUMNS": "100",
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
     }

@@ -60,7 +60,7 @@ def hears_all(broker: Broker, machine: VirtualMachine, owed: set[float]) -> None
     missing = set(owed)
 
     def all_came(topic: str, values: Any) -> bool:
-        if topic in ("sungather/inverter/state", "sungather/inverter/history"):
+        if topic.endswith(("/state", "/history")):
             missing.discard(moment(values["time"]))
         return not missing
 

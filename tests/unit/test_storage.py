@@ -200,7 +200,7 @@ def test_a_lock_file_that_was_removed_lets_no_second_daemon_in(tmp_path: Path) -
 def test_who_wants_a_second_daemon_is_told_all_that_it_needs_of_its_own(tmp_path: Path) -> None:
     with claimed(tmp_path), pytest.raises(OptionsError) as caught, claimed(tmp_path):
         pass
-    for key in ("storage.directory", "web.port", "mqtt.client-id", "mqtt.topic"):
+    for key in ("storage.directory", "web.port"):
         assert key in str(caught.value)
         assert option(key) is not None
 

@@ -5,145 +5,16 @@ import gc
 import json
 import socket
 import subprocess
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import aiomqtt
 import pytest
 
-from sungather.exporters.mqtt import Mqtt
-from sungather.options.table import MqttOptions
-from sungather.outbox import Outbox, OutboxLimits
-from sungather.reading import FaultReport, Reading, State
-from tests.outbox_parts import Time, reading, sub_device
-from tests.real_parts import Server, mosquitto, running, tool
-
-OPTIONS = MqttOptions(
-    enabled=True,
-    host="127.0.0.1",
-    port=None,
-    topic="sungather",
-    username="",
-    password="",
-    client_id="",
-    tls_enabled=False,
-    tls_ca="",
-    tls_cert="",
-    tls_key="",
-    tls_insecure=False,
-    homeassistant=True,
-    homeassistant_prefix="homeassistant",
-    compatibility="",
-)
-DISCOVERY = "homeassistant/device/sungather_A223098765/config"
-STATE = "sungather/roof/state"
-BATTERY = "homeassistant/device/sungather_S2310160987/config"
-
-
-class Audience:
-    """A client that hears everything."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str, bool]] = []
-        self._news = asyncio.Event()
-
-    async def listen(self, client: aiomqtt.Client) -> None:
-        async for message in client.messages:
-            content = message.payload
-            assert isinstance(content, bytes)
-            self.heard.append((str(message.topic), content.decode(), bool(message.retain)))
-            self._news.set()
-
-    def on(self, topic: str) -> list[str]:
-        return [text for heard, text, _ in self.heard if heard == topic]
-
-    async def hears(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                self._news.clear()
-                await self._news.wait()
-
-    async def heard_all_so_far(self, port: int) -> None:
-        """What was published, or retained, before has been heard: a broker keeps the order."""
-        before = len(self.on("so far"))
-        async with aiomqtt.Client("127.0.0.1", port) as client:
-            await client.publish("so far", "", 1)
-        await self.hears(lambda: len(self.on("so far")) > before)
-
-
-@asynccontextmanager
-async def audience(port: int, *, client: str = "") -> AsyncGenerator[Audience]:
-    async with aiomqtt.Client("127.0.0.1", port, identifier=client or None) as listener:
-        one = Audience()
-        await listener.subscribe("#", 1)
-        task = asyncio.create_task(one.listen(listener))
-        try:
-            yield one
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-class Bench:
-    def __init__(self, outbox: Outbox, mqtt: Mqtt, time: Time) -> None:
-        self.outbox, self.mqtt, self.time = outbox, mqtt, time
-
-    def take(self, one: Reading) -> None:
-        self.outbox.on_reading(one)
-        self.mqtt.on_reading(one)
-
-    def take_powers(self, *figures: int) -> None:
-        for figure in figures:
-            self.take(
-                reading(self.time.now, pv_power=figure, run_state="Run", units={"pv_power": "W"})
-            )
-            self.time.pass_by(seconds=30)
-
-    async def drained(self) -> None:
-        await asyncio.wait_for(self.outbox.drained("mqtt"), 20)
-
-    async def is_in_state(self, state: str) -> None:
-        async with asyncio.timeout(20):
-            while self.mqtt.health().state != state:  # noqa: ASYNC110 (health has no event)
-                await asyncio.sleep(0.01)
-
-
-async def _soon(_: float) -> None:
-    """Tries again at once, or nearly."""
-    await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def bench(
-    tmp_path: Path, options: MqttOptions, time: Time | None = None, patience: float = 5.0
-) -> AsyncGenerator[Bench]:
-    time = time or Time()
-    outbox = await Outbox.open(
-        tmp_path / "outbox.sqlite3", OutboxLimits(), ("mqtt",), time.clock, "boot"
-    )
-    mqtt = Mqtt(
-        options,
-        outbox.feed("mqtt"),
-        time.clock,
-        ZoneInfo("Europe/Berlin"),
-        {"roof": {"level": 1, "host": "192.0.2.1", "port": 502}},
-        _soon,
-        patience,
-    )
-    task = asyncio.create_task(mqtt.run())
-    try:
-        yield Bench(outbox, mqtt, time)
-    finally:
-        task.cancel()
-        await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 20)
-        await outbox.close()
-
-
-def at(server: Server, options: MqttOptions = OPTIONS) -> MqttOptions:
-    return replace(options, port=server.port)
+from sungather.reading import FaultReport, State
+from tests.mqtt_parts import BATTERY, DISCOVERY, OPTIONS, STATE, STATUS, at, audience, bench
+from tests.outbox_parts import reading, sub_device
+from tests.real_parts import free_port, mosquitto, running, tool
 
 
 async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> None:
@@ -155,13 +26,13 @@ async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> 
             async with audience(server.port) as late:
                 await late.hears(lambda: len(late.heard) >= 5)
                 assert all(retained for _, _, retained in late.heard)
-                assert late.on("sungather/status") == ["online"]
+                assert late.on(STATUS) == ["online"]
                 assert late.on("sungather/roof/availability") == ["online"]
                 assert late.on("sungather/roof/connection") == ["ok"]
                 (state,) = late.on("sungather/roof/state")
                 assert json.loads(state) == {
-                    "time": "2026-06-21T12:00:00.000Z", "pv_power": 4821, "run_state": "Run",
-                    "fault": False, "faults": "none",
+                    "time": "2026-06-21T12:00:00.000Z", "serial": "A223098765",
+                    "pv_power": 4821, "run_state": "Run", "fault": False, "faults": "none",
                 }  # fmt: skip
                 (config,) = late.on(DISCOVERY)
                 assert set(json.loads(config)["components"]) == {
@@ -169,6 +40,58 @@ async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> 
                 }  # fmt: skip
             assert b.mqtt.health().state == "ok"
             assert b.mqtt.health().delivered == 1
+
+
+@pytest.mark.parametrize("value_topics", ["true", "only"])
+async def test_each_value_has_a_topic_of_its_own_on_request(
+    value_topics: str, tmp_path: Path
+) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        options = replace(at(server), value_topics=value_topics, exclude="soc")
+        async with bench(tmp_path, options) as b, audience(server.port) as all_:
+            known = {"units": {"pv_power": "W"}, "run_state": "Run", "soc": 50}
+            one = reading(b.time.now, pv_power=4821, pv_energy_today=1.25, **known)  # type: ignore[arg-type]
+            b.take(replace(one, faults=FaultReport()))
+            await b.drained()
+            await all_.heard_all_so_far(server.port)
+            values = {
+                topic.removeprefix("sungather/roof/values/"): text
+                for topic, text in all_.retained().items()
+                if topic.startswith("sungather/roof/values/")
+            }
+            assert values == {
+                "time": "2026-06-21T12:00:00.000Z", "serial": "A223098765", "pv_power": "4821",
+                "pv_energy_today": "1.25", "run_state": "Run", "fault": "false", "faults": "none",
+            }  # fmt: skip
+            assert bool(all_.on(STATE)) == (value_topics == "true")
+            b.take_powers(4822)
+            topic = "sungather/roof/values/pv_energy_today"
+            await all_.hears(lambda: all_.on(topic)[-1] == "")
+            assert all_.on("sungather/roof/values/pv_power") == ["4821", "4822"]
+
+
+async def test_history_arrays_have_a_topic_of_their_own(tmp_path: Path) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
+            b.take(reading(b.time.now, pv_power=1, pv_power_of_today=[1.0, None]))
+            b.take_powers(2)
+            await b.drained()
+            await all_.heard_all_so_far(server.port)
+            assert [json.loads(text) for text in all_.on("sungather/roof/arrays")] == [
+                {"time": "2026-06-21T12:00:00.000Z", "pv_power_of_today": [1.0, None]}
+            ]
+            assert all("of_today" not in text for text in all_.on(STATE))
+
+
+async def test_a_broker_is_reached_over_websockets(tmp_path: Path) -> None:
+    port = free_port()
+    sockets = f"listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n"
+    with running(mosquitto(tmp_path, f"allow_anonymous true\n{sockets}")):
+        options = replace(OPTIONS, port=port, transport="websockets")
+        async with bench(tmp_path, options) as b:
+            b.take_powers(1)
+            await b.drained()
+            assert b.mqtt.health().state == "ok"
 
 
 async def test_a_battery_behind_an_inverter_is_a_device_behind_its_device(
@@ -213,28 +136,26 @@ async def test_entities_are_announced_to_an_empty_broker_while_the_inverter_slee
                 await all_.hears(lambda: all_.on("sungather/roof/availability"))
                 (config,) = all_.on(DISCOVERY)
                 assert json.loads(config)["components"]["pv_power"]["unit_of_measurement"] == "W"
-                assert all_.on("sungather/roof/availability") == ["offline"]
-                assert all_.on("sungather/roof/state") == []
+                assert all_.on("sungather/roof/availability") == ["online"]
+                assert json.loads(all_.on(STATE)[0])["pv_power"] == 0
 
 
-async def test_an_inverter_that_sleeps_is_unavailable_and_says_why(tmp_path: Path) -> None:
+async def test_an_inverter_that_does_not_answer_is_unavailable_and_says_why(
+    tmp_path: Path,
+) -> None:
     with running(mosquitto(tmp_path)) as server:
-        async with audience(server.port) as all_, bench(tmp_path, at(server)) as b:
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
             b.take_powers(1)
-            await b.drained()
-            b.take(reading(b.time.now, state=State.ASLEEP))
-            await all_.hears(lambda: all_.on("sungather/roof/connection")[-1:] == ["asleep"])
+            await all_.hears(lambda: all_.on("sungather/roof/availability")[-1:] == ["online"])
+            b.take(reading(b.time.now, state=State.UNREACHABLE))
+            await all_.hears(lambda: all_.on("sungather/roof/connection")[-1:] == ["unreachable"])
             assert all_.on("sungather/roof/availability")[-1] == "offline"
-            assert len(all_.on(STATE)) == 1
-            for power in (2, 3):
-                b.take_powers(power)
-                await b.drained()
-            await all_.heard_all_so_far(server.port)
-            assert all_.on("sungather/roof/connection") == ["ok", "asleep", "ok"]
-            # Before the first reading it is offline, if the broker was quicker than that.
-            told = all_.on("sungather/roof/availability")
-            assert told[-3:] == ["online", "offline", "online"]
-            assert told.count("online") == 2, "said when it changes"
+            assert len(all_.on("sungather/roof/state")) == 1
+            b.take_powers(2, 3)
+            await all_.hears(lambda: all_.on("sungather/roof/availability")[-1] == "online")
+            await b.drained()
+            assert all_.on("sungather/roof/connection")[:2] == ["ok", "unreachable"]
+            assert len(all_.on("sungather/roof/availability")) == 3, "said when it changes"
 
 
 async def test_a_broker_killed_and_restarted_empty_gets_discovery_state_and_the_history(
@@ -273,7 +194,7 @@ async def test_what_was_missed_comes_on_the_history_topic_with_its_own_time(
         async with audience(server.port) as all_, bench(tmp_path, at(server), time) as b:
             b.take_powers(4)
             await b.drained()
-            await all_.heard_all_so_far(server.port)
+            await all_.hears(lambda: len(all_.on("sungather/roof/history")) == 3)
             late = [json.loads(text) for text in all_.on("sungather/roof/history")]
             assert [(one["time"], one["pv_power"]) for one in late] == [
                 ("2026-06-21T12:00:00.000Z", 1),
@@ -303,7 +224,7 @@ async def test_home_assistants_birth_message_brings_everything_again(tmp_path: P
     with running(mosquitto(tmp_path)) as server:
         async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
             b.take_powers(1)
-            await b.drained()
+            await all_.hears(lambda: all_.on(DISCOVERY))
             async with aiomqtt.Client("127.0.0.1", server.port) as home_assistant:
                 await home_assistant.publish("homeassistant/status", "online", 1)
             await all_.hears(lambda: len(all_.on(DISCOVERY)) == 2)
@@ -316,8 +237,8 @@ async def test_the_last_will_of_an_earlier_connection_is_contradicted(tmp_path: 
             b.take_powers(1)
             await b.drained()
             async with aiomqtt.Client("127.0.0.1", server.port) as broker:
-                await broker.publish("sungather/status", "offline", 1, retain=True)
-            await all_.hears(lambda: all_.on("sungather/status")[-2:] == ["offline", "online"])
+                await broker.publish(STATUS, "offline", 1, retain=True)
+            await all_.hears(lambda: all_.on(STATUS)[-2:] == ["offline", "online"])
 
 
 async def test_a_stop_says_offline_and_a_start_does_not_show_old_values_as_new(
@@ -328,10 +249,10 @@ async def test_a_stop_says_offline_and_a_start_does_not_show_old_values_as_new(
             async with bench(tmp_path, at(server)) as b:
                 b.take_powers(1)
                 await b.drained()
-            await all_.hears(lambda: all_.on("sungather/status")[-1:] == ["offline"])
+            await all_.hears(lambda: all_.on(STATUS)[-1:] == ["offline"])
             async with bench(tmp_path, at(server)) as b:
-                await all_.hears(lambda: all_.on("sungather/status")[-1:] == ["online"])
-                assert all_.on("sungather/roof/availability")[-1] == "offline"
+                await all_.hears(lambda: all_.on(STATUS)[-1:] == ["online"])
+                await all_.hears(lambda: all_.on("sungather/roof/availability")[-1] == "offline")
 
 
 async def test_a_half_open_connection_is_noticed_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -413,7 +334,8 @@ async def test_the_topic_payload_and_serial_of_sungather_0_5_are_kept_on_request
             assert len(all_.on("SunGather/A223098765")) == 1, "it knew no batteries"
             assert list(message)[:2] == ["model", "serial_number"]
             assert (message["model"], message["device_type_code"]) == ("SG10RT", "SG10RT")
-            assert message["fault"] is False
+            assert "fault" not in message
+            assert json.loads(all_.on(STATE)[0])["fault"] is False, "our own stays as it is"
 
 
 def _certificates(directory: Path) -> None:

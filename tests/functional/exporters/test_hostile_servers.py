@@ -23,7 +23,7 @@ from sungather.options.table import InfluxdbOptions, MqttOptions, PvoutputOption
 from sungather.outbox import Outbox, OutboxLimits, Record
 from sungather.outbox.record import milliseconds
 
-CONNACK = b"\x20\x02\x00\x00"
+CONNACK = b"\x20\x03\x00\x00\x00"
 MB = 1024 * 1024
 
 

@@ -1,0 +1,161 @@
+"""What is published of an inverter or a sub-device over MQTT, and under which topics. Pure."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import cast
+
+from sungather.exporters import homeassistant
+from sungather.reading import Reading, State, Value, rfc3339
+from sungather.strangers import parsed_json
+
+UNNAMED = "inverter"
+"""Name of an inverter that nobody named; its topics are under its serial number instead."""
+_SHORTEST = 10
+"""Characters of the serial number that SunGather 0.5 read."""
+_ASLEEP: Mapping[str, Value] = {
+    "system_state": "asleep", "work_state_1": "asleep", "work_state_2": "asleep",
+    "run_state": "OFF",
+}  # fmt: skip
+_OF_THE_SUN = ("pv_power", "total_dc_power")
+_OF_A_STRING_INVERTER = ("total_active_power", "total_apparent_power")
+_TOTALS = ("pv_energy_total", "total_power_yields", "total_pv_generation")
+_OF_TODAY = ("pv_energy_today", "daily_power_yields", "daily_pv_generation")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTopics:
+    """Where the messages of one inverter or sub-device are."""
+
+    base: str
+
+    def topic(self, *parts: str) -> str:
+        """A topic of it."""
+        return "/".join((self.base, *parts))
+
+    @property
+    def state(self) -> str:
+        """The newest values as one JSON object."""
+        return self.topic("state")
+
+    def value(self, name: str) -> str:
+        """The topic of one value."""
+        return self.topic("values", in_topic(name))
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The retained topics that tell whose messages are here."""
+        return self.state, self.topic("values", "serial")
+
+
+def in_topic(text: str) -> str:
+    """The text as one level of a topic."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text)
+
+
+def place_of(name: str, via: str, topic: str, serial: str) -> DeviceTopics:
+    """DeviceTopics of a device below `topic`, with the serial number of the inverter.
+
+    `via` is the inverter's name if the device is a sub-device of it.
+    """
+    inverter = via or name
+    own = in_topic(serial) if inverter == UNNAMED else inverter
+    return DeviceTopics(f"{topic}/{own}{name.removeprefix(inverter)}")
+
+
+def serial_in(payload: bytes) -> str:
+    """Whose message this is: the serial number that a state of ours or of 0.5 tells, or ""."""
+    text = payload.decode("utf-8", "replace")
+    try:
+        content = parsed_json(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        return text[:100]
+    known = cast(dict[str, object], content)
+    return str(known.get("serial", known.get("serial_number", "")))
+
+
+def is_another(serial: str, own: str) -> bool:
+    """Whether both are serial numbers, and of different devices; 0.5 knew their beginning."""
+    if not serial or not own:
+        return False
+    return serial[:_SHORTEST] != own[:_SHORTEST] if len(serial) <= _SHORTEST else serial != own
+
+
+def as_json(content: Mapping[str, object]) -> str:
+    """One line of JSON without blanks."""
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+def plain(value: object) -> str:
+    """A value as the whole message of its own topic; "" for one that is not known."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def state_of(
+    reading: Reading,
+    before: Reading | None,
+    timezone: tzinfo,
+    wanted: Callable[[str], bool],
+    *,
+    zero_at_night: bool,
+) -> dict[str, object]:
+    """The wanted newest values with time, serial number and faults, but no history arrays.
+
+    `before` is the newest reading with values: of an inverter that sleeps it says what the night
+    leaves as it was.
+    """
+    if reading.state is State.OK:
+        values = {
+            name: one.value
+            for name, one in reading.measurements.items()
+            if not isinstance(one.value, list)
+        }
+    else:
+        values = _at_night(reading, before, timezone, zero_at_night=zero_at_night)
+    faults = homeassistant.fault_values(reading)
+    serial = reading.serial or (before.serial if before else "")
+    chosen = {name: value for name, value in values.items() if wanted(name)}
+    return {"time": rfc3339(reading.time), "serial": serial, **chosen, **faults}
+
+
+def arrays_of(reading: Reading, wanted: Callable[[str], bool]) -> dict[str, object]:
+    """The inverter's own history with the time of this reading, if the reading has read it."""
+    found = {
+        name: one.value
+        for name, one in reading.measurements.items()
+        if isinstance(one.value, list) and one.fresh and wanted(name)
+    }
+    return {"time": rfc3339(reading.time), **found} if found else {}
+
+
+def _at_night(
+    reading: Reading, before: Reading | None, timezone: tzinfo, *, zero_at_night: bool
+) -> dict[str, Value]:
+    """What is known of an inverter that sleeps: its solar counters stand still.
+
+    Its solar power is 0 then, which is said if `zero_at_night`. Energy of today is that of the
+    day that the last reading was of, so it is not known after midnight.
+    """
+    if reading.via:
+        return {}
+    old: Mapping[str, Value] = before.values if before else {}
+    found = {name: word for name, word in _ASLEEP.items() if name in old}
+    if zero_at_night:
+        silent = _OF_THE_SUN
+        if reading.family.startswith("SG") or (before and before.family.startswith("SG")):
+            silent += _OF_A_STRING_INVERTER
+        found |= {name: 0 for name in silent if name == "pv_power" or name in old}
+    kept = _TOTALS
+    if before and _day(before, timezone) == _day(reading, timezone):
+        kept += _OF_TODAY
+    return found | {name: old[name] for name in kept if name in old}
+
+
+def _day(reading: Reading, timezone: tzinfo) -> object:
+    return reading.time.astimezone(timezone).date()
