@@ -5,6 +5,7 @@ message is one sentence with what happened, where, and what to do next. `exit_co
 command ends with (README, "Exit codes").
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -171,10 +172,22 @@ class Refused(Unusable):
     """
 
     kind = "refused"
+    REASONS: ClassVar[Mapping[int, str]] = {
+        1: "illegal function",
+        2: "illegal data address",
+        3: "illegal data value",
+        8: "memory parity error",
+    }
+    """Modbus exception -> reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The inverter refused the request: {reason}.")
         self.reason = reason
+
+    @property
+    def exception_code(self) -> int:
+        """The Modbus exception that says the same; a dongle's own reasons are about addresses."""
+        return next((code for code, text in self.REASONS.items() if text == self.reason), 2)
 
 
 def exit_code_of(kind: str) -> int:

@@ -53,7 +53,6 @@ class Requester:
         """
         self._back_off.reset()
         for left in reversed(range(1 + (self._retries if retries is None else retries))):
-            asked = self._clock.monotonic()
             try:
                 words = await self.transport.read(block, self._unit)
             except errors.Busy as error:
@@ -69,7 +68,7 @@ class Requester:
                 raise
             else:
                 self._contended_since = None
-                self.words.add(block, words, asked)
+                self.words.add(block, words, self._clock.monotonic())
                 return words
         raise AssertionError("unreachable: the last try returns or raises")
 

@@ -25,7 +25,7 @@ class Exchange:
     block: Block
     words: Sequence[int]
     at: float
-    """When it was asked; monotonic seconds."""
+    """When it was answered; monotonic seconds."""
 
 
 class WordMap:
@@ -73,7 +73,9 @@ class WordCache:
     def __init__(self) -> None:
         self._exchanges: dict[Block, Exchange] = {}
         self.newest = -inf
-        """When the newest exchange was asked for; monotonic seconds."""
+        """When the device has answered last; monotonic seconds."""
+        self.losses = 0
+        """How often everything was forgotten."""
 
     def add(self, block: Block, words: Sequence[int], at: float) -> None:
         """Keep what the device has just answered."""
@@ -86,6 +88,7 @@ class WordCache:
     def clear(self) -> None:
         """Forget everything: another device may answer from now on."""
         self._exchanges.clear()
+        self.losses += 1
 
     def starts_at(self, space: Space, start: int) -> bool:
         """Whether the device has given a block that starts there."""

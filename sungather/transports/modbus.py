@@ -33,12 +33,6 @@ _REQUESTS: dict[Space, type[ReadHoldingRegistersRequest]] = {
     Space.INPUT: ReadInputRegistersRequest,
     Space.HOLDING: ReadHoldingRegistersRequest,
 }
-_FINAL = {
-    1: "illegal function",
-    2: "illegal data address",
-    3: "illegal data value",
-    8: "memory parity error",
-}
 _CONTENTION = {
     4: "device failure",
     5: "acknowledge",
@@ -195,7 +189,7 @@ class ModbusTransport:
                     f"another program is reading the inverter, or inverter.unit is wrong. "
                     f"Close the other program, or wait: it is tried again."
                 )
-            raise errors.Refused(_FINAL.get(code, f"Modbus exception {code}"))
+            raise errors.Refused(errors.Refused.REASONS.get(code, f"Modbus exception {code}"))
         if len(answer.registers) < block.count:
             raise EOFError(f"answered {len(answer.registers)} of {block.count} registers")
         return answer.registers[: block.count]

@@ -1,6 +1,7 @@
 """One inverter, scan by scan, through a scripted transport: what is shown, and of whom."""
 
 from pathlib import Path as FilePath
+from typing import Any
 
 import pytest
 from scripted_transport import ScriptedTransport, inverter_on, nobody_answers, silent_at
@@ -313,7 +314,7 @@ async def test_a_test_before_the_first_scan_reads_for_its_warning(
 
 
 async def dusk(
-    transport: ScriptedTransport, storage: FilePath, time: ManualClock, **options: object
+    transport: ScriptedTransport, storage: FilePath, time: ManualClock, **options: Any
 ) -> Inverter:
     """A string inverter that has gone dark after a reading at night."""
     transport.units[1] = device_named("SG10RT", clock=time.local)
@@ -346,7 +347,7 @@ async def test_dusk_explains_silence_after_a_restart_but_not_that_of_another_add
     transport: ScriptedTransport,
     tmp_path: FilePath,
     time: ManualClock,
-    options: dict[str, object],
+    options: dict[str, Any],
     state: State,
 ) -> None:
     await (await dusk(transport, tmp_path, time)).close()

@@ -1,0 +1,380 @@
+"""Words of a device for other programs: from the cache, else by a request of our own.
+
+What is too old is read again in the blocks of the device's own plan, once for all who wait for
+it, between the requests of a scan. A range that no such block holds is asked for as it is, within
+a budget; what is wanted again and again is merged into as few requests as its planner allows.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sungather import errors
+from sungather.clock import Clock
+from sungather.device.reader import DeviceReader
+from sungather.device.requester import Requester
+from sungather.device.session import PERIODS, Session
+from sungather.device.sub_devices import SubDevices
+from sungather.reading import Path
+from sungather.registers import Block, Space
+from sungather.registers.catalogue import Tier, starts_known
+from sungather.registers.learn import FAILING, SILENT
+from sungather.registers.plan import plan
+from sungather.registers.word_cache import WordMap
+from sungather.transports import Transport
+
+PATIENCE = 0.9
+"""Seconds that one who asks waits for the device; a slow one is waited for a little longer."""
+LONGEST_PATIENCE = 3.0
+HOLDING_PAUSE = 60.0
+"""Seconds between two reads of a holding register through a dongle: the documents forbid to read
+those periodically (hybrid V1.1.16, 1.2.6; string V1.1.80, 1.2.6)."""
+BUDGET = 30
+"""Requests outside the plan that one connection bears in a minute."""
+QUEUE = 8
+"""Requests outside the plan that may wait for their turn."""
+WANTED_AFTER = 3
+"""So often a range outside the plan is asked for within `INTEREST`, until it counts as wanted."""
+INTEREST = 600.0
+"""Seconds after which a wanted range, or a refusal, is forgotten."""
+_LATEST = 3.0
+"""Seconds in which a request outside the plan is answered, or is given up: it may be the one that
+the device never answers."""
+_AFTER_SILENCE = 60.0
+"""Seconds without requests outside the plan after one of them stayed unanswered."""
+_AFTER_CONTENTION = 1.0
+_MOST_REMEMBERED = 256
+_TIER_SETS = (
+    frozenset({Tier.FAST}),
+    frozenset({Tier.FAST, Tier.SLOW}),
+    frozenset(Tier),
+)
+"""The tiers that scans read together, the fewest first."""
+
+
+class OutsideBudget:
+    """What reading outside the plan may cost one connection: a share, and one at a time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.turn = asyncio.Lock()
+        self._clock = clock
+        self._taken: deque[float] = deque(maxlen=BUDGET)
+        self._waiting = 0
+        self._closed_until = 0.0
+
+    def enter(self) -> None:
+        """Take a request.
+
+        Raises:
+            Busy: There is none to be had now.
+        """
+        now = self._clock.monotonic()
+        spent = len(self._taken) == BUDGET and now - self._taken[0] < 60.0
+        if spent or self._waiting >= QUEUE or now < self._closed_until:
+            raise errors.Busy("Too much is asked for that is outside the read plan.")
+        self._taken.append(now)
+        self._waiting += 1
+
+    def leave(self) -> None:
+        """The request is over."""
+        self._waiting -= 1
+
+    def close_for_a_while(self) -> None:
+        """The device has left a request unanswered; each such costs everybody its time-out."""
+        self._closed_until = self._clock.monotonic() + _AFTER_SILENCE
+
+
+class WordSource:
+    """Words of one device."""
+
+    def __init__(
+        self,
+        reader: DeviceReader,
+        transport: Transport,
+        clock: Clock,
+        max_age: float,
+        budget: OutsideBudget,
+    ) -> None:
+        self.reader = reader
+        self._words = reader.words
+        self._requester = Requester(transport, reader.options.unit, 1, clock, words=reader.words)
+        self._clock = clock
+        self._max_age = max_age
+        self._budget = budget
+        self._session: Session | None = None
+        self._losses = -1
+        """Those of the cache when the rest was learned."""
+        self._map = WordMap((), {})
+        self._starts: Mapping[Space, frozenset[int]] = {}
+        self._under_way: dict[Block, asyncio.Task[None]] = {}
+        self._failures: dict[Block, tuple[float, errors.InverterError]] = {}
+        """Block -> until when it is not asked for, and what to say instead."""
+        self._wanted: dict[Block, deque[float]] = {}
+        """Range outside the plan -> when it was asked for last."""
+        self._silent_since: float | None = None
+        self._pace = 0.0
+        """Seconds that the newest request took, with waiting for its turn."""
+
+    async def read(self, wanted: Block) -> tuple[Sequence[int], bool]:
+        """Words of the range as the device gave them, and whether it was asked for them now.
+
+        Raises:
+            Refused: The device refuses the range.
+            Busy: The device is, or the queue for what is outside the plan.
+            InverterError: The device does not answer, in time or at all.
+        """
+        session = self._reader_session()
+        self._refuse_what_is_known(session, wanted)
+        if wanted.start in self._starts.get(wanted.space, ()) or self._words.starts_at(
+            wanted.space, wanted.start
+        ):
+            if (found := self._from_cache(wanted)) is not None:
+                return found, False
+            if blocks := self._of_the_plan(session, wanted):
+                try:
+                    await self._ask(blocks)
+                except errors.Refused:
+                    pass  # by the whole block; the range itself may still be given
+                else:
+                    return self._answer(wanted), True
+        await self._ask_outside(session, wanted)
+        return self._answer(wanted), True
+
+    def is_wanted(self, block: Block) -> bool:
+        """Whether a range outside the plan is asked for again and again."""
+        times = self._wanted.get(block, ())
+        now = self._clock.monotonic()
+        return len(times) == WANTED_AFTER and now - times[0] <= INTEREST
+
+    def _reader_session(self) -> Session:
+        """The session, and what follows from it.
+
+        Raises:
+            Silent: There is none.
+        """
+        session = self.reader.session
+        if session is None:
+            raise errors.Silent("The device does not answer.")
+        if session is not self._session:
+            self._session = session
+            scan = self.reader.options.scan_interval
+            lifetime = {tier: 2 * period + scan for tier, period in PERIODS.items()}
+            self._map = WordMap(session.read_registers, lifetime | {Tier.FAST: 0.0})
+            self._starts = starts_known(session.identity.device)
+            self._wanted.clear()
+        if self._losses != self._words.losses:
+            # What stayed unanswered before a loss was not to blame for it.
+            self._losses = self._words.losses
+            self._failures.clear()
+        return session
+
+    def _refuse_what_is_known(self, session: Session, wanted: Block) -> None:
+        """Answer from what was learned of the device, without asking it again."""
+        quirks = session.blocks.quirks
+        addresses = [(wanted.space, n) for n in range(wanted.start, wanted.end + 1)]
+        no_contain = quirks.unreadable.no_contain
+        if addresses[0] in quirks.unreadable.no_start or not no_contain.isdisjoint(addresses):
+            raise errors.Refused(errors.Refused.REASONS[2])
+        for lost, reason in quirks.refused.items():
+            if reason in (SILENT, FAILING) and _overlap(lost, wanted):
+                raise errors.Silent(reason)
+
+    def _fast(self, space: Space) -> float:
+        """Seconds for which fast words hold."""
+        device = self.reader.device
+        if space is Space.HOLDING and device is not None and device.path is Path.DONGLE:
+            return max(self._max_age, HOLDING_PAUSE)
+        return self._max_age
+
+    def _from_cache(self, wanted: Block, at_least: float = 0.0) -> list[int] | None:
+        fast = max(at_least, self._fast(wanted.space))
+        return self._words.read(wanted, self._map, self._clock.monotonic(), fast)
+
+    def _answer(self, wanted: Block) -> list[int]:
+        """What was just read; of several blocks the first has aged while the last was read."""
+        found = self._from_cache(wanted, at_least=LONGEST_PATIENCE)
+        if found is None:
+            raise errors.Silent("The device was lost meanwhile.")
+        return found
+
+    def _of_the_plan(self, session: Session, wanted: Block) -> list[Block] | None:
+        """Blocks of the device's plan to read for the range; None if they do not hold it."""
+        now, fast = self._clock.monotonic(), self._fast(wanted.space)
+        for tiers in _TIER_SETS:
+            planned = session.blocks.blocks_of(session.registers_of(tiers))
+            given = [b for b in planned if not isinstance(self._failure(b), errors.Refused)]
+            found = self._words.would_suffice(given, wanted, self._map, now, fast)
+            if found is not None:
+                return found
+        return None
+
+    async def _ask_outside(self, session: Session, wanted: Block) -> None:
+        self._note(wanted)
+        for isolated in session.blocks.isolated:
+            if _overlap(isolated, wanted) and not isolated.holds(wanted):
+                raise errors.Refused(errors.Refused.REASONS[2])
+        blocks = self._merged(session, wanted)
+        if blocks != [wanted]:
+            try:
+                return await self._ask(blocks, outside=True)
+            except errors.Refused:
+                pass  # what was put together; the range alone may be given
+        return await self._ask([wanted], outside=True)
+
+    def _note(self, wanted: Block) -> None:
+        times = self._wanted.pop(wanted, None) or deque[float](maxlen=WANTED_AFTER)
+        times.append(self._clock.monotonic())
+        self._wanted[wanted] = times
+        _keep_newest(self._wanted)
+
+    def _merged(self, session: Session, wanted: Block) -> list[Block]:
+        """Requests that give the range, and with it what else outside the plan is wanted."""
+        others = [
+            one for one in self._wanted if self.is_wanted(one) and self._failure(one) is None
+        ]
+        if wanted not in others:
+            others = [wanted]
+        quirks = session.blocks.quirks
+        widest = min(self._requester.transport.widest, quirks.widest or wanted.count)
+        if wanted.count > widest:
+            return self._parts(wanted, widest)
+        merged = plan(
+            others,
+            min(self._requester.transport.widest, quirks.widest or 0xFFFF),
+            self._starts,
+            quirks.unreadable,
+            session.blocks.isolated,
+        ).blocks
+        return [one for one in merged if one.holds(wanted)][:1] or [wanted]
+
+    def _parts(self, wanted: Block, widest: int) -> list[Block]:
+        """A range wider than the transport can ask for, cut where no value is."""
+        parts: list[Block] = []
+        start = wanted.start
+        while start + widest - 1 < wanted.end:
+            end = start + widest - 1
+            while end > start and not self._map.may_cut_after((wanted.space, end)):
+                end -= 1
+            parts.append(Block(wanted.space, start, end - start + 1))
+            start = end + 1
+        return [*parts, Block(wanted.space, start, wanted.end - start + 1)]
+
+    async def _ask(self, blocks: Sequence[Block], *, outside: bool = False) -> None:
+        """Read the blocks, or wait for those who are reading them already; not for long."""
+        if self._silent_since is not None and self._words.newest <= self._silent_since:
+            raise errors.Silent("The device has stopped to answer.")
+        for block in blocks:
+            if failure := self._failure(block):
+                raise failure
+        tasks = [self._task(block, outside) for block in blocks]
+        patience = min(max(PATIENCE, 3 * self._pace), LONGEST_PATIENCE)
+        _, late = await asyncio.wait(tasks, timeout=patience)
+        if late:
+            raise errors.Silent("The device did not answer in time.")
+        for task in tasks:
+            task.result()
+
+    def _failure(self, block: Block) -> errors.InverterError | None:
+        until, error = self._failures.get(block, (0.0, None))
+        return error if self._clock.monotonic() < until else None
+
+    def _task(self, block: Block, outside: bool) -> asyncio.Task[None]:
+        task = self._under_way.get(block)
+        if task is None:
+            if outside:
+                self._budget.enter()
+            work = self._fetch_outside(block) if outside else self._fetch(block, retries=1)
+            task = self._under_way[block] = asyncio.create_task(work)
+            task.add_done_callback(lambda done: self._over(block, done))
+        return task
+
+    def _over(self, block: Block, task: asyncio.Task[None]) -> None:
+        del self._under_way[block]
+        if not task.cancelled():
+            task.exception()  # those who waited for it may have gone
+
+    async def _fetch_outside(self, block: Block) -> None:
+        try:
+            async with self._budget.turn:
+                try:
+                    async with asyncio.timeout(_LATEST):
+                        await self._fetch(block, retries=0)
+                except TimeoutError:
+                    raise self._failed(block, INTEREST, errors.Silent(SILENT)) from None
+        except errors.Unreachable as error:
+            self._budget.close_for_a_while()
+            raise self._failed(block, INTEREST, error) from None
+        finally:
+            self._budget.leave()
+
+    async def _fetch(self, block: Block, retries: int) -> None:
+        started = self._clock.monotonic()
+        try:
+            await self._requester.read(block, retries)
+        except errors.Refused as error:
+            raise self._failed(block, INTEREST, error) from None
+        except errors.Busy as error:
+            raise self._failed(block, _AFTER_CONTENTION, error) from None
+        except errors.InverterError:
+            if retries:
+                self._silent_since = self._clock.monotonic()
+            raise
+        self._pace = self._clock.monotonic() - started
+
+    def _failed(
+        self, block: Block, seconds: float, error: errors.InverterError
+    ) -> errors.InverterError:
+        self._failures[block] = self._clock.monotonic() + seconds, error
+        _keep_newest(self._failures)
+        return error
+
+
+class UnitWords:
+    """The words of an inverter and its sub-devices, by the unit that a client asks."""
+
+    def __init__(
+        self,
+        inverter: DeviceReader,
+        sub_devices: SubDevices,
+        transport: Transport,
+        clock: Clock,
+        max_age: float,
+    ) -> None:
+        """`transport` is the connection's side for those who ask, beside the scans' own."""
+        self._inverter = inverter
+        self._sub_devices = sub_devices
+        self._transport = transport
+        self._clock = clock
+        self._max_age = max_age
+        self._budget = OutsideBudget(clock)
+        self._sources: dict[int, WordSource] = {}
+
+    def on_unit(self, unit: int) -> WordSource | None:
+        """The words of a unit; None if there is no such device.
+
+        The inverter has its own unit and those that mean the device itself (0 and 255, Modbus
+        messaging guide 4.4.2.1); and 1, which many clients cannot change, unless that is another.
+        """
+        own = self._inverter.options.unit
+        reader = self._inverter if unit in (own, 0, 255) else self._sub_devices.on_unit(unit)
+        if reader is None and unit == 1:
+            reader = self._inverter
+        if reader is None:
+            return None
+        unit = reader.options.unit
+        source = self._sources.get(unit)
+        if source is None or source.reader is not reader:
+            source = self._sources[unit] = WordSource(
+                reader, self._transport, self._clock, self._max_age, self._budget
+            )
+        return source
+
+
+def _overlap(one: Block, other: Block) -> bool:
+    return one.space is other.space and one.start <= other.end and other.start <= one.end
+
+
+def _keep_newest(remembered: dict[Block, Any]) -> None:
+    while len(remembered) > _MOST_REMEMBERED:
+        del remembered[next(iter(remembered))]
