@@ -1,10 +1,27 @@
 """What the collector feeds: exporters, the page, the control socket."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from sungather.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTraffic:
+    """What the clients at one address have asked, since the start."""
+
+    address: str
+    connections: int
+    """Open ones."""
+    requests: int
+    from_cache: int
+    """Requests answered without asking the device."""
+    passed_on: int
+    """Requests for which the device was asked; several may share one request to it."""
+    exceptions: Mapping[int, int]
+    """Modbus exception -> how often it was the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,8 @@ class Health:
     dropped: int = 0
     """Readings given up because the outbox was full."""
     last_success: datetime | None = None
+    clients: tuple[ClientTraffic, ...] = ()
+    """Who asks, of a service that is asked."""
 
 
 class Service(Protocol):

@@ -19,18 +19,22 @@ from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
 from sungather.device.night import NightSite
 from sungather.device.sub_devices import SubDevices
+from sungather.device.word_source import UnitWords
 from sungather.exporters import Exporters, open_exporters
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
 from sungather.service import Service
 from sungather.storage import Claim, Storage
 from sungather.transports.factory import open_transport
+from sungather.transports.shared import SharedTransport
 from sungather.worker import leave_threads_behind
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+EVERYTHING = 3
+"""The level that is read where other programs ask for words."""
 STOP_WITHIN = 1.8
 """Seconds that a stop takes at most, whatever hangs; the log files have what is left of two."""
 _SERVICES_WITHIN = 1.5
@@ -57,12 +61,20 @@ def pollers(
     def today() -> date:
         return clock.now().astimezone(configuration.timezone).date()
 
+    asked = configuration.modbus_server if configuration.modbus_server.enabled else None
+    read_level = EVERYTHING if asked else 0
     for options in configuration.inverters:
         dongle = dongles.of(options)
-        transport = open_transport(options, dongle, today)
-        inverter = Inverter(options, transport, storage, configuration.timezone, clock, site)
-        sub_devices = SubDevices(options, transport, storage, clock)
-        found.append(Poller(inverter, sub_devices, services, clock, dongle=dongle))
+        transport = SharedTransport(open_transport(options, dongle, today))
+        inverter = Inverter(
+            options, transport, storage, configuration.timezone, clock, site, read_level
+        )
+        sub_devices = SubDevices(options, transport, storage, clock, read_level)
+        poller = Poller(inverter, sub_devices, services, clock, dongle=dongle)
+        if asked:
+            users = transport.for_another()
+            poller.words = UnitWords(inverter, sub_devices, users, clock, asked.max_age)
+        found.append(poller)
     inverters = [poller.inverter for poller in found]
     for inverter in inverters:
         inverter.others = [other for other in inverters if other is not inverter]
@@ -106,6 +118,21 @@ def page(
         meter=meter,
     )
     return [history, server]
+
+
+def modbus_server(configuration: Configuration, found: Sequence[Poller]) -> list[Service]:
+    """The Modbus server, if it is wanted, of the inverters of these pollers."""
+    if not configuration.modbus_server.enabled:
+        return []
+    from sungather.modbus_server.server import ModbusServer, ServedInverter
+
+    served: list[ServedInverter] = []
+    for number, poller in enumerate(found):
+        options = poller.inverter.options
+        port = options.modbus_server_port or configuration.modbus_server.port + number
+        if poller.words is not None:
+            served.append(ServedInverter(options.name, port, poller.words))
+    return [ModbusServer(configuration.modbus_server, served)]
 
 
 async def run(configuration: Configuration, options: WatchedFile | None = None) -> None:
@@ -164,7 +191,9 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
         from sungather.snap.health import SnapHealthService
 
         services.append(SnapHealthService(exporters.services))
-    control.collector = Collector(pollers(configuration, services, clock, storage), services)
+    found = pollers(configuration, services, clock, storage)
+    services += modbus_server(configuration, found)
+    control.collector = Collector(found, services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
     await control.collector.run()
 

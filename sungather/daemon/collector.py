@@ -13,6 +13,7 @@ from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
+from sungather.device.word_source import UnitWords
 from sungather.reading import Problem, Reading, State
 from sungather.service import Service
 from sungather.transports.winet_endpoints import PIN
@@ -45,6 +46,8 @@ class Poller:
     ) -> None:
         """`dongle`: what is remembered of the dongle that the inverter is read through."""
         self.inverter = inverter
+        self.words: UnitWords | None = None
+        """What other programs read of the inverter, if they may."""
         self._dongle: MutableMapping[str, str] = {} if dongle is None else dongle
         self._sub_devices = sub_devices
         self._services = services

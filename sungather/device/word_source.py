@@ -265,7 +265,7 @@ class WordSource:
         if self._silent_since is not None and self._words.newest <= self._silent_since:
             raise errors.Silent("The device has stopped to answer.")
         for block in blocks:
-            if failure := self._failure(block):
+            if block not in self._under_way and (failure := self._failure(block)):
                 raise failure
         tasks = [self._task(block, outside) for block in blocks]
         patience = min(max(PATIENCE, 3 * self._pace), LONGEST_PATIENCE)
@@ -299,7 +299,10 @@ class WordSource:
             async with self._budget.turn:
                 try:
                     async with asyncio.timeout(_LATEST):
-                        await self._fetch(block, retries=0)
+                        try:
+                            await self._fetch(block, retries=0)
+                        except errors.Busy:  # what a dongle says before it refuses for good
+                            await self._fetch(block, retries=0)
                 except TimeoutError:
                     raise self._failed(block, INTEREST, errors.Silent(SILENT)) from None
         except errors.Unreachable as error:

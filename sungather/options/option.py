@@ -33,6 +33,8 @@ class OptionKind(StrEnum):
     """str"""
     HOSTS = "host names or IP addresses, with commas between"
     """str, joined by ", "."""
+    NETWORKS = "networks, with commas between"
+    """str, joined by ", "; each an address or a network as ADDRESS/BITS."""
     URL = "http or https address"
     """str"""
     TIME_ZONE = "time zone"
@@ -61,7 +63,8 @@ class OptionKind(StrEnum):
 
 
 _TEXTS = frozenset({
-    OptionKind.TEXT, OptionKind.LINES, OptionKind.HOST, OptionKind.HOSTS, OptionKind.URL,
+    OptionKind.TEXT, OptionKind.LINES, OptionKind.HOST, OptionKind.HOSTS, OptionKind.NETWORKS,
+    OptionKind.URL,
     OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL, OptionKind.TOPIC,
     OptionKind.MEASUREMENT, OptionKind.TAGS, OptionKind.VALUE, OptionKind.PATTERNS,
 })  # fmt: skip
@@ -154,7 +157,10 @@ class OptionGroup(Protocol):
 
 
 def rows_of(group: type[OptionGroup], prefix: str) -> Iterator[tuple[str, Option]]:
-    """Name of the field and option, for each option of a group whose keys begin with `prefix`."""
+    """Name of the field and option, for each option of a group whose keys begin with `prefix`.
+
+    Keys have dashes where names of fields and groups have underscores.
+    """
     for one in fields(group):
         if row := one.metadata.get("option"):
-            yield one.name, replace(row, key=f"{prefix}.{row.key or one.name.replace('_', '-')}")
+            yield one.name, replace(row, key=f"{prefix}.{row.key or one.name}".replace("_", "-"))

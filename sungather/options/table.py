@@ -128,6 +128,13 @@ class InverterOptions:
         kind=OptionKind.DEVICES,
         example="battery:200, battery:201, charger:3",
     )
+    modbus_server_port: int | None = declared(
+        None,
+        "Port on which the Modbus server serves this inverter.",
+        kind=OptionKind.PORT,
+        otherwise="modbus-server.port; of several inverters, one more for each further one",
+        example="5503",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +199,45 @@ class WebOptions:
         kind=OptionKind.HOSTS,
         otherwise="any name",
         example="solar.home.arpa, 192.168.1.5",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusServerOptions:
+    """The options `modbus-server.…`."""
+
+    enabled: bool = declared(
+        False,
+        "Whether other programs may read the inverter through SunGather, by Modbus/TCP. Nothing "
+        "can be written.",
+    )
+    port: int = declared(
+        5502,
+        "Port of the Modbus server. Programs that know no other port than 502 need that one, "
+        "which takes root, or the snap.",
+        kind=OptionKind.PORT,
+    )
+    address: str = declared(
+        "",
+        "Address on which Modbus programs are served.",
+        kind=OptionKind.HOST,
+        otherwise="all addresses, IPv4 and IPv6",
+        example="192.168.1.5",
+    )
+    networks: str = declared(
+        "",
+        "Networks whose programs are let in: Modbus knows neither password nor encryption.",
+        kind=OptionKind.NETWORKS,
+        otherwise="private networks, such as 192.168.0.0/16",
+        example="192.168.1.0/24, 10.8.0.2",
+    )
+    clients: int = declared(32, "Most connections of programs at a time.", minimum=1, maximum=256)
+    max_age: float = declared(
+        5.0,
+        "Seconds for which quickly changing words are answered from memory, before the inverter "
+        "is asked again.",
+        minimum=1,
+        maximum=3600,
     )
 
 
@@ -465,6 +511,7 @@ class OptionGroups:
 
     site: SiteOptions
     web: WebOptions
+    modbus_server: ModbusServerOptions
     mqtt: MqttOptions
     influxdb: InfluxdbOptions
     pvoutput: PvoutputOptions

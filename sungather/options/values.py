@@ -67,6 +67,8 @@ def convert(row: Option, text: str) -> OptionValue:
             return _host(text)
         case OptionKind.HOSTS:
             return ", ".join(_host(part.strip()) for part in text.split(","))
+        case OptionKind.NETWORKS:
+            return ", ".join(_network(part.strip()) for part in text.split(","))
         case OptionKind.URL:
             return _url(text)
         case OptionKind.TIME_ZONE:
@@ -192,6 +194,14 @@ def _host(text: str) -> str:
     if text.removesuffix(".").rpartition(".")[2].isdigit():
         raise Wrong(must, "An IPv4 address has four numbers from 0 to 255 with dots between.")
     return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        must = "addresses or networks with commas between"
+        raise Wrong(must, "Write them like 192.168.1.5, 10.0.0.0/8.") from None
 
 
 def _ip_address(text: str) -> bool:

@@ -20,10 +20,13 @@ class Transport(Protocol):
     """"modbus", "sungrow" or "http"."""
     widest: int
     """Most registers that one request of this transport can carry."""
-    connects: int
-    """Connections opened so far."""
     requests: int
     """Requests sent so far."""
+
+    @property
+    def connects(self) -> int:
+        """Connections opened so far."""
+        ...
 
     async def connect(self) -> None:
         """Open the connection unless it is open."""

@@ -178,6 +178,8 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
             return _name | st.ip_addresses().map(str)
         case OptionKind.HOSTS:
             return st.lists(_name, min_size=1, max_size=3).map(", ".join)
+        case OptionKind.NETWORKS:
+            return st.lists(st.ip_addresses().map(str), min_size=1, max_size=3).map(", ".join)
         case OptionKind.URL:
             return st.builds("http://{}:{}".format, _name, st.integers(1, 65535))
         case OptionKind.TIME_ZONE:

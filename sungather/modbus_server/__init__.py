@@ -1,0 +1,1 @@
+"""A read-only Modbus/TCP server: other programs read the inverter through our one connection."""

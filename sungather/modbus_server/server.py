@@ -1,0 +1,266 @@
+"""The server as a service: one port an inverter, clients that do not wait for each other."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sungather import errors
+from sungather.modbus_server.frames import (
+    HEADER,
+    ClientRequest,
+    ModbusException,
+    NotAFrame,
+    length_of,
+    parse_request,
+)
+from sungather.modbus_server.traffic import Traffic, TrafficBook
+from sungather.options.table import ModbusServerOptions
+from sungather.registers import Block
+from sungather.service import Health, SimpleService
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 30.0
+_KEEPALIVE = 30
+"""Seconds of quiet after which TCP looks whether a client is still there."""
+_IDLE = 1800.0
+"""Seconds without a request after which a connection is closed: there are programs that ask every
+10 minutes, over a connection that they keep."""
+_FRAME_WITHIN = 15.0
+"""Seconds from the first byte of a request to its last one."""
+_UNREAD = 10.0
+"""Seconds for which a client may leave its answers unread."""
+_BUFFER = 4096
+_WRITE_BUFFER = 16 * 1024
+
+
+class Words(Protocol):
+    """Words of one device."""
+
+    async def read(self, wanted: Block) -> tuple[Sequence[int], bool]:
+        """Words of the range, and whether the device was asked for them now.
+
+        Raises:
+            Refused: The device refuses the range.
+            Busy: It, or the queue to it, takes no more now.
+            InverterError: There are no words to be had now.
+        """
+        ...
+
+
+class Units(Protocol):
+    """The devices that are reached through one inverter."""
+
+    def on_unit(self, unit: int) -> Words | None:
+        """The words of a unit; None if there is no such device."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedInverter:
+    """One inverter, and the port on which it is served."""
+
+    name: str
+    port: int
+    units: Units
+
+
+class _ModbusClient:
+    """One connection."""
+
+    def __init__(self, writer: asyncio.StreamWriter, traffic: Traffic) -> None:
+        self.writer = writer
+        self.traffic = traffic
+        self.asked_at = 0.0
+        """Time of the loop at which it asked last."""
+
+
+class ModbusServer(SimpleService):
+    """Answers reads of registers; refuses everything else, and never keeps silent."""
+
+    name = "modbus-server"
+
+    def __init__(self, options: ModbusServerOptions, inverters: Sequence[ServedInverter]) -> None:
+        self._options = options
+        self._inverters = inverters
+        self._networks = [
+            ipaddress.ip_network(one.strip(), strict=False)
+            for one in options.networks.split(",")
+            if one.strip()
+        ]
+        """Those whose clients are let in; none: the private ones."""
+        self._clients: dict[_ModbusClient, None] = {}
+        self._book = TrafficBook()
+        self._refused: set[str] = set()
+        """Addresses outside the networks that were told to the log."""
+        self._troubles: dict[str, str] = {}
+        """Inverter -> why its port is not open."""
+        self.ports: dict[str, int] = {}
+        """Inverter -> the port that is open."""
+        self._opened = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until cancelled. A port that is taken is tried again."""
+        async with asyncio.TaskGroup() as tasks:
+            for inverter in self._inverters:
+                tasks.create_task(self._serve(inverter))
+
+    async def listening(self) -> dict[str, int]:
+        """Wait until every port is open; inverter -> port."""
+        await self._opened.wait()
+        return self.ports
+
+    def health(self) -> Health:
+        """Whether all ports are open, and who asks."""
+        message = " ".join(self._troubles.values())
+        state = "blocked" if message else "ok" if self._opened.is_set() else "starting"
+        return Health(self.name, state, message, clients=self._book.told())
+
+    async def _serve(self, inverter: ServedInverter) -> None:
+        async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._welcome(reader, writer, inverter.units)
+
+        while True:
+            try:
+                server = await asyncio.start_server(
+                    welcome, self._options.address or None, inverter.port, limit=_BUFFER
+                )
+            except OSError as error:
+                self._cannot_listen(inverter, error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                break
+        try:
+            self._troubles.pop(inverter.name, None)
+            self.ports[inverter.name] = port = server.sockets[0].getsockname()[1]
+            log.info("Modbus programs can read %s on port %d", inverter.name, port)
+            if len(self.ports) == len(self._inverters):
+                self._opened.set()
+            await asyncio.Event().wait()
+        finally:
+            server.close()
+            for client in tuple(self._clients):
+                client.writer.transport.abort()
+
+    def _cannot_listen(self, inverter: ServedInverter, error: OSError) -> None:
+        where = f"{self._options.address or '*'}:{inverter.port}"
+        message = (
+            f"The Modbus server for {inverter.name} cannot listen on {where}: "
+            f"{error.strerror or error}. Choose another modbus-server.port, or stop what uses it. "
+            f"Tried again every {_RETRY_SECONDS:.0f} seconds; everything else goes on."
+        )
+        if self._troubles.get(inverter.name) != message:
+            log.error(message)
+        self._troubles[inverter.name] = message
+
+    async def _welcome(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, units: Units
+    ) -> None:
+        address = str(writer.get_extra_info("peername")[0]).partition("%")[0]
+        if not self._may_come(address) or not self._has_room(address):
+            writer.transport.abort()
+            return
+        client = _ModbusClient(writer, self._book.of(address))
+        client.asked_at = asyncio.get_running_loop().time()
+        self._clients[client] = None
+        client.traffic.connections += 1
+        _keep_alive(writer.get_extra_info("socket"))
+        writer.transport.set_write_buffer_limits(_WRITE_BUFFER)
+        try:
+            with contextlib.suppress(OSError, EOFError, TimeoutError, NotAFrame):
+                await self._talk(reader, client, units)
+        finally:
+            self._clients.pop(client, None)
+            client.traffic.connections -= 1
+            writer.transport.abort()
+
+    def _may_come(self, address: str) -> bool:
+        """Whether the client is in one of the networks."""
+        ip = ipaddress.ip_address(address)
+        if any(ip in one for one in self._networks) or (not self._networks and ip.is_private):
+            return True
+        if address not in self._refused and len(self._refused) < _MOST_TOLD:
+            self._refused.add(address)
+            log.warning(
+                "A Modbus client from %s was refused: it is in none of the networks of "
+                "modbus-server.networks.",
+                address,
+            )
+        return False
+
+    def _has_room(self, address: str) -> bool:
+        """Whether another client is let in.
+
+        Where one address has more than half of the places, a client from another one gets that
+        of its connections which has been quiet for longest: a flood shuts out nobody else.
+        """
+        most = self._options.clients
+        if len(self._clients) < most:
+            return True
+        crowd = max(self._clients, key=lambda one: one.traffic.connections).traffic
+        if crowd.address == address or crowd.connections <= most // 2:
+            return False
+        theirs = [one for one in self._clients if one.traffic is crowd]
+        quiet = min(theirs, key=lambda one: one.asked_at)
+        del self._clients[quiet]
+        quiet.writer.transport.abort()
+        return True
+
+    async def _talk(self, reader: asyncio.StreamReader, client: _ModbusClient, units: Units) -> None:
+        """Answer one request after the other until the client goes."""
+        loop = asyncio.get_running_loop()
+        while True:
+            async with asyncio.timeout(_IDLE):
+                first = await reader.readexactly(1)
+            async with asyncio.timeout(_FRAME_WITHIN):
+                header = first + await reader.readexactly(HEADER - 1)
+                frame = header + await reader.readexactly(length_of(header))
+            client.asked_at = loop.time()
+            client.writer.write(await self._answer(parse_request(frame), client.traffic, units))
+            async with asyncio.timeout(_UNREAD):
+                await client.writer.drain()
+            # One who sends many at once does not keep the others waiting.
+            await asyncio.sleep(0)
+
+    async def _answer(self, request: ClientRequest, traffic: Traffic, units: Units) -> bytes:
+        traffic.requests += 1
+        words = units.on_unit(request.unit)
+        if words is None:
+            code: int = ModbusException.NO_SUCH_UNIT
+        elif request.wanted is None:
+            code = request.refusal
+        else:
+            try:
+                found, passed_on = await words.read(request.wanted)
+            except errors.InverterError as error:
+                code = _code_of(error)
+            except Exception:
+                log.exception("a request for %s failed", request.wanted)
+                code = ModbusException.NO_ANSWER
+            else:
+                traffic.passed_on += passed_on
+                return request.answer(found)
+        traffic.exceptions[code] += 1
+        return request.exception(code)
+
+
+_MOST_TOLD = 20
+
+
+def _code_of(error: errors.InverterError) -> int:
+    if isinstance(error, errors.Refused):
+        return error.exception_code
+    if isinstance(error, errors.Busy) and not isinstance(error, errors.UnitSilent):
+        return ModbusException.BUSY
+    return ModbusException.NO_ANSWER
+
+
+def _keep_alive(channel: socket.socket) -> None:
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE)
+    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,420 @@
+"""The Modbus server on the loopback interface: real sockets, real clients, and hostile ones."""
+
+import asyncio
+import contextlib
+import logging
+import struct
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from math import inf
+from pathlib import Path
+
+import pytest
+from modbus_house import House, Poll, house, polls
+from pymodbus.client import AsyncModbusTcpClient
+from raw_modbus import Client, refused
+from support import ManualClock
+
+from sungather.modbus_server import server as modbus_server
+from sungather.modbus_server.server import ModbusServer, ServedInverter
+from sungather.options.table import ModbusServerOptions
+from sungather.reading import State
+from sungather.simulator import LivingDevice, Server, device_named, serve
+from sungather.simulator.certificate import throwaway_context
+from sungather.simulator.frontend import reads_from
+from sungather.simulator.sub_devices import battery
+from sungather.simulator.winet import SH10RT, Dongle, WinetPort
+from sungather.transports.modbus import ModbusTransport
+from sungather.transports.winet import WinetTransport
+
+TIMEOUT = 1.5
+"""Seconds after which the device counts as silent: longer than clients are kept waiting."""
+WRITES = (
+    (5, b"\x32\xf9\xff\x00"),
+    (6, b"\x32\xf9\x00\xcc"),
+    (15, b"\x32\xf9\x00\x01\x01\x01"),
+    (16, b"\x32\xf9\x00\x01\x02\x00\xcc"),
+    (22, b"\x32\xf9\x00\x00\x00\x01"),
+    (23, b"\x32\xf9\x00\x01\x32\xf9\x00\x01\x02\x00\xcc"),
+)
+"""Function and data of writes to the battery's forced power, register 13050."""
+
+
+@pytest.fixture
+def time() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def still() -> LivingDevice:
+    """A hybrid whose words never change, so that every answer can be told to be right."""
+    return device_named("SH10RT", clock=ManualClock().local)
+
+
+@pytest.fixture
+async def device(still: LivingDevice) -> AsyncGenerator[Server]:
+    async with await serve({1: still, 200: battery(still)}) as running:
+        yield running
+
+
+@pytest.fixture
+async def home(
+    device: Server, still: LivingDevice, tmp_path: Path, time: ManualClock
+) -> AsyncGenerator[House]:
+    transport = ModbusTransport("127.0.0.1", device.port, TIMEOUT)
+    listed = {"devices": "battery:200", "retries": 0}
+    async with house(transport, tmp_path, time.clock, {"clients": 8}, **listed) as made:
+        made.device = still
+        await made.poller.scan()
+        device.requests.clear()
+        yield made
+
+
+@pytest.fixture
+async def client(home: House) -> AsyncGenerator[Client]:
+    async with await home.client() as connected:
+        yield connected
+
+
+def exceptions(home: House) -> dict[int, int]:
+    """How often each exception was the answer."""
+    counts: Counter[int] = Counter()
+    for one in home.server.health().clients:
+        counts.update(one.exceptions)
+    return dict(counts)
+
+
+def direct(device: LivingDevice, function: int, start: int, count: int) -> bytes:
+    """What the device itself answers to a read."""
+    answer = device.read({3: "holding", 4: "input"}[function], start - 1, count)
+    if isinstance(answer, int):
+        return refused(answer, function)
+    return bytes([function, 2 * count]) + struct.pack(f">{count}H", *answer)
+
+
+async def replay(home: House, time: ManualClock, seconds: int, scan_interval: int = 30) -> int:
+    """Let all programs ask for that long, each over a connection of its own; how often they did.
+
+    Every answer must be what the device says, which stands still.
+    """
+    served = [one for one in polls() if one.unit == 1]
+    due = dict.fromkeys(served, 0.0)
+    asked = 0
+
+    async def turn(client: Client, now: Sequence[Poll]) -> None:
+        for poll in now:
+            body = await client.body(poll.register, poll.count, function=poll.function)
+            assert body == direct(home.device, poll.function, poll.register, poll.count), poll
+
+    async with contextlib.AsyncExitStack() as stack:
+        names = {one.client for one in served}
+        clients = {name: await stack.enter_async_context(await home.client()) for name in names}
+        for second in range(seconds):
+            if second % scan_interval == 0:
+                await home.poller.scan()
+            now = [one for one, at in due.items() if at <= second]
+            due |= {one: second + one.seconds if one.seconds else inf for one in now}
+            asked += len(now)
+            turns = (turn(clients[n], [p for p in now if p.client == n]) for n in clients)
+            await asyncio.gather(*turns)
+            time.tick(1)
+    return asked
+
+
+async def test_six_programs_at_once_get_what_the_device_says_and_cost_it_little(
+    home: House, time: ManualClock, device: Server
+) -> None:
+    """Ten minutes of all that Home Assistant, evcc, openWB, openHAB and OpenEMS ask."""
+    asked = await replay(home, time, 600)
+    assert asked > 6000
+    assert device.connections == 1
+    assert exceptions(home).keys() == {2}, "registers that the model does not have"
+    assert len(device.requests) <= 10 * (2 * 3 + 9) + 21 + 10 * 12 * 3 + 10 * 30
+
+
+async def test_every_poll_of_ours_is_answered_over_a_dongle_without_modbus(
+    still: LivingDevice, tmp_path: Path, time: ManualClock
+) -> None:
+    """Only the web API of the WiNet-S is there; programs speak Modbus all the same."""
+    units = {1: still}
+    async with WinetPort(
+        Dongle(reads_from(units), devices=(SH10RT,)), tls=throwaway_context()
+    ) as port:
+        transport = WinetTransport("127.0.0.1", port.port, TIMEOUT, memory={})
+        async with house(transport, tmp_path, time.clock, devices="none") as made:
+            made.device = still
+            await replay(made, time, 60)
+            assert transport.connects >= 1
+
+
+async def test_answers_carry_the_requests_own_numbers(home: House, client: Client) -> None:
+    """Also where several requests come in one segment."""
+    asked = [client.ask(13001, 2, unit=unit) for unit in (1, 0, 255, 1)]
+    frames = [await client.frame() for _ in asked]
+    assert [(tid, unit) for tid, _, unit, _ in frames] == list(
+        zip(asked, (1, 0, 255, 1), strict=True)
+    )
+
+
+async def test_sub_devices_are_served_and_other_units_do_not_exist(
+    home: House, client: Client, device: Server
+) -> None:
+    words = device.devices[200].read("input", 10710, 10)
+    assert isinstance(words, list)
+    body = await client.body(10711, 10, unit=200)
+    assert body[2:] == struct.pack(">10H", *words)
+    assert await client.body(5001, 1, unit=7) == refused(10)
+
+
+@pytest.mark.parametrize(("function", "data"), WRITES)
+async def test_a_write_is_refused_and_never_reaches_the_device(
+    function: int, data: bytes, client: Client, device: Server
+) -> None:
+    client.writer.write(struct.pack(">HHHBB", 7, 0, 2 + len(data), 1, function) + data)
+    tid, _, unit, body = await client.frame()
+    assert (tid, unit, body) == (7, 1, refused(1, function))
+    assert device.requests == []
+
+
+@pytest.mark.parametrize("function", [0, 1, 2, 7, 8, 43, 127])
+async def test_what_is_no_read_of_registers_is_an_illegal_function(
+    function: int, client: Client
+) -> None:
+    client.writer.write(struct.pack(">HHHBBHH", 9, 0, 6, 1, function, 0, 1))
+    assert (await client.frame())[3] == refused(1, function)
+
+
+@pytest.mark.parametrize(
+    ("start", "count", "code"), [(5001, 0, 3), (5001, 126, 3), (65536, 2, 2), (30001, 1, 2)]
+)
+async def test_impossible_ranges_are_refused(
+    start: int, count: int, code: int, client: Client
+) -> None:
+    assert await client.body(start, count) == refused(code)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        struct.pack(">HHHBB", 1, 1, 6, 1, 4),
+        struct.pack(">HHH", 1, 0, 1) + b"\1",
+        struct.pack(">HHH", 1, 0, 255) + bytes(255),
+        bytes(range(256)) * 8,
+    ],
+)
+async def test_what_is_no_modbus_is_cut_off_without_a_word(
+    junk: bytes, home: House, client: Client
+) -> None:
+    async with await home.client() as hostile:
+        hostile.writer.write(junk)
+        assert await hostile.is_closed()
+    assert await client.words(13001, 1)
+
+
+async def test_half_a_request_is_not_waited_for_and_keeps_nobody(
+    home: House, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modbus_server, "_FRAME_WITHIN", 0.05)
+    async with await home.client() as hostile:
+        hostile.writer.write(b"\0\1\0\0\0\6\1\4")
+        assert await client.words(13001, 1)
+        assert await hostile.is_closed()
+
+
+async def test_one_who_never_reads_is_dropped_and_holds_up_nobody(
+    home: House, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modbus_server, "_UNREAD", 0.1)
+    _, writer = await asyncio.open_connection("127.0.0.1", home.port, limit=1024)
+    request = struct.pack(">HHHBBHH", 1, 0, 6, 1, 4, 12999, 48)
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(20):
+            while True:
+                writer.write(request * 500)
+                await writer.drain()
+                await client.words(13001, 1)
+    assert writer.transport.is_closing()
+    assert await client.words(13001, 1)
+
+
+async def test_a_thousand_connections_shut_out_nobody_else(home: House, client: Client) -> None:
+    """They all come from one address; the program that is there stays, and is answered."""
+    crowd: list[asyncio.StreamWriter] = []
+    for _ in range(1000):
+        _, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        crowd.append(writer)
+    assert await client.words(13001, 1)
+    assert sum(one.connections for one in home.server.health().clients) <= 8
+    other = await asyncio.open_connection("127.0.0.1", home.port, local_addr=("127.0.0.2", 0))
+    async with Client(*other) as elsewhere:
+        assert await elsewhere.words(13001, 1), "a place was made for another address"
+    assert await client.words(13001, 1), "the quiet ones made way, not who asks"
+    for writer in crowd:
+        writer.transport.abort()
+
+
+async def test_only_clients_of_the_networks_are_let_in(
+    device: Server, tmp_path: Path, time: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = ModbusTransport("127.0.0.1", device.port, TIMEOUT)
+    networks = {"networks": "192.168.0.0/16, 127.0.0.2/32"}
+    async with house(transport, tmp_path, time.clock, networks, devices="none") as made:
+        await made.poller.scan()
+        for _ in range(2):
+            async with await made.client() as stranger:
+                assert await stranger.is_closed()
+        friend = await asyncio.open_connection("127.0.0.1", made.port, local_addr=("127.0.0.2", 0))
+        async with Client(*friend) as let_in:
+            assert await let_in.words(13001, 1)
+    refusals = [one for one in caplog.messages if "127.0.0.1" in one]
+    assert len(refusals) == 1, "said once"
+    assert "modbus-server.networks" in refusals[0]
+
+
+async def test_pymodbus_as_home_assistant_uses_it(home: House, still: LivingDevice) -> None:
+    """One connection that is kept, exceptions that are answers, and no second try."""
+    client = AsyncModbusTcpClient("127.0.0.1", port=home.port, timeout=5, retries=3)
+    assert await client.connect()
+    try:
+        for register, count in ((13008, 2), (5017, 2), (13022, 1), (4990, 10)):
+            answer = await client.read_input_registers(register - 1, count=count, device_id=1)
+            assert answer.registers == still.read("input", register - 1, count)
+        assert (await client.read_input_registers(39999, count=1)).exception_code == 2
+        assert (await client.write_register(13049, 2)).exception_code == 1
+        assert client.connected
+    finally:
+        client.close()
+    (traffic,) = home.server.health().clients
+    assert (traffic.requests, traffic.exceptions) == (6, {1: 1, 2: 1})
+
+
+async def test_a_foreign_frame_from_the_device_shifts_nobodys_answers(
+    home: House, client: Client, device: Server, time: ManualClock, still: LivingDevice
+) -> None:
+    """The fault after which a proxy that passes bytes on is one answer behind for ever."""
+    for foreign in ("before", "zero", ""):
+        device.faults.foreign = foreign
+        for start, count in ((13008, 2), (5214, 2), (13022, 1), (5017, 2)):
+            time.tick(6)
+            body = await client.body(start, count)
+            exact = direct(still, 4, start, count)
+            assert body in (exact, refused(11)), "never a wrong number"
+        device.faults.foreign = ""
+        time.tick(30)
+        await home.poller.scan()
+        assert await client.body(13008, 2) == direct(still, 4, 13008, 2)
+
+
+async def test_all_answers_late_by_one_give_no_wrong_number(
+    home: House, client: Client, device: Server, time: ManualClock, still: LivingDevice
+) -> None:
+    device.faults.late_by_one = True
+    for start, count in ((13008, 2), (5214, 2), (13022, 1)):
+        time.tick(6)
+        body = await client.body(start, count)
+        assert body in (direct(still, 4, start, count), refused(11))
+
+
+async def test_silence_is_said_within_a_second_over_a_connection_that_stays(
+    home: House, device: Server, time: ManualClock
+) -> None:
+    """And one scan after it is back, all is as before."""
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(await home.client()) for _ in range(5)]
+        device.faults.silent = True
+        assert await clients[0].words(13008, 2), "still young enough"
+        time.tick(6)
+        bodies = await asyncio.gather(*(one.body(13008, 2) for one in clients))
+        assert bodies == [refused(11)] * 5
+        assert len(device.requests) == 1, "one request for all of them"
+        time.tick(30)
+        (reading, *_) = await home.poller.scan()
+        assert reading.state is State.UNREACHABLE
+        await device.until(lambda: len(device.requests) == 3)  # the last try of before
+        before = len(device.requests)
+        assert {await one.body(13003, 2) for one in clients} == {refused(11)}
+        assert len(device.requests) == before, "it is not asked until a scan finds it"
+        device.faults.silent = False
+        time.tick(30)
+        await home.poller.scan()
+        assert [await one.words(13008, 2) for one in clients]
+    assert exceptions(home) == {11: 10}
+
+
+async def test_an_inverter_that_went_dark_at_night_is_told_and_comes_back(
+    tmp_path: Path, time: ManualClock
+) -> None:
+    string = device_named("SG10RT", clock=time.local)
+    async with await serve(string) as running:
+        transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
+        async with house(transport, tmp_path, time.clock, retries=0) as made:
+            time.tick(12.5 * 3600)
+            await made.poller.scan()
+            async with await made.client() as client:
+                assert await client.words(5031, 2)
+                await running.go_dark()
+                time.tick(30)
+                (reading, *_) = await made.poller.scan()
+                assert reading.state is State.ASLEEP
+                assert await client.body(5031, 2) == refused(11)
+                await running.wake()
+                time.tick(8 * 3600)
+                await made.poller.scan()
+                assert await client.words(5031, 2)
+
+
+async def test_another_serial_number_at_the_address_is_another_inverter(
+    home: House, client: Client, device: Server, time: ManualClock
+) -> None:
+    other = device_named("SH10RT", clock=time.local, serial="A2310719999")
+    await device.go_dark()
+    time.tick(30)
+    await home.poller.scan()
+    device.devices[1] = other
+    await device.wake()
+    time.tick(30)
+    await home.poller.scan()
+    assert await client.body(4990, 10) == direct(other, 4, 4990, 10)
+
+
+async def test_a_port_that_is_taken_is_said_and_tried_again(
+    device: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modbus_server, "_RETRY_SECONDS", 0.05)
+    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    options = ModbusServerOptions(enabled=True, address="127.0.0.1")
+    serving = ModbusServer(options, [ServedInverter("roof", port, NoUnits())])
+    complaints = Complaints()
+    logging.getLogger(modbus_server.__name__).addHandler(complaints)
+    running = asyncio.create_task(serving.run())
+    await complaints.come.wait()
+    assert serving.health().state == "blocked"
+    assert f"127.0.0.1:{port}" in serving.health().message
+    taken.close()
+    await taken.wait_closed()
+    assert await serving.listening() == {"roof": port}
+    assert serving.health().state == "ok"
+    logging.getLogger(modbus_server.__name__).removeHandler(complaints)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+class Complaints(logging.Handler):
+    """Notices that something was logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.come = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note."""
+        self.come.set()
+
+
+class NoUnits:
+    """An inverter behind which nothing was found."""
+
+    def on_unit(self, unit: int) -> None:
+        """There is no unit."""
