@@ -76,6 +76,20 @@ class ReadingAnswer(DeviceAnswer):
     age_s: NotRequired[float]
 
 
+class ClientAnswer(TypedDict):
+    """What the clients at one address have asked the Modbus server; see `ClientTraffic`.
+
+    `exceptions`: Modbus exception, as a number in decimal, -> how often it was the answer.
+    """
+
+    address: str
+    connections: int
+    requests: int
+    from_cache: int
+    passed_on: int
+    exceptions: Mapping[str, int]
+
+
 class HealthAnswer(TypedDict):
     """How a service is doing; see `Health`."""
 
@@ -87,6 +101,7 @@ class HealthAnswer(TypedDict):
     rejected: int
     dropped: int
     last_success: str | None
+    clients: NotRequired[Sequence[ClientAnswer]]
 
 
 class ReadingsAnswer(TypedDict):
@@ -346,4 +361,8 @@ def of_health(health: Health) -> HealthAnswer:
     success = health.last_success
     said: dict[str, Any] = asdict(health)
     said["last_success"] = rfc3339(success) if success else None
+    for client in said["clients"]:
+        client["exceptions"] = {str(code): n for code, n in client["exceptions"].items()}
+    if not health.clients:
+        del said["clients"]
     return HealthAnswer(**said)

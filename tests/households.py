@@ -12,7 +12,7 @@ from sungather.history.service import History
 from sungather.options.table import WebOptions
 from sungather.reading import ActiveFault, FaultReport, Problem, Reading, State, Value
 from sungather.reading import Path as Way
-from sungather.service import Health
+from sungather.service import ClientTraffic, Health
 from sungather.simulator.day import Life, Site
 from sungather.web import WebServer
 from sungather.web.http import Limits
@@ -181,6 +181,11 @@ SERVICES = (
         queue=37,
         delivered=1102,
         last_success=NOW - timedelta(minutes=19),
+    ),
+    Health(
+        "modbus-server",
+        "ok",
+        clients=(ClientTraffic("192.168.1.5", 2, 379, 371, 6, {2: 1, 11: 1}),),
     ),
 )
 

@@ -211,7 +211,9 @@ class ModbusServer(SimpleService):
         quiet.writer.transport.abort()
         return True
 
-    async def _talk(self, reader: asyncio.StreamReader, client: _ModbusClient, units: Units) -> None:
+    async def _talk(
+        self, reader: asyncio.StreamReader, client: _ModbusClient, units: Units
+    ) -> None:
         """Answer one request after the other until the client goes."""
         loop = asyncio.get_running_loop()
         while True:

@@ -8,7 +8,7 @@ from typing import Final
 from sungather.errors import Asleep, ProbablyAsleep
 from sungather.history.store import Fault
 from sungather.reading import ActiveFault, Reading, State, rfc3339
-from sungather.service import Health
+from sungather.service import ClientTraffic, Health
 from sungather.web import formats
 from sungather.web.page_model import PageModel
 
@@ -16,6 +16,7 @@ _SERVICE_NAMES: Final = {
     "web": "Page and API",
     "history": "Local history",
     "control": "Commands",
+    "modbus-server": "Modbus server",
     "storage": "State directory",
     "mqtt": "MQTT",
     "influxdb": "InfluxDB",
@@ -164,10 +165,20 @@ def _service(health: Health, model: PageModel) -> str:
         facts.append(
             f"last success {formats.clock(health.last_success, model.now, model.timezone)}"
         )
+    facts += [_client(one) for one in health.clients if one.requests]
     said = f'<p class="quiet">{" · ".join(facts)}</p>' if facts else ""
     message = f'<p class="problem">{escape(health.message)}</p>' if health.message else ""
     name = escape(_SERVICE_NAMES.get(health.name, health.name))
     return (
         f'<li><span class="dot {escape(health.state)}"></span><div><b>{name}</b>'
         f" <span>{escape(health.state)}</span>{said}{message}</div></li>"
+    )
+
+
+def _client(client: ClientTraffic) -> str:
+    """What one address has asked the Modbus server."""
+    refusals = ", ".join(f"exception {code:#04x}: {n}" for code, n in client.exceptions.items())
+    return (
+        f"{escape(client.address)} asked {client.requests} times, {client.from_cache} from memory"
+        f"{f' ({refusals})' if refusals else ''}"
     )

@@ -17,7 +17,7 @@ from typing import Final
 
 import sungather
 from sungather.reading import Reading, State
-from sungather.service import Health
+from sungather.service import ClientTraffic, Health
 from sungather.web.http import weights
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -64,6 +64,11 @@ _OWN: Final = {
     "service_rejected_readings": ("counter", "Readings that the other side refused for good."),
     "service_dropped_readings": ("counter", "Readings given up because the outbox was full."),
     "service_last_success_timestamp_seconds": ("gauge", "When the last delivery succeeded."),
+    "modbus_server_connections": ("gauge", "Open connections of programs to the Modbus server."),
+    "modbus_server_requests": ("counter", "Requests of programs to the Modbus server."),
+    "modbus_server_from_cache": ("counter", "Those that were answered from memory."),
+    "modbus_server_passed_on": ("counter", "Those for which the device was asked."),
+    "modbus_server_exceptions": ("counter", "Those that were answered with an exception."),
 }
 """Metrics beside the published values: name -> kind and help."""
 _ONE_OF: Final = re.compile(r"(?:^|_)(phase|mppt|string)_(\d+|[abc])(?=_)")
@@ -260,6 +265,19 @@ def _service(families: _Families, health: Health) -> None:
     if health.last_success is not None:
         moment = health.last_success.timestamp()
         families.own("service_last_success_timestamp_seconds", labels, moment)
+    for client in health.clients:
+        _client(families, client)
+
+
+def _client(families: _Families, client: ClientTraffic) -> None:
+    """What the programs at one address ask the Modbus server."""
+    labels: Labels = (("client", client.address),)
+    families.own("modbus_server_connections", labels, client.connections)
+    families.own("modbus_server_requests", labels, client.requests)
+    families.own("modbus_server_from_cache", labels, client.from_cache)
+    families.own("modbus_server_passed_on", labels, client.passed_on)
+    for code, count in client.exceptions.items():
+        families.own("modbus_server_exceptions", (*labels, ("code", f"{code:#04x}")), count)
 
 
 def _written(labels: Labels) -> str:

@@ -14,7 +14,7 @@ from sungather.registers.catalogue import registers_for
 from sungather.registers.kinds import Shape, kind
 from sungather.registers.models import model_named
 from sungather.registers.tables import DATA, Register, Row, read_rows
-from sungather.service import Health
+from sungather.service import ClientTraffic, Health
 from sungather.web.metrics import Metrics
 from tests.docs.markdown import code, table
 from tests.plain_values import measurements as measured
@@ -171,7 +171,9 @@ def _value(register: Register) -> Value:
 def metrics() -> str:
     """Every metric of a hybrid and a string inverter at level 2, and of the program."""
     counting = Metrics()
-    health = Health("mqtt", "ok", last_success=datetime(2026, 6, 21, 12, tzinfo=UTC))
+    asking = (ClientTraffic("192.168.1.5", 1, 4, 2, 1, {2: 1}),)
+    moment = datetime(2026, 6, 21, 12, tzinfo=UTC)
+    health = Health("mqtt", "ok", last_success=moment, clients=asking)
     found: dict[str, list[str]] = {}
     for model in ("SH10RT", "SG10RT"):
         reading = _example(model, 2)

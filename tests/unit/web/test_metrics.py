@@ -61,6 +61,11 @@ def test_both_formats_carry_the_same_values(accept: str) -> None:
     assert found["sungather_up{name=house}"] == 1
     assert found["sungather_inverter_state{name=house,state=ok}"] == 1
     assert found["sungather_service_queue_readings{service=influxdb}"] == 37
+    asked = {"requests_total": 379, "from_cache_total": 371, "passed_on_total": 6}
+    for name, count in {**asked, "connections": 2}.items():
+        assert found[f"sungather_modbus_server_{name}{{client=192.168.1.5}}"] == count
+    exceptions = "sungather_modbus_server_exceptions_total{client=192.168.1.5,code="
+    assert (found[exceptions + "0x02}"], found[exceptions + "0x0b}"]) == (1, 1)
 
 
 def test_a_value_that_is_absent_is_not_exposed() -> None:
