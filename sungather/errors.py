@@ -125,6 +125,16 @@ class Busy(Unusable):
     kind = "busy"
 
 
+class NotItself(Busy):
+    """A device refuses what it gave before, as it may while it starts or is updated."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The inverter refuses {what}, as it may while it starts or is updated. It is tried "
+            "again."
+        )
+
+
 class UnitSilent(Busy):
     """A gateway got no answer from the unit: it is busy, or there is no such device."""
 
@@ -139,6 +149,10 @@ class NotSungrow(Unusable):
     """A Modbus device that is not a Sungrow inverter."""
 
     kind = "not-a-sungrow"
+
+
+class RefusesAll(NotSungrow):
+    """A Modbus device that does not even say who it is."""
 
 
 class WrongUnit(Unusable):

@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 BACK_OFF = (5.0, 20.0, 45.0, 90.0)
 """Seconds of quiet after each further scan that ran out of sessions: a device whose few sessions
-are exhausted needs about 90 s without any request."""
+are exhausted answers a part or nothing, and needs about 90 s without any request."""
+_ASK_FOR = 300.0
+"""Seconds for which one that answers nothing is asked at every interval even so: it may as well be
+away, and is to be read within one interval when it is back. Then it gets its quiet, once."""
 _SPREAD = (1.0, 1.2)
 """Each is made longer by up to a fifth, at random: several collectors do not come back in step."""
 _EXHAUSTED = frozenset({"busy", "connection-lost", "silent"})
@@ -54,6 +57,7 @@ class Poller:
         self._clock = clock
         self._sleep = sleep
         self._line = asyncio.Lock()
+        self._asked_in_vain_since = clock.monotonic()
         self._back_off = BackOff(BACK_OFF[0], BACK_OFF[-1], between=BACK_OFF[1:-1], spread=_SPREAD)
 
     @property
@@ -92,9 +96,14 @@ class Poller:
         # Slots that a slow device has missed are left out, not made up for.
         slot = planned + interval * max(1, -(-(now - planned) // interval))
         quiet = self._quiet_for(reading)
-        if not quiet:
-            return slot
-        return max(now + quiet, slot) if reading.state is State.OK else now + quiet
+        if not quiet or reading.state is State.OK:
+            self._asked_in_vain_since = now
+            return max(now + quiet, slot)
+        if quiet > interval:
+            if now - self._asked_in_vain_since < _ASK_FOR:
+                return now + interval
+            self._asked_in_vain_since = now + quiet
+        return now + quiet
 
     async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
         """Scan now, or after the scan that is under way, and hand the readings to everybody."""

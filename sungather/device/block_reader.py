@@ -71,7 +71,9 @@ class BlockReader:
         max_registers: int,
         storage: Storage,
         clock: Clock,
+        name: str,
     ) -> None:
+        """`name` stands for the serial number of a device that tells none."""
         self._requester = requester
         self._device = device = identity.device
         self._max_registers = min(max_registers, requester.transport.widest)
@@ -82,8 +84,10 @@ class BlockReader:
         """The shortest field that begins at a register."""
         self._storage = storage
         self._clock = clock
-        self._name = quirks_name(device.code, identity.software, device.path)
-        self._quirks = DeviceQuirks.from_json(storage.load(self._name)) or DeviceQuirks()
+        kind = device.code, identity.software, device.path
+        self._name = quirks_name(*kind, identity.serial or name)
+        learned = storage.load(self._name) or storage.load(quirks_name(*kind))
+        self._quirks = DeviceQuirks.from_json(learned) or DeviceQuirks()
         self._strikes = Strikes()
         self._suspects: dict[Block, tuple[list[Register], str]] = {}
         """Block that stayed unanswered -> what was wanted of it, and the reason to give it up."""
@@ -195,10 +199,7 @@ class BlockReader:
         """Take a refused block apart, keep what can be read of it, and note the rest."""
         if self._doubts < _DOUBTS and not await self._gives_what_it_gave(block):
             self._doubts += 1
-            return errors.Busy(
-                "The inverter refuses even registers that it gave before, as it may while it "
-                "starts or is updated. It is tried again."
-            )
+            return errors.NotItself("even registers that it gave before")
         findings, failure = await self._taken_apart(block, wanted, error.reason)
         self._keep(findings, gathered)
         known = [one for one in findings.refused if any(b.holds(one) for b in self._accepted)]

@@ -64,12 +64,17 @@ async def identify_inverter(
 
     Raises:
         NotSungrow: There is neither a serial number nor a device type, or it is no inverter.
+        RefusesAll: The same, for it refuses all of this.
         InverterError: What `read` raises, but `Refused`.
     """
     try:
         words = await _nameplate(read, NAMEPLATE, DEVICE_TYPE, SERIAL, OUTPUT_TYPE, ARM, DSP)
     except errors.Refused:
-        words = dict[int, int]()
+        raise errors.RefusesAll(
+            "The device answers Modbus, but refuses its serial number (register 4990) and its "
+            "device type (register 5000), so it is not a Sungrow inverter, or one that starts or "
+            "is updated just now. Check inverter.host and inverter.unit."
+        ) from None
     serial = _ascii(_part(words, SERIAL))
     code, output_type = _part(words, DEVICE_TYPE)[0], _part(words, OUTPUT_TYPE)[0]
     if not serial and code in (0, 0xFFFF):

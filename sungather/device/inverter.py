@@ -5,14 +5,13 @@ import logging
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from sungather import errors
 from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
-from sungather.device.identify import DEVICE_TYPE, Identity, identify_inverter
+from sungather.device.identify import DEVICE_TYPE, Identity, Read, identify_inverter
 from sungather.device.night import NightRule, NightSite, night_rule_of
 from sungather.device.reader import DeviceReader, Judgement
 from sungather.device.session import Session
@@ -35,6 +34,7 @@ _PROBABLY_IF = (
     "The inverter is unreachable. If it has no battery, it is probably asleep; it will be asked "
     "at every scan."
 )
+_NOT_ITSELF_FOR = 3600.0
 _LATENCY_SAMPLES = 5
 _REMEMBER_EVERY = 900.0
 """Seconds between two writes of what must survive a restart; gentle to SD cards."""
@@ -57,13 +57,7 @@ class Inverter(DeviceReader):
 
         `read_level`: see `Session`.
         """
-        identify = partial(
-            identify_inverter,
-            transport=transport.name,
-            model=options.model,
-            meter=options.smart_meter != "false",
-        )
-        super().__init__(options, transport, identify, storage, clock, read_level=read_level)
+        super().__init__(options, transport, self._who, storage, clock, read_level=read_level)
         self._memory_name = f"inverter-{options.name}"
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
@@ -73,6 +67,8 @@ class Inverter(DeviceReader):
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
+        self._refuses_since: float | None = None
+        """Since when it has not even said who it is."""
         self.others: Sequence[DeviceReader] = ()
         """The other inverters of the site."""
 
@@ -155,6 +151,29 @@ class Inverter(DeviceReader):
             await self._requester.read(DEVICE_TYPE)
         return (self._clock.monotonic() - started) * 1000
 
+    async def _who(self, read: Read) -> Identity:
+        """Ask who it is.
+
+        What was an inverter is still taken for one that is not itself for an hour in which it
+        refuses to say so.
+        """
+        try:
+            identity = await identify_inverter(
+                read,
+                self._transport.name,
+                self.options.model,
+                meter=self.options.smart_meter != "false",
+            )
+        except errors.RefusesAll:
+            now = self._clock.monotonic()
+            self._refuses_since = self._refuses_since or now
+            known = self._night is not None and self._night.place == self._place
+            if known and now - self._refuses_since < _NOT_ITSELF_FOR:
+                raise errors.NotItself("even to say who it is") from None
+            raise
+        self._refuses_since = None
+        return identity
+
     def _begin(self, identity: Identity) -> Session:
         if identity.serial and self._serial not in ("", identity.serial):
             self._derivation.forget()
@@ -199,7 +218,7 @@ class Inverter(DeviceReader):
 
     def _judge_values(self, session: Session, fresh: frozenset[str]) -> Judgement:
         device, now = session.identity.device, self._clock.now()
-        said = session.values()
+        said = session.all_values()
         zeros = answers_zeros(device, said)
         # Zeros by day are a grid that failed: they say nothing about the sun.
         night = night_rule_of(device, said, self._place, session.identity.serial, now)
@@ -212,7 +231,8 @@ class Inverter(DeviceReader):
         )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
-        values = {n: v for n, v in said.items() if n not in derived.rejected} | derived.values
+        shown = session.published - derived.rejected
+        values = {n: v for n, v in said.items() if n in shown} | derived.values
         if zeros:
             night = replace(night, resting=before.resting)
         else:

@@ -4,7 +4,7 @@ The same reader serves inverters and sub-devices. What differs is an argument (h
 device) or, for inverters, what is made of the values (`inverter.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sungather import errors
@@ -15,11 +15,14 @@ from sungather.device.session import Session
 from sungather.device.states import problem_of, state_of
 from sungather.options.configuration import InverterOptions
 from sungather.reading import FaultReport, Measurement, Path, Problem, Reading, State, measured
+from sungather.registers import Block
 from sungather.registers.device import Device
 from sungather.registers.learn import QUIRKS
 from sungather.registers.word_cache import WordCache
 from sungather.storage import Storage
 from sungather.transports import Transport
+
+_SILENT = frozenset({errors.Silent.kind, errors.ConnectionLost.kind})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +124,22 @@ class DeviceReader:
         if self._session is not None and not self._lost:
             return self._session
         self.words.clear()
-        identity = await self._identify(self._requester.read)
+        identity = await self._identify(self._read)
         self._lost = False
         if self._session is not None and self._session.identity == identity:
             self._session.forget_values()
         else:
             self._session = self._begin(identity)
         return self._session
+
+    async def _read(self, block: Block) -> Sequence[int]:
+        """Read a block; only once if the scan before was met with silence.
+
+        A device that has run out of sessions needs quiet, and each further try opens another.
+        """
+        problem = self.newest.problem
+        silent = problem is not None and problem.kind in _SILENT
+        return await self._requester.read(block, retries=0 if silent else None)
 
     def _begin(self, identity: Identity) -> Session:
         """A session with a device that has just said who it is."""

@@ -46,11 +46,17 @@ class Session:
         if read_level > options.level:
             self.read_registers = registers_for(identity.device, read_level)
         self.blocks = BlockReader(
-            requester, identity, self.read_registers, options.max_registers, storage, clock
+            requester,
+            identity,
+            self.read_registers,
+            options.max_registers,
+            storage,
+            clock,
+            options.name,
         )
         self._decoder = Decoder(self._registers, identity.device)
-        self._published = frozenset(r.name for r in registers if r.level <= options.level)
-        """Names that are shown; the others are read for the sake of the faults alone."""
+        self.published = frozenset(r.name for r in registers if r.level <= options.level)
+        """Names that are shown; by the others those are judged."""
         self._tiers_of: dict[str, set[Tier]] = {}
         for register in self._registers:
             self._tiers_of.setdefault(register.name, set()).add(register.tier)
@@ -86,8 +92,12 @@ class Session:
             raise gathered.failure or errors.Refused("every register that the model should have")
         now = self._clock.monotonic()
         decoded = self._decoder.decode(gathered.words)
-        # A name is absent when all its registers are; some may not have been due this time.
-        absent = [name for name in decoded.absent if self._tiers_of[name] <= tiers]
+        # A name is absent when all its registers are; some may not have been due this time, or
+        # come after what ended the scan.
+        unread = (
+            {r.name for r in wanted if not gathered.holds(r.block)} if gathered.failure else ()
+        )
+        absent = [n for n in decoded.absent if self._tiers_of[n] <= tiers and n not in unread]
         self._absent.difference_update(decoded.values)
         self._absent.update(absent)
         self._values.update(decoded.values)
@@ -102,7 +112,11 @@ class Session:
 
     def values(self) -> dict[str, Value]:
         """Everything of the level that the device has said and that still holds."""
-        return {name: value for name, value in self._values.items() if name in self._published}
+        return {name: value for name, value in self._values.items() if name in self.published}
+
+    def all_values(self) -> dict[str, Value]:
+        """Those, and what is read to judge them by."""
+        return self._values.copy()
 
     def units(self) -> dict[str, str]:
         """Units of `values`, for those that have one."""
@@ -110,7 +124,7 @@ class Session:
 
     def absent(self) -> tuple[str, ...]:
         """Names of the level that the device marks as not available."""
-        return tuple(sorted(self._absent & self._published))
+        return tuple(sorted(self._absent & self.published))
 
     def faults(self) -> FaultReport | None:
         """What is known of the device's faults; None if its registers tell none."""

@@ -9,7 +9,6 @@ _STATES: dict[type[errors.InverterError], State] = {
     errors.Asleep: State.ASLEEP,
     errors.MeterWrong: State.OK,
     errors.Busy: State.BUSY,
-    errors.UnitSilent: State.BUSY,
     errors.NotModbus: State.NOT_AN_INVERTER,
     errors.NotSungrow: State.NOT_AN_INVERTER,
     errors.Refused: State.NOT_AN_INVERTER,
@@ -22,7 +21,8 @@ _STATES: dict[type[errors.InverterError], State] = {
 
 def state_of(error: errors.InverterError) -> State:
     """The state of an inverter whose scan ended with `error`."""
-    return _STATES.get(type(error), State.UNREACHABLE)
+    known = (_STATES[kind] for kind in type(error).__mro__ if kind in _STATES)
+    return next(known, State.UNREACHABLE)
 
 
 def problem_of(error: errors.InverterError) -> Problem:

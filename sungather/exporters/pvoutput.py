@@ -16,22 +16,27 @@ from urllib.parse import urlencode
 from sungather.clock import Clock
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.delivery import DeliveryLoop, Sleep
-from sungather.exporters.pvoutput_answers import UploadRefusal, refusal, results, whole_number
+from sungather.exporters.pvoutput_answers import (
+    UploadRefusal,
+    refusal,
+    results,
+    whole_number,
+    words_of,
+)
+from sungather.exporters.pvoutput_fields import UploadFields
 from sungather.exporters.pvoutput_slots import (
-    DAY_ENERGIES,
-    LIFETIME_ENERGIES,
-    NET_POWERS,
-    POWERS,
     Slot,
     data,
     local,
     start_of,
+    status,
 )
 from sungather.http_client import HttpAnswer, HttpClient
 from sungather.options.table import PvoutputOptions
 from sungather.outbox import Feed, Record, RejectedRecord
 from sungather.outbox.record import milliseconds
 from sungather.outbox.store import REJECTED_KEPT
+from sungather.reading import Reading, State
 from sungather.service import Health
 from sungather.strangers import fit_to_show
 
@@ -43,6 +48,8 @@ IN_HAND = 5
 """Requests an hour left to the user's other tools and to the present."""
 GRACE_MS = 5_000
 """How long after its end a slot may still get a reading."""
+ONE_BY_ONE = 12
+"""Most intervals that are uploaded one by one: an hour's, with the battery's fields."""
 _RECORDS = 500
 _DEFAULT_WAIT = 60.0
 
@@ -67,7 +74,7 @@ class Pvoutput(DeliveryLoop):
         self._interval = 0
         """Minutes; 0 until PVOutput was asked."""
         self._asked = False
-        self._extended = options.extended
+        self._fields = UploadFields(options)
         self._open: dict[int, Slot] = {}
         self._ready: dict[int, dict[str, float]] = {}
         self._carry: dict[str, dict[str, float]] = {}
@@ -103,6 +110,11 @@ class Pvoutput(DeliveryLoop):
             delivered=self._uploaded,
             rejected=len(self._aside) + of_readings.rejected,
         )
+
+    def on_reading(self, reading: Reading) -> None:
+        """Note which of the chosen values are read at all."""
+        if reading.state is State.OK and not reading.via:
+            self._fields.see(reading)
 
     # -- readings to slots ----------------------------------------------------------------
 
@@ -179,19 +191,14 @@ class Pvoutput(DeliveryLoop):
             # The clock was set back: that time was uploaded, and half of it would replace it.
             return -1
         slot = self._open.setdefault(start, Slot(start))
-        powers = NET_POWERS if self._options.net else POWERS
-        slot.add(record.name, record.values, powers, dict(self._energies) | self._extended)
+        slot.add(record.name, record.values, self._fields.means, self._fields.lasts)
         return start
-
-    @property
-    def _energies(self) -> Mapping[str, str]:
-        if self._options.net:
-            return {}
-        return LIFETIME_ENERGIES if self._options.cumulative else DAY_ENERGIES
 
     def _close(self, starts: Sequence[int]) -> dict[str, str | None]:
         """Make slots that are over ready for upload; the notes that say so."""
         notes: dict[str, str | None] = {}
+        for sentence in self._fields.not_read() if starts else ():
+            log.warning("%s", sentence)
         for start in sorted(starts):
             slot = self._open.pop(start)
             notes[f"open {start}"] = None
@@ -199,9 +206,9 @@ class Pvoutput(DeliveryLoop):
             if day != self._carry_day and not self._options.cumulative:
                 self._carry = {}
             self._carry_day = day
-            totals = slot.totals(self._carry)
+            totals = slot.totals(self._carry, self._fields.averaged)
             for name, share in slot.shares.items():
-                energies = {k: v for k, v in share.last.items() if k in self._energies}
+                energies = {k: v for k, v in share.last.items() if k in self._fields.energies}
                 self._carry[name] = {**self._carry.get(name, {}), **energies}
             self._closed_ms = max(self._closed_ms, start)
             if totals.keys() & {"v1", "v2", "v3", "v4"}:
@@ -221,7 +228,11 @@ class Pvoutput(DeliveryLoop):
             is_live = live <= 2 * self._interval * 60_000
             if self._remaining <= (0 if is_live else IN_HAND) and (wait := self._until_reset()):
                 return wait
-            await self._upload_batch(starts)
+            few = self._fields.battery and len(self._ready) <= ONE_BY_ONE
+            if few and "b1" in self._ready[max(starts)]:
+                await self._upload_status(max(starts))
+            else:
+                await self._upload_batch(starts)
         return 0.0
 
     def _next_batch(self) -> list[int]:
@@ -237,22 +248,17 @@ class Pvoutput(DeliveryLoop):
 
     async def _upload_batch(self, starts: Sequence[int]) -> None:
         records = {
-            start: data(start, self._ready[start], self._zone, bool(self._extended))
+            start: data(start, self._ready[start], self._zone, self._fields.has_extended)
             for start in starts
         }
-        form = {"data": ";".join(records.values())}
-        if self._options.net:
-            form["n"] = "1"
-        elif self._options.cumulative:
-            form["c1"] = "1"
+        form = {"data": ";".join(records.values())} | self._flags()
         answer = await self._post("addbatchstatus", form)
         if answer.status == 200:
             await self._note_results(records, answer)
             return
-        what = refusal(answer.status, _words(answer))
-        if what is UploadRefusal.NO_DONATION and self._extended:
-            log.warning("pvoutput: v7 to v12 need a donation; they are left out from now on")
-            self._extended = {}
+        what = refusal(answer.status, words_of(answer))
+        if what is UploadRefusal.NO_DONATION and self._fields.has_extended:
+            self._without_donation()
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION) and len(starts) == 1:
             await self._give_up(starts, self._said(answer))
         elif what in (UploadRefusal.SET_ASIDE, UploadRefusal.NO_DONATION):
@@ -263,9 +269,34 @@ class Pvoutput(DeliveryLoop):
         else:
             self._raise(what, answer)
 
+    async def _upload_status(self, start: int) -> None:
+        """Upload one interval with the battery's fields, which a batch does not have."""
+        form = status(start, self._ready[start], self._zone) | self._flags()
+        answer = await self._post("addstatus", form)
+        what = refusal(answer.status, words_of(answer))
+        if answer.status == 200 and words_of(answer).startswith("OK 200"):
+            self._uploaded += 1
+            await self._forget([start])
+            self._status.works()
+        elif what is UploadRefusal.NO_DONATION:
+            self._without_donation()
+        elif what is UploadRefusal.SET_ASIDE:
+            await self._give_up([start], self._said(answer))
+        else:
+            self._raise(what, answer)
+
+    def _flags(self) -> dict[str, str]:
+        if self._options.net:
+            return {"n": "1"}
+        return {"c1": "1"} if self._options.cumulative else {}
+
+    def _without_donation(self) -> None:
+        log.info("pvoutput: v7 to v12 and the battery need a donation; left out from now on")
+        self._fields.without_donation()
+
     async def _note_results(self, records: Mapping[int, str], answer: HttpAnswer) -> None:
         """Take leave of the records that the answer names; the others are sent again."""
-        answers = results(_words(answer))
+        answers = results(words_of(answer))
         refused: list[int] = []
         taken: list[int] = []
         for start, record in records.items():
@@ -321,13 +352,13 @@ class Pvoutput(DeliveryLoop):
     async def _ask(self) -> None:
         answer = await self._post("getsystem", {})
         if answer.status != 200:
-            what = refusal(answer.status, _words(answer))
+            what = refusal(answer.status, words_of(answer))
             self._raise(UploadRefusal.WAIT if what is UploadRefusal.SET_ASIDE else what, answer)
-        if "," not in _words(answer):
+        if "," not in words_of(answer):
             self._raise(UploadRefusal.FOREIGN, answer)
         # name, …, longitude, status interval; further sections behind semicolons
         text = answer.text.partition(";")[0].rpartition(",")[2].strip()
-        self._interval = int(text) if text in ("5", "10", "15") else 5
+        self._interval = {"10": 10, "15": 15}.get(text, 5)
         await self._feed.ack([], notes={"interval": str(self._interval)})
 
     async def _post(self, service: str, form: Mapping[str, str]) -> HttpAnswer:
@@ -365,8 +396,3 @@ class Pvoutput(DeliveryLoop):
 
     def _now_ms(self) -> int:
         return milliseconds(self._clock.now())
-
-
-def _words(answer: HttpAnswer) -> str:
-    """What PVOutput says; a web page is somebody else's."""
-    return "" if answer.is_web_page else answer.text

@@ -47,6 +47,11 @@ def refusal(status: int, text: str) -> UploadRefusal:
     return UploadRefusal.WAIT if status == 429 or status >= 500 else UploadRefusal.FOREIGN
 
 
+def words_of(answer: HttpAnswer) -> str:
+    """What PVOutput says; a web page is somebody else's."""
+    return "" if answer.is_web_page else answer.text
+
+
 def results(text: str) -> dict[tuple[str, str], str]:
     """(date, time) -> status of each record of a batch's answer; "1" added, "2" updated."""
     found: dict[tuple[str, str], str] = {}

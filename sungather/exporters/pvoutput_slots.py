@@ -5,17 +5,13 @@ slots with the same local time; PVOutput keeps the later one, whose energies are
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import cast
 
 from sungather.reading import Value, number_of
 
-POWERS = {"v2": "pv_power", "v4": "house_power"}
-NET_POWERS = {"v2": "grid_export_power", "v4": "grid_import_power"}
-DAY_ENERGIES = {"v1": "pv_energy_today", "v3": "house_energy_today"}
-LIFETIME_ENERGIES = {"v1": "pv_energy_total", "v3": "house_energy_total"}
 FIELDS = ("v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12")
 
 
@@ -52,20 +48,31 @@ class Slot:
             if (value := number_of(values.get(source))) is not None:
                 share.last[name] = value
 
-    def totals(self, before: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-        """Fields of the slot, all inverters together.
+    def totals(
+        self, before: Mapping[str, Mapping[str, float]], averaged: Collection[str] = ()
+    ) -> dict[str, float]:
+        """Fields of the slot, all inverters together: sums, but of `averaged` the mean.
 
         `before`: inverter -> last energies known, for one that gave none here, such as one that
-        sleeps: without its part the energy of the site would go down.
+        sleeps: without its part the energy of the site would go down. The level of batteries of
+        several inverters has no sum and no mean: nobody knows how large they are.
         """
-        found: dict[str, float] = {}
+        parts: dict[str, list[float]] = {}
         for share in self.shares.values():
             for name, total in share.sums.items():
-                found[name] = found.get(name, 0.0) + total / share.counts[name]
+                parts.setdefault(name, []).append(total / share.counts[name])
         for inverter in {*self.shares, *before}:
             own = self.shares.get(inverter, Share()).last
             for name, value in {**before.get(inverter, {}), **own}.items():
-                found[name] = found.get(name, 0.0) + value
+                parts.setdefault(name, []).append(value)
+        found = {
+            name: sum(values) / (len(values) if name in averaged else 1)
+            for name, values in parts.items()
+            if name != "b2" or len(values) == 1
+        }
+        into, out_of = found.pop("charge", None), found.pop("discharge", None)
+        if into is not None and out_of is not None:
+            found["b1"] = into - out_of
         return found
 
     def as_text(self) -> str:
@@ -114,8 +121,17 @@ def data(start_ms: int, totals: Mapping[str, float], zone: tzinfo, extended: boo
     return ",".join([f"{when:%Y%m%d}", f"{when:%H:%M}", *texts]).rstrip(",")
 
 
+def status(start_ms: int, totals: Mapping[str, float], zone: tzinfo) -> dict[str, str]:
+    """The fields of a single status, which may have those of the battery, too."""
+    when = local(start_ms, zone)
+    fields = {name: _text(name, totals[name]) for name in (*FIELDS, "b1", "b2") if name in totals}
+    return {"d": f"{when:%Y%m%d}", "t": f"{when:%H:%M}", **fields}
+
+
 def _text(name: str, value: float) -> str:
     match name:
+        case "b1":
+            return str(round(value))
         case "v1" | "v3":  # Wh; published in kWh
             return str(round(value * 1000))
         case "v2" | "v4":

@@ -10,14 +10,18 @@ from typing import cast
 from sungather.options.option import Option, OptionGroup, OptionKind, declared, rows_of
 
 
-def _extended(number: int) -> str:
+def _uploaded(what: str, example: str = "internal_temperature") -> str:
     return declared(
         "",
-        f"Published value to upload as extended value v{number} (needs a donation).",
+        f"Published value to upload as {what}.",
         kind=OptionKind.VALUE,
         otherwise="not uploaded",
-        example="internal_temperature",
+        example=example,
     )
+
+
+def _extended(number: int) -> str:
+    return _uploaded(f"extended value v{number} (needs a donation)")
 
 
 def _include(where: str) -> str:
@@ -434,6 +438,17 @@ class PvoutputOptions:
         False, "Upload what flows to and from the grid (net data), not generation and consumption."
     )
     cumulative: bool = declared(False, "Upload lifetime energies, not those of the day.")
+    consumption: bool = declared(
+        True,
+        "Upload what the house uses (v3, v4). Everybody can see it, also when nobody is at home.",
+    )
+    battery: bool = declared(
+        True,
+        "Upload the battery's power and level (b1, b2), if the account has donated. Intervals "
+        "that are more than an hour late come without them.",
+    )
+    v5: str = _uploaded("temperature v5")
+    v6: str = _uploaded("voltage v6", "phase_a_voltage")
     v7: str = _extended(7)
     v8: str = _extended(8)
     v9: str = _extended(9)
@@ -442,9 +457,9 @@ class PvoutputOptions:
     v12: str = _extended(12)
 
     @property
-    def extended(self) -> dict[str, str]:
-        """Field of PVOutput -> published name."""
-        found = {f"v{number}": str(getattr(self, f"v{number}")) for number in range(7, 13)}
+    def chosen(self) -> dict[str, str]:
+        """Field of PVOutput, v5 to v12 -> published name."""
+        found = {f"v{number}": str(getattr(self, f"v{number}")) for number in range(5, 13)}
         return {name: source for name, source in found.items() if source}
 
 

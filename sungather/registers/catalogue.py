@@ -21,8 +21,8 @@ _SUB_DEVICES = ("sub_devices",)
 def registers_for(device: Device, level: int) -> tuple[Register, ...]:
     """The registers that are worth asking this device for, up to the level (1, 2 or 3).
 
-    Those that tell faults are asked for at every level: without them nobody can say that there
-    is no fault. At a level below their own they are read, but not published.
+    Those by which others are judged are asked for at every level: without the ones that tell
+    faults nobody can say that there is no fault. Below their own level they are not published.
 
     Several registers of one name are candidates for one value, the preferred one first.
     """
@@ -30,7 +30,7 @@ def registers_for(device: Device, level: int) -> tuple[Register, ...]:
     return tuple(
         row.register
         for row in rows
-        if (row.register.level <= level or row.register.faults) and row.suits(device)
+        if (row.register.level <= level or row.register.always) and row.suits(device)
     )
 
 

@@ -25,6 +25,8 @@ TOTAL_OF = {
 }
 """Counter of today -> lifetime counter of the same energy."""
 
+_GENERATION = frozenset({"daily_power_yields", "daily_pv_generation"})
+"""Counters that stand still while a string inverter sleeps; those of its meter go on."""
 _TOTALS = tuple(sorted(TOTAL_OF.values()))
 _LONG_IN_USE = 100.0
 """kWh: an inverter that generated so much has had to do with the grid."""
@@ -65,6 +67,7 @@ class CounterSample:
     """By the clock, UTC seconds."""
     day: Day
     limits: Bounds
+    hybrid: bool
 
 
 class CounterJudge:
@@ -165,13 +168,14 @@ class CounterJudge:
         doubted = total_name in derived.impossible
         total = None if doubted else sample.said.get(total_name)
         kw = sample.limits.of_energy(name)
-        verdict = today.enter(value, sample.at, sample.day, total, moment, kw, doubted)
+        due = memory.device_day.expects_reset(today, moment)
+        verdict = today.enter(value, sample.at, sample.day, total, moment, kw, doubted, due)
         match verdict:
             case Verdict.RESET:
                 memory.device_day.was_reset(moment, sample.at, sample.day)
                 memory.rising.pop("today", None)
             case Verdict.BELIEVED:
-                if last is not None and value > last:
+                if last is not None and value > last and (sample.hybrid or name in _GENERATION):
                     memory.device_day.moved(moment)
             case _ if last is not None and value < last:
                 derived.rejected.add(name)  # it may be a reset: the next sample tells

@@ -38,7 +38,7 @@ _MOVED = 1.05
 lifetime counters have steps of 1 kWh."""
 _STEP = 2.0
 """kWh by which a counter may rise at once, whatever the power: steps, and values that are late."""
-_CLOCK_SET = 60.0
+CLOCK_SET = 60.0
 """Seconds by which two clocks may differ before one of them is taken to have been set."""
 
 _TICKS = 2.0
@@ -72,7 +72,7 @@ class TimeLine:
         by_clock = at - self.at
         passed = max(0.0, by_clock) if seconds is None else seconds
         self.moment, self.at = self.moment + passed, at
-        return abs(by_clock - passed) > _CLOCK_SET
+        return abs(by_clock - passed) > CLOCK_SET
 
 
 class Verdict(Enum):
@@ -175,7 +175,7 @@ class Total(Counter):
     def _enter_day(self, last: float, value: float, at: float, day: Day, moment: float) -> None:
         """Take the midnight between two samples to be as far between their values."""
         gap, before = at - self.at, day.began - self.at
-        clock_was_set = abs(gap - (moment - self.moment)) > _CLOCK_SET
+        clock_was_set = abs(gap - (moment - self.moment)) > CLOCK_SET
         if clock_was_set or not 0 <= before <= gap <= DAY or not gap:
             self._begin(value, at)
             return
@@ -211,11 +211,13 @@ class Today(Counter):
         moment: float | None = None,
         kw: float = inf,
         total_doubted: bool = False,
+        reset_is_due: bool = False,
     ) -> Verdict:
         """Judge a sample. RESET: the device's day has begun since the sample before.
 
         `total` is its lifetime counter, if that was believed in the same reading;
-        `total_doubted`, whether one was read that is not believed.
+        `total_doubted`, whether one was read that is not believed. `reset_is_due`: the device's
+        clock says that its day has just begun.
         """
         moment = at if moment is None else moment
         last, gap = self.last, moment - self.moment
@@ -230,7 +232,7 @@ class Today(Counter):
         if not self._follows(value, last, self.changed, moment, kw):
             lasted = self._doubt(value, moment, kw)
             fell = value < last
-            awaited = gap > HOUR and (value > 0 or total is not None)
+            awaited = reset_is_due or (gap > HOUR and (value > 0 or total is not None))
             seen_twice = self.doubts > 1 and lasted >= RESET_ACCEPTED_AFTER_SECONDS
             stays = self.doubts >= ACCEPTED_AFTER_SAMPLES and lasted >= ACCEPTED_AFTER_SECONDS
             believable = (awaited or seen_twice) if fell else stays

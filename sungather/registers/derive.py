@@ -112,7 +112,7 @@ class Derivation:
         fresh = values.keys() if fresh is None else fresh
         self._judge.go_on(at, monotonic, values.get(CLOCK) if CLOCK in fresh else None)
         derived.rejected |= self._meter.frozen(said, device, monotonic)
-        sample = CounterSample(said, fresh, at, day, bounds(device, others_kw))
+        sample = CounterSample(said, fresh, at, day, bounds(device, others_kw), device.hybrid)
         self._judge.judge(sample, derived)
         for name in derived.rejected:
             del said[name]

@@ -4,7 +4,8 @@ A device resets its counters when its own clock says midnight. One that sleeps t
 wakes, and shows yesterday until that. Nothing but the device can prove which of both it is:
 
 * Its clock (registers 5000 ff.), where that is read: a counter without a reset since the device's
-  midnight shows yesterday's energy, and what it has counted since is today's.
+  midnight shows yesterday's energy, and what it has counted since is today's. A device that is
+  awake and resets its counters at another time gives them another day than its clock says.
 * Its reset: from then on the counter is today's.
 * Without its clock, a counter that shows the same past midnight as before is doubtful. One that
   goes on counting for an hour after is not: the device is awake, so its day begins at another time
@@ -16,12 +17,13 @@ Our clock only ever raises a doubt, and a doubtful value is absent. It never cha
 from dataclasses import dataclass
 from datetime import datetime
 
-from sungather.registers.counters import DAY, HOUR, Day, Today
+from sungather.registers.counters import CLOCK_SET, DAY, HOUR, Day, Today
 
 _APART = 2 * HOUR
-"""How far the device's midnight may be from ours: its clock may know no summer time."""
+"""How far a reset may be from midnight, ours or that of the device's clock: either may know no
+summer time."""
 _LATE = 300.0
-"""Seconds by which resets, and the clock that is read once an hour, may be seen apart."""
+"""Seconds by which the resets of one midnight may be seen apart."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class DeviceDay:
     """The newest reset of any counter."""
     midnight: float | None = None
     """A midnight of the device's clock."""
+    clock_misleads: bool = False
+    """The device's day is known to begin at another time than its clock says."""
 
     def clock_was_set(self) -> None:
         """Our clock was wrong: what was learned from it is forgotten."""
@@ -50,10 +54,13 @@ class DeviceDay:
         except ValueError:
             self.midnight = None
             return
+        before = self.midnight
         self.midnight = moment - (told - told.replace(hour=0, minute=0, second=0)).total_seconds()
+        if before is not None and CLOCK_SET < (self.midnight - before) % DAY < DAY - CLOCK_SET:
+            self.clock_misleads = False  # somebody has set it
 
     def moved(self, moment: float) -> None:
-        """A counter has counted."""
+        """A counter has counted that does so only while the device is awake."""
         if moment - self.awake_until > HOUR:
             self.awake_from = moment
         self.awake_until = moment
@@ -62,27 +69,47 @@ class DeviceDay:
         """A counter has begun anew."""
         self.reset = moment
         away = at - day.began
+        awake = moment - self.awake_until <= HOUR <= moment - self.awake_from
         if away <= _APART or away >= DAY - _APART:
             self.own = False
-        elif moment - self.awake_until <= HOUR <= moment - self.awake_from:
+        elif awake:
             self.own = True
+        if awake and self.midnight is not None:
+            self.clock_misleads = _APART < (moment - self.midnight) % DAY < DAY - _APART
+
+    def expects_reset(self, today: Today, moment: float) -> bool:
+        """Whether it has just been midnight by the device's clock, and the counter goes on."""
+        began = self._began(moment)
+        return began is not None and moment - began <= _LATE and today.since < began - _APART
 
     def is_yesterdays(self, today: Today, moment: float, at: float, day: Day) -> bool | None:
         """Whether the counter still shows the energy of a day that is over; None: not known."""
-        if not today.last or (self.own and self.midnight is None):
+        clock_says = self._began(moment)
+        if not today.last or (self.own and clock_says is None):
             return False
-        if self.midnight is not None:
-            began, apart = moment - (moment - self.midnight) % DAY, _LATE
-        else:
-            began, apart = moment - (at - day.began), _APART
-        reset = self.reset >= began - apart and today.since >= self.reset - _LATE
-        if today.since >= began or reset or self._counts_on(began):
+        began = moment - (at - day.began) if clock_says is None else clock_says
+        reset = self.reset >= began - _APART and today.since >= self.reset - _LATE
+        if today.since >= began or reset or self._counts_on(began, clock_says is not None):
             return False
-        return True if self.midnight is not None else None
+        return None if clock_says is None else True
 
-    def _counts_on(self, began: float) -> bool:
-        """Whether counters have gone on for an hour of the new day, and none was reset."""
-        if self.reset >= began - _APART or self.awake_until - max(self.awake_from, began) < HOUR:
+    def _began(self, moment: float) -> float | None:
+        """When the device's day began by its clock; None where that does not tell."""
+        if self.midnight is None or self.clock_misleads:
+            return None
+        return moment - (moment - self.midnight) % DAY
+
+    def _counts_on(self, began: float, by_its_clock: bool) -> bool:
+        """Whether counters have gone on for an hour of the new day, and none was reset.
+
+        Against its clock a device must have been awake when that day began: a sleeping one may
+        have woken long before its reset.
+        """
+        slept = by_its_clock and self.awake_from > began
+        if self.reset >= began - _APART or slept:
+            return False
+        if self.awake_until - max(self.awake_from, began) < HOUR:
             return False
         self.own = True
+        self.clock_misleads |= by_its_clock
         return True

@@ -1,4 +1,4 @@
-"""What a device refuses, remembered for its like: one code, firmware and path at a time.
+"""What a device refuses, remembered for that device with its firmware, over one path.
 
 Asking for what is not there costs a request each time, or the session. So what a diagnosis finds
 out is kept across restarts. But refusals pass: a device may refuse what it has while it starts or
@@ -44,15 +44,23 @@ QUIRKS = "refused-"
 """With this all names begin under which quirks are stored."""
 
 
-def quirks_name(code: int, firmware: str, path: Path) -> str:
-    """Name under which the quirks of such devices are stored; fit for a file name."""
-    version = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in firmware)
-    return f"{QUIRKS}{code:04x}-{version or 'unknown'}-{path}"
+def quirks_name(code: int, firmware: str, path: Path, device: str = "") -> str:
+    """Name under which the quirks of a device are stored; fit for a file name.
+
+    `device` tells it from its twins, of which one may be broken: the serial number. Without it:
+    the name that builds before 1.0.0 gave to all of them.
+    """
+
+    def plain(text: str) -> str:
+        return "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "_" for c in text)
+
+    kind = f"{QUIRKS}{code:04x}-{plain(firmware) or 'unknown'}-{path}"
+    return f"{kind}-{plain(device)}" if device else kind
 
 
 @dataclass(slots=True)
 class DeviceQuirks:
-    """What the devices of one code, firmware and path refuse."""
+    """What a device refuses."""
 
     unreadable: UnreadableRanges = field(default_factory=UnreadableRanges)
     widest: int | None = None

@@ -1,6 +1,6 @@
 """Every name under which a value can be published, whatever the model and the level."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from functools import cache
 
 from sungather.household import BATTERY_LEVEL
@@ -16,6 +16,13 @@ def names_of_inverters() -> Set[str]:
     """Names of registers, and of what is derived from them."""
     registers = {one.name for one in all_registers(sub_devices=False)}
     return frozenset({*registers, *UNITS, *_DERIVED_TEXTS, BATTERY_LEVEL})
+
+
+@cache
+def units_of_inverters() -> Mapping[str, str]:
+    """Name -> unit, for the names of inverters that have one."""
+    units = {one.name: one.unit for one in all_registers(sub_devices=False) if one.unit}
+    return {**units, **UNITS, BATTERY_LEVEL: "%"}
 
 
 @cache

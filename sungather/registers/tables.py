@@ -16,7 +16,8 @@
 * when: condition on the device, see `Condition`; empty: as the section says.
 * marks: `codes:TABLE` (see `codes.py`), `bit:N` (that bit alone, 0 or 1), `group:NAME` (read
   apart from everything else, last), `faults:codes`, `faults:state` and `faults:hint` (tells
-  faults, see `faults.py`: read at every level), and those of `ABSENT`.
+  faults, see `faults.py`: read at every level), `always` (read at every level, since other values
+  are judged by it), and those of `ABSENT`.
 * source: the sources, by their letters. note: for people only.
 
 Rows of one name are candidates for one value: preferred is the one that is read most often, and
@@ -91,6 +92,8 @@ class Register:
     note: str
     faults: str = ""
     """How it tells faults: "codes", "state" or "hint", see `faults.py`; "" if it tells none."""
+    always: bool = False
+    """Read at every level; published at its own."""
 
     @property
     def block(self) -> Block:
@@ -210,6 +213,7 @@ def _rows(line: str, space: Space, base: str, sources: dict[str, str]) -> Iterat
             bit=marked.bit,
             group=marked.group,
             faults=marked.faults,
+            always=marked.always or bool(marked.faults),
             absent=marked.absent,
             source=sources[source],
             note=note,
@@ -260,6 +264,7 @@ class _Marks:
     faults: str = ""
     bit: int | None = None
     absent: frozenset[str] = frozenset()
+    always: bool = False
 
 
 _KEYED = frozenset({"bit", "codes", "faults", "group"})
@@ -269,8 +274,9 @@ _KEYED = frozenset({"bit", "codes", "faults", "group"})
 def _marks(text: str) -> _Marks:
     keyed = dict(mark.split(":") for mark in text.split() if ":" in mark)
     absent = frozenset(mark for mark in text.split() if ":" not in mark)
+    always, absent = "always" in absent, absent - {"always"}
     if wrong := (keyed.keys() - _KEYED) | (absent - ABSENT):
         raise ValueError(f"unknown mark {', '.join(sorted(wrong))}")
     bit = int(keyed["bit"]) if "bit" in keyed else None
     texts = (keyed.get(key, "") for key in ("codes", "group", "faults"))
-    return _Marks(*texts, bit=bit, absent=absent)
+    return _Marks(*texts, bit=bit, absent=absent, always=always)

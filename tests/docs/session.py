@@ -160,12 +160,15 @@ class Session:
 
 
 def surroundings(home: Path, programs: Path) -> dict[str, str]:
-    """The environment of a reader: our programs first, a home of their own, a known zone."""
+    """The environment of a reader: our programs first, a home of their own, a known zone.
+
+    The terminal is so wide that no line wraps, however many digits a measured figure has.
+    """
     return {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "HOME": str(home),
         "TZ": "Europe/Berlin",
-        "COLUMNS": "100",
+        "COLUMNS": "200",
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
     }

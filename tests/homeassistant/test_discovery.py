@@ -23,7 +23,7 @@ from sungather.reading import Value
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import UNITS
 from sungather.registers.device import Device
-from tests.outbox_parts import behind, reading
+from tests.outbox_parts import reading, sub_device
 from tests.plain_values import measurements
 
 TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
@@ -58,7 +58,7 @@ def test_the_device_message_is_valid(family: str) -> None:
 
 
 def test_the_device_message_of_a_battery_behind_an_inverter_is_valid() -> None:
-    one = behind()
+    one = sub_device()
     whole = discovery(one, one.values, TOPICS, inverter=reading())
     assert DEVICE_DISCOVERY_SCHEMA(whole)["device"]["via_device"] == "sungather_A223098765"
 

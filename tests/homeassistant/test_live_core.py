@@ -23,8 +23,8 @@ from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt
 from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
-from sungather.reading import State
-from tests.outbox_parts import behind, reading
+from sungather.reading import ActiveFault, FaultReport, State
+from tests.outbox_parts import reading, sub_device
 from tests.plain_values import measurements
 from tests.real_parts import Server, free_port, mosquitto, running
 
@@ -94,28 +94,38 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
         for service in (outbox, mqtt):
             service.on_reading(one)
 
-        def state(name: str) -> str:
+        def found(name: str, platform: str = "sensor") -> Any:
             known = entity_registry.async_get(hass).async_get_entity_id(
-                "sensor", "mqtt", f"sungather_A223098765_{name}"
+                platform, "mqtt", f"sungather_A223098765_{name}"
             )
-            found = hass.states.get(known) if known else None
-            return found.state if found else ""
+            return hass.states.get(known) if known else None
+
+        def state(name: str, platform: str = "sensor") -> str:
+            shown = found(name, platform)
+            return shown.state if shown else ""
 
         await until(lambda: state("pv_power") == "4821")
         assert state("pv_energy_total") == "12.5"
         assert state("run_state") == "Run"
         assert state("connection") == "ok"
-        energy = entity_registry.async_get(hass).async_get_entity_id(
-            "sensor", "mqtt", "sungather_A223098765_pv_energy_total"
-        )
-        assert energy is not None
-        attributes = hass.states.get(energy)
-        assert attributes is not None
-        assert attributes.attributes["device_class"] == "energy"
-        assert attributes.attributes["state_class"] == "total_increasing"
-        assert attributes.attributes["unit_of_measurement"] == "kWh"
+        energy = found("pv_energy_total").attributes
+        assert energy["device_class"] == "energy"
+        assert energy["state_class"] == "total_increasing"
+        assert energy["unit_of_measurement"] == "kWh"
 
-        battery = behind(now)
+        isolation = ActiveFault("fault_code", "39 Low system insulation resistance")
+        for faults, shown in (
+            (FaultReport((isolation,)), "on"),
+            (FaultReport(unknown="not read yet"), "unknown"),
+            (FaultReport(), "off"),
+        ):
+            mqtt.on_reading(replace(one, faults=faults))
+            await until(lambda shown=shown: state("fault", "binary_sensor") == shown)
+            told = found("fault", "binary_sensor").attributes
+            assert told["device_class"] == "problem"
+            assert told["faults"] == faults.text
+
+        battery = sub_device(now)
         for service in (outbox, mqtt):
             service.on_reading(battery)
 

@@ -32,6 +32,7 @@ DAY = datetime(2026, 6, 21, 12, 0)
 NIGHT = datetime(2026, 6, 21, 1, 0)
 AT_NIGHT = ManualClock(NIGHT.replace(tzinfo=UTC)).clock
 """For readers: silence is sleep at night only."""
+BY_DAY = ManualClock().clock
 
 
 def hybrid(begin: datetime = DAY, path: str = "cable") -> LivingDevice:
@@ -446,7 +447,7 @@ async def test_a_modbus_device_of_another_make_is_not_a_sungrow(
 async def test_a_closed_port_is_told_as_such(inverter_at: Make) -> None:
     async with await serve(hybrid()) as server:
         port = server.port
-    reading = await inverter_at(port).scan()
+    reading = await inverter_at(port, clock=BY_DAY).scan()
     assert reading.state is State.UNREACHABLE
     assert reading.problem is not None
     assert reading.problem.kind == "port-closed"

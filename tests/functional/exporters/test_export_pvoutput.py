@@ -40,6 +40,7 @@ class PvoutputOrg:
     used: list[datetime] = field(default_factory=list[datetime])
     kept: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     batches: list[list[str]] = field(default_factory=list[list[str]])
+    statuses: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     forms: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
     def answer(self, request: Request) -> Reply:
@@ -71,11 +72,27 @@ class PvoutputOrg:
                 f"{self.interval};;0"
             )
             return Reply(200, text.encode(), headers)
-        if request.path != "/service/r2/addbatchstatus.jsp":
-            return Reply(404, b"", headers)
         form = {key: value[-1] for key, value in parse_qs(request.body.decode()).items()}
         self.forms.append(form)
+        if request.path == "/service/r2/addstatus.jsp":
+            return replace(self._status(form), headers=headers)
+        if request.path != "/service/r2/addbatchstatus.jsp":
+            return Reply(404, b"", headers)
         return replace(self._batch(form), headers=headers)
+
+    def _status(self, form: dict[str, str]) -> Reply:
+        """A single status, which may have the battery's power (> 0 charging) and level."""
+        known = {"d", "t", "n", "c1", "b1", "b2", *(f"v{number}" for number in range(1, 13))}
+        if not form.keys() <= known or not form.keys() & {"v1", "v2", "v3", "v4"}:
+            return Reply(400, b"Bad request 400: Missing power or energy value")
+        extended = {"b1", "b2", *(f"v{number}" for number in range(7, 13))}
+        if form.keys() & extended and not self.donation:
+            return Reply(403, b"Forbidden 403: Donation Mode")
+        when = datetime.strptime(form["d"] + form["t"], "%Y%m%d%H:%M").replace(tzinfo=ZONE)
+        if when > self.time.now:
+            return Reply(400, b"Bad request 400: Date is in the future")
+        self.statuses.append(form)
+        return Reply(200, b"OK 200: Added Status")
 
     def _batch(self, form: dict[str, str]) -> Reply:
         records = form.get("data", "").split(";")
@@ -121,7 +138,9 @@ class Bench:
                 house_energy_total=800.25,
                 **more,
             )
-            self.outbox.on_reading(replace(one, measurements=measurements(values)))
+            one = replace(one, measurements=measurements(values))
+            self.outbox.on_reading(one)
+            self.exporter.on_reading(one)
             self.time.pass_by(seconds=30)
         await self.outbox.flush()
 
@@ -344,6 +363,130 @@ async def test_with_a_donation_the_extended_values_arrive(tmp_path: Path) -> Non
         await b.read(5.5, internal_temperature=41.25)
         await b.round()
         assert org.kept["20260621 14:00"][7] == "41.25"
+
+
+async def test_temperature_and_voltage_need_no_donation_and_are_means(tmp_path: Path) -> None:
+    options = replace(OPTIONS, v5="internal_temperature", v6="phase_a_voltage")
+    async with bench(tmp_path, options) as b:
+        await b.read(2.5, internal_temperature=40, phase_a_voltage=230)
+        await b.read(3, internal_temperature=41, phase_a_voltage=232)
+        await b.round()
+        assert b.org.kept["20260621 14:00"] == ["1500", "100", "", "50", "40.5", "231"]
+
+
+async def test_without_the_consumption_nobody_sees_when_the_house_is_empty(tmp_path: Path) -> None:
+    for options in (OPTIONS, replace(OPTIONS, cumulative=True), replace(OPTIONS, net=True)):
+        org = PvoutputOrg(Time())
+        async with bench(tmp_path, replace(options, consumption=False), org) as b:
+            await b.read(5.5, house_energy_today=3)
+            await b.round()
+            (values,) = org.kept.values()
+            assert len(values) == 2, values
+        (tmp_path / "outbox.sqlite3").unlink()
+
+
+BATTERY: dict[str, float] = {
+    "battery_charge_power": 300,
+    "battery_discharge_power": 0,
+    "battery_level": 64.5,
+}
+
+
+async def test_the_battery_goes_up_where_the_account_has_donated(tmp_path: Path) -> None:
+    org = PvoutputOrg(Time(), donation=True)
+    async with bench(tmp_path, replace(OPTIONS, v7="internal_temperature"), org) as b:
+        await b.read(5.5, None, **BATTERY, internal_temperature=41)
+        await b.round()
+        assert b.exporter.health().delivered == 1
+        await b.read(
+            5, None, **BATTERY | {"battery_charge_power": 0, "battery_discharge_power": 120}
+        )
+        await b.round()
+    first, second = org.statuses
+    assert first == {
+        "d": "20260621", "t": "14:00", "v1": "1500", "v2": "100", "v4": "50", "v7": "41",
+        "b1": "300", "b2": "64.5",
+    }  # fmt: skip
+    assert int(second["b1"]) < 0, "out of the battery"
+    assert org.batches == []
+
+
+async def test_without_a_donation_the_battery_is_left_out_after_one_refusal(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as b:
+        for minutes in (5.5, 5, 5):
+            await b.read(minutes, None, **BATTERY)
+            await b.round()
+        assert len(b.org.forms) == 4
+        assert b.org.kept["20260621 14:00"] == ["1500", "100", "", "50"]
+        health = b.exporter.health()
+        assert (health.delivered, health.rejected, health.state) == (3, 0, "ok")
+
+
+async def test_of_a_battery_of_which_a_part_is_not_known_nothing_is_uploaded(
+    tmp_path: Path,
+) -> None:
+    org = PvoutputOrg(Time(), donation=True)
+    async with bench(tmp_path, OPTIONS, org) as b:
+        await b.read(5.5, battery_charge_power=300)
+        await b.round()
+    assert org.statuses == []
+    assert len(org.kept) == 1
+
+
+async def test_hours_that_were_missed_come_in_batches_without_the_battery(tmp_path: Path) -> None:
+    org = PvoutputOrg(Time(), donation=True, limit=300)
+    async with bench(tmp_path, OPTIONS, org) as b:
+        await b.read(120, None, **BATTERY)
+        b.time.pass_by(seconds=6)
+        await b.round()
+    assert len(org.batches) == 1
+    assert len(org.kept) == 24
+    assert org.statuses == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "rejected"),
+    [
+        (Reply(200, b"<html>Log in</html>", {"Content-Type": "text/html"}), "blocked", 0),
+        (Reply(200, b"fine"), "blocked", 0),
+        (Reply(503, b""), "waiting", 0),
+        (Reply(401, b"Unauthorized 401: Read only key"), "blocked", 0),
+        (Reply(400, b"Bad request 400: Moon Powered"), "ok", 1),
+        (Reply(403, b"Forbidden 403: Exceeded 60 requests per hour"), "waiting", 0),
+    ],
+)
+async def test_a_status_with_the_battery_is_refused_in_the_same_words(
+    tmp_path: Path, reply: Reply, state: str, rejected: int
+) -> None:
+    org = PvoutputOrg(Time(), donation=True)
+    async with bench(tmp_path, OPTIONS, org) as b:
+        await b.read(5.5, None, **BATTERY)
+        await b.round()  # asks for the interval, and uploads
+        org.says = reply
+        await b.read(5, None, **BATTERY)
+        await b.round()
+        health = b.exporter.health()
+        assert (health.state, health.rejected) == (state, rejected)
+        assert health.queue == (0 if rejected else 1)
+        await b.round()
+        assert b.exporter.health().queue == 0
+        assert len(org.statuses) == 2 - rejected
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [("max_soc", True), ("run_state", True), ("internal_temperature", False)]
+)
+async def test_a_chosen_value_that_is_not_read_is_told_once_by_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, source: str, told: bool
+) -> None:
+    async with bench(tmp_path, replace(OPTIONS, v6=source)) as b:
+        for _ in range(2):
+            await b.read(5.5, internal_temperature=41)
+            await b.round()
+    said = [one for one in caplog.messages if f"pvoutput.v6: {source} is no number" in one]
+    assert len(said) == int(told)
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,14 @@ async def test_slots_that_a_slow_scan_has_missed_are_left_out() -> None:
 
 @pytest.mark.parametrize("kind", ["busy", "connection-lost", "silent"])
 async def test_an_exhausted_device_gets_growing_quiet_with_jitter(kind: str) -> None:
-    waited = await pauses(Scripted(reading(State.UNREACHABLE, kind)), 6)
+    waited = await pauses(Scripted(reading(State.UNREACHABLE, kind), interval=3600), 6)
     for seconds, step in zip(waited, [*BACK_OFF, BACK_OFF[-1], BACK_OFF[-1]], strict=True):
         assert step <= seconds <= 1.2 * step
+
+
+@pytest.mark.parametrize("kind", ["busy", "connection-lost", "silent"])
+async def test_a_device_that_answers_nothing_is_asked_at_every_slot(kind: str) -> None:
+    assert max(await pauses(Scripted(reading(State.UNREACHABLE, kind), interval=10), 20)) < 10.1
 
 
 @pytest.mark.parametrize("kind", ["no-route", "port-closed", "name-not-found", "not-a-sungrow"])
@@ -212,10 +217,13 @@ class Away(Scripted):
         self._kind = kind
         self._takes = takes
 
+    def is_away(self, moment: float) -> bool:
+        return self._begin <= moment < self.back
+
     async def scan(self, complete: bool = False) -> Reading:
         began = self.time.passed
         self.time.tick(self._takes)
-        away = self._begin <= began < self.back
+        away = self.is_away(began)
         self.newest = reading(State.UNREACHABLE, self._kind) if away else reading()
         if not away:
             self.good.append(began)
@@ -226,33 +234,67 @@ class Away(Scripted):
         if len([began for began in self.good if began >= self.back]) == 3:
             raise asyncio.CancelledError
 
+    def after_the_outage(self) -> list[float]:
+        """When the first three good scans after it began."""
+        poller = Poller(cast(Inverter, self), None, [], self.time.clock, self.sleep)
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(poller.run())
+        return self.good[-3:]
+
+
+KINDS = ["no-route", "port-closed", "silent", "connection-lost", "busy"]
+
 
 @given(
     interval=st.floats(1, 3600),
     begin=st.floats(0, 5),
     length=st.floats(0, 100),
-    kind=st.sampled_from(["no-route", "port-closed", "silent", "connection-lost", "busy"]),
+    kind=st.sampled_from(KINDS),
     takes=st.floats(0, 0.9),
 )
 @example(interval=300, begin=9.5, length=2, kind="silent", takes=0.1)
 @example(interval=3600, begin=2, length=1 / 60, kind="silent", takes=0.1)
 @example(interval=120, begin=0, length=30, kind="busy", takes=0.1)
+@example(interval=1, begin=2, length=250, kind="silent", takes=0.1)
+@example(interval=30, begin=2, length=9, kind="connection-lost", takes=0.1)
 def test_an_inverter_that_is_back_is_read_within_one_interval(
     interval: float, begin: float, length: float, kind: str, takes: float
 ) -> None:
-    """Or within the quiet that an exhausted one needs, where that is longer.
+    """But for the quiet that one gets, once in five minutes, which takes calls and answers none.
 
     `begin` and `length` of the time that it is away are in intervals.
     """
     inverter = Away(interval, begin * interval, length * interval, kind, takes)
-    poller = Poller(cast(Inverter, inverter), None, [], inverter.time.clock, inverter.sleep)
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(poller.run())
-    first, second, third = inverter.good[-3:]
-    quiet = 0.0 if kind in ("no-route", "port-closed") else 1.2 * BACK_OFF[-1]
+    first, second, third = inverter.after_the_outage()
+    quiet = 0.0
+    if kind in ("silent", "connection-lost", "busy") and length * interval > 300:
+        quiet = 1.2 * BACK_OFF[-1]
     assert first - inverter.back <= max(interval, quiet) + takes + 0.001
     assert second - first == pytest.approx(interval)
     assert third - second == pytest.approx(interval)
+
+
+class Exhausted(Away):
+    """One whose sessions are gone until nobody has asked it for 90 s."""
+
+    def __init__(self, interval: float, begin: float) -> None:
+        super().__init__(interval, begin, float("inf"), "silent", 0.1)
+        self._asked = 0.0
+
+    def is_away(self, moment: float) -> bool:
+        rested, self._asked = moment - self._asked >= 90, moment
+        if rested and super().is_away(moment):
+            self.back = moment
+        return super().is_away(moment)
+
+
+@given(interval=st.floats(1, 3600), begin=st.floats(1, 5))
+def test_an_inverter_without_sessions_gets_the_quiet_that_brings_it_back(
+    interval: float, begin: float
+) -> None:
+    inverter = Exhausted(interval, begin * interval)
+    first, *_ = inverter.after_the_outage()
+    assert first - begin * interval <= 2 * interval + 300 + 1.2 * BACK_OFF[-1]
 
 
 async def test_every_reading_goes_to_every_service() -> None:

@@ -46,11 +46,14 @@ class Bench:
         retries: int = 0,
         widest: int = 100,
         firmware: str = "V1",
+        serial: str = "A1",
+        name: str = "inverter",
     ) -> BlockReader:
         asking = Requester(self.transport, 1, retries, self.time.clock)
         storage = storage_in(self._storage)
-        identity = Identity(DEVICE, "A1", {}, firmware)
-        return BlockReader(asking, identity, registers, widest, storage, self.time.clock)
+        identity = Identity(DEVICE, serial, {}, firmware)
+        clock = self.time.clock
+        return BlockReader(asking, identity, registers, widest, storage, clock, name)
 
 
 @pytest.fixture
@@ -187,6 +190,18 @@ async def test_another_firmware_is_asked_for_everything(
     assert read(await bench.reader(firmware="V2").read(EVERYTHING)) == {100, 300, 500, 700, 900}
 
 
+@pytest.mark.parametrize(("serial", "twins"), [("A1", "A2"), ("", "")])
+async def test_what_a_device_refuses_is_not_held_against_its_twin(
+    bench: Bench, transport: ScriptedTransport, serial: str, twins: str
+) -> None:
+    """Two batteries of one model and firmware behind one inverter; one of them is broken."""
+    transport.trouble = refused_at(300)
+    await bench.reader(serial=serial, name="inverter-battery-1").read(EVERYTHING)
+    transport.trouble = refused_at()
+    twin = bench.reader(serial=twins, name="inverter-battery-2")
+    assert read(await twin.read(EVERYTHING)) == {100, 300, 500, 700, 900}
+
+
 async def test_what_is_refused_is_asked_again_after_minutes_then_hours_then_days(
     bench: Bench, transport: ScriptedTransport, time: ManualClock
 ) -> None:
@@ -235,7 +250,7 @@ async def test_while_nearly_everything_is_refused_nothing_is_learned(
     transport.trouble = lambda block, unit: errors.Refused(reason)
     gathered = await reader.read(EVERYTHING)
     assert read(gathered) == set()
-    assert (type(gathered.failure) is errors.Busy) is known
+    assert isinstance(gathered.failure, errors.Busy) is known
     transport.trouble = lambda block, unit: None
     for one in (reader, bench.reader()):
         assert read(await one.read(EVERYTHING)) == {100, 300, 500, 700, 900}
@@ -364,3 +379,97 @@ async def test_a_loss_in_the_middle_of_a_diagnosis_is_told_and_what_was_found_is
     gathered = await bench.reader(wanted).read(wanted)
     assert read(gathered) == {100}
     assert isinstance(gathered.failure, errors.Silent)
+
+
+async def test_a_refusal_is_an_answer_and_clears_a_block_of_its_silence(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    """One that was silent before is given up the sooner."""
+    plain = (FIRST, SECOND, THIRD)
+    reader = bench.reader(plain)
+    await reader.read(plain)
+    transport.trouble = silent_at(100)
+    await reader.read(plain)
+    refusals = iter([errors.Refused("illegal data address")])
+    transport.trouble = lambda block, unit: next(refusals, None) if block.start == 100 else None
+    await reader.read(plain)
+    transport.trouble = silent_at(100)
+    gathered = await reader.read(plain)
+    assert isinstance(gathered.failure, errors.Silent), "it is a first silence again"
+    transport.trouble = silent_at()
+    assert read(await reader.read(plain)) == {100, 300, 500}
+    assert reader.refusals == ()
+
+
+async def test_what_a_person_has_forgotten_is_suspected_of_nothing(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    plain = (FIRST, SECOND, THIRD)
+    reader = bench.reader(plain, retries=2)
+    transport.trouble = silent_at(500)
+    await reader.read(plain)
+    reader.forget()
+    transport.forget()
+    gathered = await reader.read(plain)
+    assert isinstance(gathered.failure, errors.Silent)
+    assert transport.starts() == [100, 300, 500, 500, 500]
+
+
+async def test_doubts_of_a_device_that_was_itself_in_between_do_not_add_up(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    """A restart of the inverter now and then is not how it is."""
+    reader = bench.reader()
+    for _ in range(4):
+        transport.trouble = lambda block, unit: errors.Refused("illegal data address")
+        for _ in range(2):
+            await reader.read(EVERYTHING)
+        transport.trouble = lambda block, unit: None
+        for _ in range(2):
+            assert read(await reader.read(EVERYTHING)) == {100, 300, 500, 700, 900}
+        assert reader.refusals == ()
+
+
+async def test_a_device_known_to_refuse_nearly_everything_is_not_doubted_again(
+    tmp_path: Path, time: ManualClock
+) -> None:
+    wanted = [register(f"r{n}", n) for n in range(100, 1100, 100)]
+    transport = ScriptedTransport({1: simple_device({100: 1})})
+    reader = Bench(transport, tmp_path, time).reader(wanted)
+    for _ in range(4):
+        await reader.read(wanted)
+    assert len(reader.refusals) == 9
+    time.tick(WAITS[0].total_seconds() + 1)
+    assert read(await reader.read(wanted)) == {100}
+    transport.forget()
+    assert read(await reader.read(wanted)) == {100}
+    assert transport.starts() == [100], "asked again once, not until it is believed once more"
+
+
+@pytest.mark.parametrize(("count", "believed"), [(8, True), (9, False)])
+async def test_failures_of_a_few_fields_are_theirs_those_of_many_are_the_devices(
+    tmp_path: Path, time: ManualClock, count: int, believed: bool
+) -> None:
+    wanted = [register(f"r{n}", n) for n in (*range(100, 140), *range(300, 300 + count))]
+    transport = ScriptedTransport({1: simple_device({one.address: 1 for one in wanted})})
+    transport.trouble = lambda block, unit: errors.Busy("") if block.start >= 300 else None
+    reader = Bench(transport, tmp_path, time).reader(wanted)
+    gathered = await reader.read(wanted)
+    assert read(gathered) == set(range(100, 140))
+    assert (gathered.failure is None) is believed
+    assert bool(reader.refusals) is believed
+
+
+async def test_a_confirmation_that_cannot_be_had_confirms_nothing(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    plain = (FIRST, SECOND, THIRD)
+    reader = bench.reader(plain)
+    await reader.read(plain)
+    silences = [errors.Silent("No answer.")] * 2
+    answers = iter([errors.Refused("illegal data address"), *silences])
+    transport.trouble = lambda block, unit: next(answers, None) if block.start == 300 else None
+    await reader.read(plain)
+    transport.trouble = silent_at()
+    assert read(await reader.read(plain)) == {100, 300, 500}
+    assert reader.refusals == ()

@@ -49,6 +49,10 @@ def another(transport: ScriptedTransport, time: ManualClock) -> None:
     transport.units[1] = device_named("SH10RT", clock=time.local, serial="A2310719999")
 
 
+def refuses_all(block: Block, unit: int) -> Exception:
+    return errors.Refused("illegal data address")
+
+
 async def lose(inverter: Inverter, transport: ScriptedTransport, time: ManualClock) -> Reading:
     """A scan to which nobody answers."""
     transport.trouble = nobody_answers
@@ -227,6 +231,33 @@ async def test_trouble_is_a_reading_with_the_state_and_the_kind_of_the_error(
     assert reading.problem is not None
     assert reading.problem.kind == error.kind
     assert (reading.model, reading.serial) == ("", "")
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+async def test_what_was_an_inverter_is_busy_while_it_refuses_to_say_who_it_is(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock, restarted: bool
+) -> None:
+    """It may be starting, or being updated; after an hour it is something else."""
+    inverter = inverter_on(transport, tmp_path, time)
+    whole = await inverter.scan()
+    await lose(inverter, transport, time)
+    if restarted:
+        inverter = inverter_on(transport, tmp_path, time)
+    transport.trouble = refuses_all
+    for _ in range(3):
+        assert (await inverter.scan()).state is State.BUSY
+        time.tick(60)
+    time.tick(3600)
+    assert (await inverter.scan()).state is State.NOT_AN_INVERTER
+    transport.trouble = silent_at()
+    assert (await inverter.scan()).values.keys() >= whole.values.keys()
+
+
+async def test_what_never_said_who_it_is_is_no_inverter(
+    transport: ScriptedTransport, inverter: Inverter
+) -> None:
+    transport.trouble = refuses_all
+    assert (await inverter.scan()).state is State.NOT_AN_INVERTER
 
 
 @pytest.mark.parametrize(
@@ -462,6 +493,22 @@ async def test_the_meter_of_a_sleeping_inverter_is_read_on(
         time.tick(60)
     transport.trouble = nobody_answers
     assert (await inverter.scan()).state is State.ASLEEP
+
+
+async def test_what_a_sleeping_inverter_counted_yesterday_is_not_todays(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    """It keeps its counter until it wakes; its own clock, which level 1 does not show, tells."""
+    transport.units[1] = device_named("SG5.0RS", clock=time.local)
+    inverter = inverter_on(transport, tmp_path, time)
+    # In Berlin midnight is 12 hours after the clock's noon; the device is on UTC.
+    for hours, today in ((12.5, 20.0), (13.9, 20.0), (14.1, 0.0), (16, 0.0)):
+        transport.replaced = asleep_behind_a_dongle(700 + round(hours)) | {5003: 200}
+        del transport.replaced[5004], transport.replaced[5005]  # the clock has them, too
+        time.tick(hours * 3600 - time.passed)
+        reading = await inverter.scan(complete=True)
+        assert reading.values.get("daily_power_yields") == today
+        assert "device_clock" not in reading.values
 
 
 async def test_a_sleeping_inverter_without_a_meter_has_no_values(

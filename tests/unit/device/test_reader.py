@@ -120,6 +120,21 @@ async def test_who_it_is_is_asked_once_and_again_after_a_loss(
     assert wire.asked.count(plate) == 2
 
 
+@pytest.mark.parametrize("trouble", [errors.Silent("…"), errors.ConnectionLost("…")])
+async def test_a_device_that_stays_silent_is_asked_once_a_scan(
+    pack: DeviceReader, wire: Wire, trouble: errors.InverterError
+) -> None:
+    """Each further try may open another of the few sessions that it has none left of."""
+    await pack.scan()
+    wire.trouble = trouble
+    await pack.scan()
+    wire.asked.clear()
+    await pack.scan()
+    assert len(wire.asked) == 1
+    wire.trouble = None
+    assert (await pack.scan()).state is State.OK
+
+
 async def test_the_state_begins_when_it_changes(pack: DeviceReader, time: ManualClock) -> None:
     first = await pack.scan()
     time.tick(30)

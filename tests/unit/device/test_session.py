@@ -208,3 +208,29 @@ async def test_a_name_with_registers_in_two_tiers_has_one_of_them_while_it_answe
     bench.words[300] = 31
     await bench.asked_at(300)
     assert bench.session.values()["current"] == 31
+
+
+async def test_a_name_in_two_tiers_holds_for_two_periods_of_the_slower_one(
+    tmp_path: Path,
+) -> None:
+    """And what was to be read, but was not, is not said to be absent."""
+    bench = Bench(tmp_path, TWICE)
+    bench.words[300] = 0xFFFF
+    await bench.asked_at(0)
+    bench.transport.trouble = silent_at(500)
+    for seconds in (44, 149):
+        await bench.asked_at(seconds)
+        assert bench.session.values()["current"] == 5
+        assert bench.session.absent() == ()
+    await bench.asked_at(151)
+    assert "current" not in bench.session.values()
+
+
+async def test_units_are_those_of_values_that_still_hold(tmp_path: Path) -> None:
+    power, energy = register("power", 100), register("energy", 500, Tier.SLOW)
+    bench = Bench(tmp_path, (replace(power, unit="W"), replace(energy, unit="kWh")))
+    await bench.asked_at(0)
+    assert bench.session.units() == {"power": "W", "energy": "kWh"}
+    bench.words[500] = 0xFFFF
+    await bench.asked_at(60)
+    assert bench.session.units() == {"power": "W"}

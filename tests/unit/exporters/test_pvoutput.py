@@ -33,6 +33,15 @@ def test_inverters_are_added_up_and_one_that_sleeps_keeps_its_energy() -> None:
     assert slot.totals({"west": {"v1": 2.0}, "east": {"v1": 4.9}}) == {"v2": 150.0, "v1": 7.0}
 
 
+def test_inverters_have_a_mean_temperature_and_no_common_level_of_batteries() -> None:
+    slot = Slot(0)
+    lasts = {"v8": "power", "v9": "level", "b2": "battery_level"}
+    for name, degrees in (("east", 40), ("west", 50)):
+        values = {"degrees": degrees, "power": 5, "level": 20, "battery_level": 60}
+        slot.add(name, values, {"v5": "degrees"}, lasts)
+    assert slot.totals({}, {"v5", "v9"}) == {"v5": 45.0, "v8": 10.0, "v9": 20.0}
+
+
 def test_zero_is_a_value_and_absent_is_none() -> None:
     slot = Slot(ms(2026, 6, 21, 21, 55))
     slot.add("roof", {"pv_power": 0, "pv_energy_today": 0.0}, MEANS, LASTS)

@@ -1,14 +1,15 @@
 """The register map: what each device has, at which level, in how many requests."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
 from sungather.reading import Path
 from sungather.registers import Block, Space
-from sungather.registers.catalogue import Tier, registers_for, starts_known
+from sungather.registers.catalogue import Register, Tier, registers_for, starts_known
 from sungather.registers.device import Device
-from sungather.registers.models import device_for, model_named
+from sungather.registers.models import device_for, model_named, model_names
 from sungather.registers.plan import UnreadableRanges, plan
 
 
@@ -328,6 +329,28 @@ def test_reading_costs_no_more_requests_than_promised(
     model: str, level: int, tiers: set[Tier], widest: int, most: int
 ) -> None:
     assert requests(device(model), level, tiers, widest) <= most
+
+
+SCANS = ({Tier.FAST}, LIVE, LIVE | {Tier.HOURLY}, set(Tier))
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+@pytest.mark.parametrize("model", model_names())
+def test_what_others_are_judged_by_costs_one_slow_request_at_most(model: str, level: int) -> None:
+    """Against the registers of the level alone; the clock of a string inverter costs none."""
+    of = device(model)
+    registers = registers_for(of, level)
+    isolated = {register.block: register.group for register in registers if register.group}
+
+    def asked(chosen: Iterable[Register], tiers: set[Tier]) -> int:
+        fields = [one.block for one in chosen if one.tier in tiers]
+        return len(plan(fields, 100, starts_known(of), UnreadableRanges(), isolated).blocks)
+
+    for tiers in SCANS:
+        alone = asked([one for one in registers if one.level <= level], tiers)
+        assert asked(registers, tiers) - alone <= (Tier.SLOW in tiers)
+        without_clock = [one for one in registers if one.name != "device_clock"]
+        assert of.hybrid or asked(registers, tiers) == asked(without_clock, tiers)
 
 
 @pytest.mark.parametrize("model", ["SH10RT", "SG10RT"])

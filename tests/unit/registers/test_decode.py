@@ -79,8 +79,12 @@ def text_words(text: str, count: int) -> list[int]:
         ("clock", 1, [2026, 9, 8, 16, 7, 38], "2026-09-08 16:07:38"),
         ("frequency", 1, [499], 49.9),
         ("frequency", 1, [4994], 49.94),
+        ("frequency", 1, [1000], 100.0),
+        ("frequency", 1, [1001], 10.01),
         ("frequency", 1, [0], 0.0),
         ("health", 1, [99], 99),
+        ("health", 1, [100], 100),
+        ("health", 1, [101], 10.1),
         ("health", 1, [970], 97.0),
         ("capacity", 1, [96], 9.6),
     ],
@@ -148,6 +152,13 @@ def test_bit_is_0_or_1() -> None:
     assert values["state_battery_charging"] == 1
     assert values["state_battery_discharging"] == 0
     assert values["state_power_generated_from_load"] == 0
+
+
+def test_every_bit_of_a_double_register_is_told() -> None:
+    for bit in range(32):
+        block = [1 << bit & 0xFFFF, 1 << bit >> 16]
+        told = one(replace(register("u32"), codes="hybrid_faults/grid_side_fault"), block)
+        assert str(told)[:3].isdigit(), f"bit {bit}"
 
 
 def test_register_of_which_a_word_is_missing_is_passed_over() -> None:

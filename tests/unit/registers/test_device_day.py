@@ -34,6 +34,8 @@ class House:
     shown: float = 5.0
     lifetime: float = 5000.0
     tells: dict[str, Value] = field(default_factory=dict[str, Value])
+    clock: timedelta | None = None
+    """By how much the device's clock is ahead of Berlin's, if the device tells it."""
     started: datetime = MIDNIGHT - 10 * HOUR
     derivation: Derivation = field(init=False)
 
@@ -48,6 +50,9 @@ class House:
             "daily_power_yields": self.shown,
             "total_power_yields": self.lifetime,
         }
+        if self.clock is not None:
+            local = (self.now + self.clock).astimezone(BERLIN).replace(tzinfo=None, microsecond=0)
+            said["device_clock"] = local.isoformat(sep=" ")
         monotonic = (self.now - self.started).total_seconds()
         return self.derivation.step(said | self.tells, STRING, self.now + self.error, monotonic)
 
@@ -242,6 +247,57 @@ def test_the_devices_clock_is_believed_and_not_ours() -> None:
     for _ in range(90):
         assert house.today(MINUTE) == 5.0
         house.tells.clear()
+
+
+def test_a_reset_that_the_devices_clock_announces_is_believed_at_once() -> None:
+    house = evening()
+    house.clock = timedelta()
+    assert house.today() == 9.8
+    house.shown = 0.0
+    assert house.every(timedelta(seconds=30), 4) == [0.0] * 4
+
+
+@pytest.mark.parametrize("minutes", [5, 30, 60, 110])
+def test_a_reset_before_the_midnight_of_the_devices_clock_began_the_day(minutes: int) -> None:
+    house = House(clock=timedelta())
+    while house.now < MIDNIGHT - minutes * MINUTE:
+        house.counts(0.01)
+        house.today(MINUTE)
+    house.shown = 0.0
+    for minute in range(300):
+        house.counts(0.01)
+        today = house.today(MINUTE)
+        assert today == house.shown or minute < 2
+
+
+@pytest.mark.parametrize("hours", [5, 9, 14])
+def test_a_clock_by_which_the_device_resets_nothing_is_not_believed(hours: int) -> None:
+    """It was awake, and its counters began anew at another time, or went on past midnight."""
+    house = House(clock=hours * HOUR)
+    wrong: list[int] = []
+    for minute in range(60 * 60):
+        if house.now == MIDNIGHT + timedelta(days=minute // 1440):
+            house.shown = 0.0
+        house.counts(0.01)
+        if house.today(MINUTE) not in (None, house.shown):
+            wrong.append(minute)
+    assert len(wrong) <= 61, "an hour, until it has gone on for long enough"
+    assert max(wrong, default=0) < 1440
+
+
+def test_a_meter_that_counts_at_night_does_not_prove_that_the_inverter_is_awake() -> None:
+    """An SG-RS behind a WiNet-S: its house buys from the grid all night."""
+    for clock in (None, timedelta()):
+        house = evening()
+        house.clock = clock
+        for minute in range(300):
+            house.tells["daily_import_energy"] = 3.0 + minute / 100
+            house.tells["total_import_energy"] = 700.0 + minute / 100
+            today = house.today(MINUTE)
+            if minute > 2:
+                assert today == (None if clock is None else 0.0)
+        house.shown = 0.0
+        assert house.every(MINUTE, 3, 0.1)[-1] == 0.3
 
 
 @pytest.mark.parametrize("text", ["", "never", "unknown", 5])

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
 from sungather.registers.diagnose import FILLER_REASON, Diagnosis, Findings
-from sungather.registers.learn import WAITS, DeviceQuirks, Strikes, quirks_name
+from sungather.registers.learn import (
+    AGAIN,
+    FAILING,
+    SILENT,
+    WAITS,
+    DeviceQuirks,
+    Strikes,
+    quirks_name,
+)
 from sungather.registers.plan import UnreadableRanges, plan
 
 IN, HOLD = Space.INPUT, Space.HOLDING
@@ -356,6 +364,15 @@ def test_quirks_expire_the_later_the_more_often_nothing_new_came_of_asking_again
         assert not quirks.refused
 
 
+@pytest.mark.parametrize("reason", [SILENT, FAILING])
+def test_what_gave_no_answer_is_asked_again_on_its_own(reason: str) -> None:
+    """It may do so again, and then costs the others nothing."""
+    quirks = DeviceQuirks(refused={block(1): reason, block(2): ADDRESS})
+    again = quirks.asked_again()
+    assert again.wanted([block(1), block(2)]) == [block(1), block(2)]
+    assert again.isolated == {block(1): f"{AGAIN}input 1"}
+
+
 @pytest.mark.parametrize("known", [False, True], ids=["never refused", "read since"])
 def test_a_new_refusal_is_asked_again_soon(known: bool) -> None:
     quirks = DeviceQuirks()
@@ -395,7 +412,11 @@ def test_a_silent_block_is_halved_until_the_culprit_is_alone() -> None:
         if silent is None:
             break
         silences += 1
+        suspects = {one for one in quirks.wanted(fields) if silent.holds(one)}
         quirks.give_up(silent, fields, "silent", NOW)
+        groups = [quirks.isolated.get(one, "") for one in sorted(suspects - quirks.refused.keys())]
+        assert all(groups), "none of the suspects is read with the others"
+        assert len(set(groups)) == min(len(groups), 2), "each half on its own"
     assert silences == 3
     assert quirks.refusals() == (Refusal("input", 14, 2, "silent"),)
     assert set(quirks.wanted(fields)) == set(fields) - {bad}
@@ -498,8 +519,8 @@ def test_quirks_that_are_not_whole_are_not_believed(content: object) -> None:
 
 
 def test_the_name_of_quirks_is_fit_for_a_file_name() -> None:
-    name = quirks_name(0x0E03, "ARM_V11/../B é", Path.CABLE)
-    assert name == "refused-0e03-ARM_V11_.._B__-cable"
+    name = quirks_name(0x0E03, "ARM_V11/../B é", Path.CABLE, "A1/2")
+    assert name == "refused-0e03-ARM_V11_.._B__-cable-A1_2"
     assert quirks_name(0x2C0F, "", Path.UNKNOWN) == "refused-2c0f-unknown-unknown"
 
 
