@@ -15,16 +15,18 @@ from sungather.exporters.line_protocol import escaped
 from sungather.http_client import HttpAnswer, retry_after
 from sungather.strangers import fit_to_show, parsed_json
 
+# Whatever answers chooses the text, so each repetition has a bound: time grows with length alone.
 _CONFLICT = re.compile(
-    r"""input field "([^"]+)" .*already exists|column type for column '([^']+)'"""
+    r"""input field "([^"]+)" .{0,500}already exists|column type for column '([^']+)'"""
 )
 _RETENTION = re.compile(r"(?:beyond|outside) (?:the )?retention policy")
-_DROPPED = re.compile(r"dropped[= ](\d+)")
+_DROPPED = re.compile(r"dropped[= ](\d{1,9})(?!\d)")
 _COLUMNS = re.compile(r"number of columns per table|couldn't create columns in table")
 """InfluxDB 3, and its Cloud (Serverless, Dedicated)."""
 _LIMIT = re.compile(
-    r"max-series-per-database|max-values-per-tag|limit exceeded|exceeds? (?:the )?[\w-]* ?limit"
-    r"|number of (?:tables|databases)[\w ]* limit|cardinality",
+    r"max-series-per-database|max-values-per-tag|limit exceeded"
+    r"|exceeds? (?:the )?[\w-]{0,60} ?limit"
+    r"|number of (?:tables|databases)[\w ]{0,60} limit|cardinality",
     re.IGNORECASE,
 )
 _PLAIN_HTTP = re.compile(
@@ -174,7 +176,7 @@ def _by_number(answer: HttpAnswer, lines: Sequence[str], secrets: Iterable[str])
     named: dict[int, str] = {}
     for entry in _entries(as_object(answer)):
         number = entry.get("line_number")
-        if not isinstance(number, int) or not 1 <= number <= len(lines):
+        if type(number) is not int or not 1 <= number <= len(lines):  # True is no number
             return {}
         said = entry.get("error_message")
         named[number - 1] = fit_to_show(said, secrets) if isinstance(said, str) else "refused"
