@@ -46,5 +46,6 @@ def _spellings(secrets: Iterable[str]) -> set[str]:
     for secret in filter(None, secrets):
         in_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
         in_base64 = base64.b64encode(secret.encode("utf-8", "replace")).decode()
-        found |= {secret, quote(secret), quote_plus(secret), in_base64, *in_json}
+        in_urls = quote(secret, errors="replace"), quote_plus(secret, errors="replace")
+        found |= {secret, *in_urls, in_base64, *in_json}
     return found

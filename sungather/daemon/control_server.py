@@ -20,6 +20,7 @@ LOOK_EVERY: Final = 20.0
 """Seconds between two looks at whether the socket is still there."""
 _LONGEST_PATH: Final = 107  # bytes of a Unix socket's path on Linux, less the final NUL
 _REQUEST_SECONDS: Final = 15.0
+"""Until a request has come, and until its answer has been taken."""
 _MOST_CLIENTS: Final = 100
 
 Handler = Callable[[], Awaitable[Mapping[str, object]]]
@@ -91,14 +92,17 @@ class ControlServer:
         client.add_done_callback(self._clients.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(0)  # drained means: handed over
         try:
             with contextlib.suppress(OSError, ValueError):  # a timeout is an OSError
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     line = await reader.readline()
                 writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
-                await writer.drain()
+                async with asyncio.timeout(_REQUEST_SECONDS):
+                    await writer.drain()
         finally:
-            writer.close()
+            # Not closed politely: that would wait for ever for one that never reads.
+            writer.transport.abort()
 
     async def _answer(self, line: bytes) -> dict[str, object]:
         try:

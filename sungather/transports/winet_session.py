@@ -31,6 +31,9 @@ FACTORY_ACCOUNTS = {"user": "pw1111", "admin": "pw8888"}
 """The accounts that every dongle is delivered with; in the manufacturer's manuals."""
 _LONGEST_NAME = 40
 _LONGEST_MESSAGE = 80
+_LONGEST_TOKEN = 1024
+_CODES = 100_000
+"""No result code is that far from 0."""
 _ALL_DEVICES = {"type": "0", "is_check_token": "0"}
 
 DEFAULT_USER = "user"
@@ -100,7 +103,8 @@ def result_of(answer: Message, secrets: Iterable[str] = ()) -> tuple[int, str]:
     """Result code (0 if there is none) and message of an answer, without these secrets."""
     code, message = answer.get("result_code"), answer.get("result_msg")
     text = message if isinstance(message, str) else ""
-    return (code if isinstance(code, int) else 0, fit_to_show(text, secrets, _LONGEST_MESSAGE))
+    number = code if isinstance(code, int) and abs(code) < _CODES else 0
+    return number, fit_to_show(text, secrets, _LONGEST_MESSAGE)
 
 
 def data_of(answer: Message) -> Message:
@@ -237,8 +241,8 @@ class WinetSession:
             data = await self.request("connect")
         except Rejected as error:
             raise self._busy(error) from None
-        token = data.get("token")
-        if not isinstance(token, str) or not token:
+        token = _name(data.get("token"), longest=_LONGEST_TOKEN)
+        if not token:
             raise errors.NotSungrow(
                 f"{self._host} answers, but not as a WiNet-S dongle. Check inverter.host."
             )
@@ -262,9 +266,7 @@ class WinetSession:
                 f"inverter.password; they are those of the dongle's web page."
             ) from None
         self.logged_in = True
-        token = data.get("token")
-        if isinstance(token, str) and token:
-            self.token = token
+        self.token = _name(data.get("token"), longest=_LONGEST_TOKEN) or self.token
 
     async def _list_devices(self) -> None:
         data = await self.request("devicelist", **_ALL_DEVICES)
@@ -385,7 +387,7 @@ def _number(value: object) -> int:
         return -1
 
 
-def _name(value: object, secrets: Iterable[str]) -> str:
+def _name(value: object, secrets: Iterable[str] = (), longest: int = _LONGEST_NAME) -> str:
     """A short text of one line; "" for anything else."""
     text = value.strip() if isinstance(value, str) else ""
-    return text if text == fit_to_show(text, secrets, _LONGEST_NAME) else ""
+    return text if text == fit_to_show(text, secrets, longest) else ""

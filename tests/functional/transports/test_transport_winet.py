@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -375,6 +376,20 @@ async def test_a_web_server_that_is_no_dongle_is_told_apart_and_its_certificate_
         with pytest.raises(errors.NotSungrow):
             await transport.read(BLOCK, 1)
     assert memory == {}
+
+
+@pytest.mark.parametrize(
+    "token", ["", "a\ud800b", "a\r\nX-Forged: 1", "\x1b[31m", "a" * 60_000, 7, None, ["a"]]
+)
+async def test_a_token_that_cannot_be_sent_back_is_no_dongles(
+    token: object, tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    dongle = Dongle(own_numbers)
+    dongle.new_token = lambda good: cast(str, token)
+    async with connected(dongle, tls) as (_, transport):
+        with pytest.raises(errors.NotSungrow):
+            await transport.read(BLOCK, 1)
+    assert caplog.text == ""
 
 
 async def test_the_certificate_itself_as_ca_is_trusted_and_another_refused(

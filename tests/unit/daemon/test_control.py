@@ -124,6 +124,31 @@ async def test_who_says_nothing_is_left_after_a_while_and_more_than_some_are_not
         writer.close()
 
 
+async def test_who_never_reads_the_answer_is_left_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_server, "_REQUEST_SECONDS", 0.2)
+    path, longest = tmp_path / "control.sock", 5_000_000
+    asked = asyncio.Event()
+
+    async def much() -> dict[str, object]:
+        asked.set()
+        return {"much": "a" * longest}
+
+    server = control_server.ControlServer(path, [], {"much": much})
+    task = asyncio.create_task(server.run())
+    await until(path.exists)
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"command": "much", "inverters": []}\n')
+    await asked.wait()
+    await until(lambda: not server._clients)  # pyright: ignore[reportPrivateUsage]
+    async with asyncio.timeout(20):
+        assert len(await reader.read()) < longest
+    writer.close()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_directory_mended_later_brings_the_socket_by_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -118,3 +118,5 @@ def test_what_the_device_says_is_one_line_without_our_secrets() -> None:
     assert said.startswith("no [31mERROR (secret) x")
     assert len(said) <= 80
     assert result_of({"result_msg": {"a": ["b"]}}) == (0, "")
+    for code in (10**4000, -(10**4000), 1e999, "1", [1]):
+        assert result_of({"result_code": code}) == (0, "")
