@@ -8,7 +8,7 @@ import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple, TypeGuard, cast
 
@@ -220,6 +220,9 @@ class HistoryFile(SqliteFile):
                 left_out += 1
                 continue
             key = names[inverter], household.FLOWS[flow]
+            before = accounts.get(key)
+            if before is not None and account.day - before.day == timedelta(days=1):
+                account.yesterday = before.today
             accounts[key] = account
         numbers = {name: number for number, name in names.items()}
         for (name, flow), account in accounts.items():

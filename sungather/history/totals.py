@@ -14,6 +14,7 @@ from sungather.site import Amounts, sources, together
 
 _CONTINUOUS: Final = timedelta(hours=1)
 """Readings on both sides of midnight this near to each other need no correction."""
+_ONE_DAY: Final = timedelta(days=1)
 _FALL: Final = 0.05
 """A counter that falls by more than this (kWh) was reset, or is another inverter's."""
 
@@ -42,6 +43,7 @@ class Totals:
     """One flow's energies; None where nothing is known."""
 
     today: Energy | None = None
+    yesterday: Energy | None = None
     month: Energy | None = None
     year: Energy | None = None
     lifetime: Energy | None = None
@@ -65,6 +67,8 @@ class Account:
     year: Base | None = None
     before: "Account | None" = None
     """The account as the day before that was counted left it."""
+    yesterday: float | None = None
+    """The inverter's own energy of the day before `day`, kWh."""
 
     def enter(self, day: date, seen: datetime, today: float | None, total: float | None) -> None:
         """Take note of a reading on the local `day`.
@@ -78,6 +82,7 @@ class Account:
             self._go_back(day, seen)
         elif day > self.day:
             self.before = replace(self, before=None)
+            self.yesterday = self.today if day - self.day == _ONE_DAY else None
         if total is not None:
             self._count(day, seen, today, total)
         if today is not None or day != self.day:
@@ -94,8 +99,10 @@ class Account:
                 known.last,
             )
             self.start, self.month, self.year = known.start, known.month, known.year
+            self.yesterday = known.yesterday
             return
         self.day, self.seen, self.today, self.last, self.before = day, seen, None, None, None
+        self.yesterday = None
         bases = (self.start, self.month, self.year)
         self.start, self.month, self.year = (
             base if base is not None and base.day <= day else None for base in bases
@@ -123,6 +130,7 @@ class Account:
         year = self.year if self.year and self.year.day.year == now_day.year else None
         return Totals(
             today=self._today(now_day),
+            yesterday=self._yesterday(now_day),
             month=self._since(month, month is not None and month.day.day == 1),
             year=self._since(year, year is not None and (year.day.month, year.day.day) == (1, 1)),
             lifetime=None if self.last is None else Energy(self.last, None, self.seen),
@@ -136,6 +144,11 @@ class Account:
         if self.last is None or self.start is None or self.start.day != now_day:
             return None
         return Energy(self.last - self.start.kwh, None, self.seen)
+
+    def _yesterday(self, now_day: date) -> Energy | None:
+        later = now_day - self.day
+        kwh = self.yesterday if not later else self.today if later == _ONE_DAY else None
+        return None if kwh is None else Energy(kwh)
 
     def _since(self, base: Base | None, whole: bool) -> Energy | None:
         if base is None or self.last is None:

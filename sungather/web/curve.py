@@ -41,8 +41,8 @@ class _Series:
 _SERIES: Final = (
     _Series("pv", "Solar", (("", "pv"),)),
     _Series("house", "House", (("", "house"),)),
-    _Series("grid", "Grid", (("from", "grid_import"), ("to", "grid_export"))),
-    _Series("battery", "Battery", (("from", "battery_discharge"), ("to", "battery_charge"))),
+    _Series("grid", "Grid", (("bought", "grid_import"), ("sold", "grid_export"))),
+    _Series("battery", "Battery", (("out", "battery_discharge"), ("in", "battery_charge"))),
 )
 _LEVEL: Final = _Series("battery_level", "Battery level")
 _BANDS: Final = {
@@ -236,7 +236,7 @@ def _hours(day: DayHistory, timezone: tzinfo) -> str:
 def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
     items: list[str] = []
     for series in shown:
-        told = ", ".join(
+        told = " · ".join(
             f"{label} {formats.kwh(energies[flow])}".strip()
             for label, flow in series.energies
             if flow in energies

@@ -18,14 +18,14 @@ _HEALTH_FIGURES: Final = (
     ("battery_state_of_healthy", "Battery health"),
     ("bus_voltage", "Bus voltage"),
     ("daily_running_time", "Running today"),
-    ("total_running_time", "Running in all"),
+    ("total_running_time", "Total running time"),
 )
 
 
 def measurements(reading: Reading) -> str:
     """Strings, phases, temperatures and a few more, as far as the inverter tells them."""
     blocks = [_strings(reading), _phases(reading), _temperatures(reading), _more(reading)]
-    body = "".join(blocks) or '<p class="empty">Nothing was read yet.</p>'
+    body = "".join(blocks) or '<p class="empty">No data yet.</p>'
     return f'<h2 id="details-title">Inverter</h2><div class="blocks">{body}</div>'
 
 
@@ -110,9 +110,13 @@ def _more(reading: Reading) -> str:
         if (one := reading.measurements.get(name)) is not None
     ]
     rows += [
-        (f"Firmware {formats.label(part)}", version) for part, version in reading.firmware.items()
+        (_firmware(formats.label(part)), version) for part, version in reading.firmware.items()
     ]
     return _block("More", ("", "Value"), rows)
+
+
+def _firmware(part: str) -> str:
+    return part if "firmware" in part.lower() else f"{part} firmware"
 
 
 def _block(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -47,6 +47,7 @@ def card(rows: Mapping[str, Totals], today: date) -> str:
         return f'{head}<p class="empty">The counters appear with the first reading.</p>'
     columns = (
         ("Today", [row.today for row in rows.values()]),
+        ("Yesterday", [row.yesterday for row in rows.values()]),
         (f"{today:%B}", [row.month for row in rows.values()]),
         (str(today.year), [row.year for row in rows.values()]),
         ("Lifetime", [row.lifetime for row in rows.values()]),

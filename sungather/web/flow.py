@@ -56,13 +56,18 @@ def sentence(flow: Flow) -> str:
     """What happens now, for everybody and for screen readers."""
     parts: list[str] = []
     if flow.pv is not None:
-        given = formats.power(flow.pv) if flow.pv >= _IDLE else "nothing now"
-        parts.append(f"The sun gives {given}")
+        producing = f"solar is producing {formats.power(flow.pv)}"
+        parts.append(producing if flow.pv >= _IDLE else "no solar power right now")
     if flow.house is not None:
         parts.append(f"the house uses {formats.power(flow.house)}")
     for watts, forth, back, idle in (
-        (flow.battery, "the battery gives {}", "the battery takes {}", "the battery rests"),
-        (flow.grid, "{} come from the grid", "{} go to the grid", "nothing comes from the grid"),
+        (flow.battery, "the battery gives {}", "the battery takes {}", "the battery is idle"),
+        (
+            flow.grid,
+            "{} comes from the grid",
+            "{} goes to the grid",
+            "the grid is idle",
+        ),
     ):
         if watts is not None:
             said = idle if abs(watts) <= _IDLE else forth if watts > 0 else back

@@ -120,6 +120,23 @@ def day_title(moment: date, today: date) -> str:
     return f"{moment:%a} {day(moment, today)}"
 
 
+_SERVICE_NAMES: Final = {
+    "web": "Page and API",
+    "history": "Local history",
+    "control": "Commands",
+    "modbus-server": "Modbus server",
+    "storage": "State directory",
+    "mqtt": "MQTT",
+    "influxdb": "InfluxDB",
+    "pvoutput": "PVOutput",
+}
+
+
+def service(name: str) -> str:
+    """A service as people know it."""
+    return _SERVICE_NAMES.get(name, name)
+
+
 def state(reading: Reading, stale: bool = False) -> str:
     """The state in one or two words."""
     return "No news" if stale and reading.state is State.OK else _STATE_WORDS[reading.state]

@@ -5,29 +5,23 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from sungather.errors import Asleep, ProbablyAsleep
 from sungather.history.store import Fault
 from sungather.reading import ActiveFault, Reading, State, rfc3339
 from sungather.service import ClientTraffic, Health
 from sungather.web import formats
 from sungather.web.page_model import PageModel
+from sungather.web.trouble import NIGHT, is_failing
 
-_SERVICE_NAMES: Final = {
-    "web": "Page and API",
-    "history": "Local history",
-    "control": "Commands",
-    "modbus-server": "Modbus server",
-    "storage": "State directory",
-    "mqtt": "MQTT",
-    "influxdb": "InfluxDB",
-    "pvoutput": "PVOutput",
-}
+_OUTBOUND: Final = frozenset({"mqtt", "influxdb", "pvoutput", "modbus-server", "console"})
+"""Services that hand values on; the rest is plumbing."""
 
 
 def pill(reading: Reading, model: PageModel) -> str:
     """The state of a reading, with how new it is."""
     stale = reading.name in model.stale
-    kind = "unreachable" if stale and reading.state is State.OK else str(reading.state)
+    kind = str(reading.state)
+    if reading.state is State.OK and (stale or active_faults(reading, model)):
+        kind = "unreachable"
     if reading.state is State.OK:
         fresh = ago(reading.time, model.now)
     else:
@@ -36,13 +30,11 @@ def pill(reading: Reading, model: PageModel) -> str:
     return f'<span class="dot {kind}"></span>{said}'
 
 
-def problem(reading: Reading) -> str:
-    """Why there is no reading, if so; a night is no trouble."""
-    if reading.problem is None:
+def night(reading: Reading) -> str:
+    """What is said of an inverter that sleeps, or probably does; it is no trouble."""
+    if reading.problem is None or reading.problem.kind not in NIGHT:
         return ""
-    night = reading.problem.kind in (Asleep.kind, ProbablyAsleep.kind)
-    look = "quiet" if night else "problem"
-    return f'<p class="{look}">{escape(reading.problem.message)}</p>'
+    return f'<p class="quiet">{escape(reading.problem.message)}</p>'
 
 
 def ago(moment: datetime, now: datetime) -> str:
@@ -51,20 +43,8 @@ def ago(moment: datetime, now: datetime) -> str:
     return f'<time class="ago" datetime="{rfc3339(moment)}">{text}</time>'
 
 
-def alarm(model: PageModel) -> str:
-    """One line with the faults of now, for the top of the page; "" without any."""
-    said = [
-        escape(fault.text if model.one else f"{reading.name}: {fault.text}")
-        for reading in model.told
-        for fault in _active(reading, model)
-    ]
-    if not said:
-        return ""
-    count = "Fault" if len(said) == 1 else f"{len(said)} faults"
-    return f'<p class="problem"><a href="#faults">{count}</a>: {"; ".join(said)}</p>'
-
-
-def _active(reading: Reading, model: PageModel) -> Sequence[ActiveFault]:
+def active_faults(reading: Reading, model: PageModel) -> Sequence[ActiveFault]:
+    """Those that a device tells now."""
     judged = model.faults_of(reading)
     return judged.active if judged else ()
 
@@ -74,7 +54,7 @@ def faults(model: PageModel) -> str:
     known = {(fault.inverter, fault.register, fault.text): fault for fault in model.faults}
     active: dict[tuple[str, str, str], Fault] = {}
     for reading in model.told:
-        for register, text in _active(reading, model):
+        for register, text in active_faults(reading, model):
             key = reading.name, register, text
             new = Fault(*key, reading.time, reading.time)
             active[key] = known.get(key, new)
@@ -99,8 +79,8 @@ def _unknown_faults(model: PageModel, some: bool) -> str:
     judged = [(reading.name, model.faults_of(reading)) for reading in model.told]
     telling = [(name, found) for name, found in judged if found is not None]
     if not model.told:
-        return '<p class="empty">Not known before the first reading.</p>'
-    head = "Perhaps more" if some else "Not known"
+        return '<p class="empty">Unknown before the first reading.</p>'
+    head = "There may be more" if some else "Unknown"
     unknown = "".join(
         f'<p class="empty">{head}{"" if model.one else f" of {escape(name)}"}: '
         f"{escape(found.unknown)}.</p>"
@@ -129,10 +109,10 @@ def inverters(model: PageModel) -> str:
         f'<li><a href="?inverter={escape(r.name)}"><span><b>{escape(r.name)}</b>'
         f'<span class="quiet">{escape(r.display_model)}</span></span>'
         f'<span class="pill">{pill(r, model)}</span>'
-        f"{_watts(r)}</a>{problem(r)}</li>"
+        f"{_watts(r)}</a>{night(r)}</li>"
         for r in model.listed
     )
-    title = "Inverters" if len(model.inverters) > 1 else "Behind the inverter"
+    title = "Inverters" if len(model.inverters) > 1 else "Battery and charger"
     return f'<h2 id="inverters-title">{title}</h2><ul class="inverters">{rows}</ul>'
 
 
@@ -143,10 +123,20 @@ def _watts(reading: Reading) -> str:
 
 
 def services(model: PageModel) -> str:
-    """How exporters and other services are doing."""
-    rows = "".join(_service(health, model) for health in model.services)
-    return '<h2 id="services-title">Where values go</h2>' + (
-        f'<ul class="services">{rows}</ul>' if rows else '<p class="empty">Only here.</p>'
+    """How exporters are doing; what makes them work is behind a fold."""
+    outbound = [one for one in model.services if one.name in _OUTBOUND]
+    inner = [one for one in model.services if one.name not in _OUTBOUND]
+    told = "".join(_service(health, model) for health in outbound)
+    below = "".join(_service(health, model) for health in inner)
+    return (
+        '<h2 id="services-title">Exports</h2>'
+        + (f'<ul class="services">{told}</ul>' if told else '<p class="empty">None.</p>')
+        + (
+            f'<details><summary>Inside SunGather</summary><ul class="services">{below}</ul>'
+            "</details>"
+            if below
+            else ""
+        )
     )
 
 
@@ -167,8 +157,10 @@ def _service(health: Health, model: PageModel) -> str:
         )
     facts += [_client(one) for one in health.clients if one.requests]
     said = f'<p class="quiet">{" · ".join(facts)}</p>' if facts else ""
-    message = f'<p class="problem">{escape(health.message)}</p>' if health.message else ""
-    name = escape(_SERVICE_NAMES.get(health.name, health.name))
+    message = ""
+    if health.message and not is_failing(health):  # that is told at the top
+        message = f'<p class="quiet">{escape(health.message)}</p>'
+    name = escape(formats.service(health.name))
     return (
         f'<li><span class="dot {escape(health.state)}"></span><div><b>{name}</b>'
         f" <span>{escape(health.state)}</span>{said}{message}</div></li>"

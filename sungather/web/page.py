@@ -15,7 +15,7 @@ from sungather import household
 from sungather.history.totals import Energy, Totals, add
 from sungather.reading import Reading, State, rfc3339
 from sungather.site import BATTERY, GRID
-from sungather.web import details, energy, flow, formats, lists
+from sungather.web import details, energy, flow, formats, lists, trouble
 from sungather.web.flow import Flow
 from sungather.web.page_model import PageModel
 
@@ -47,6 +47,7 @@ def parts(model: PageModel) -> dict[str, Part]:
     """Element id -> the part of the page inside it."""
     flowing = _flowing(model)
     found = {
+        "trouble": _made(trouble.banner(model)),
         "status": _made(_status(model)),
         "services": Part((model.services, model.today), lambda: lists.services(model)),
     }
@@ -81,7 +82,8 @@ def page(model: PageModel, curve: str, day: date, assets: Mapping[str, str], ver
         cards.append(_values(inside["values"]))
     chosen = escape(model.chosen)
     return _PAGE.format(
-        title=f"{chosen} · SunGather" if chosen else "SunGather",
+        title=_title(model, f"{chosen} · SunGather" if chosen else "SunGather"),
+        trouble=inside["trouble"],
         heading=chosen or "Your solar power",
         chosen=chosen,
         now=rfc3339(model.now),
@@ -92,6 +94,12 @@ def page(model: PageModel, curve: str, day: date, assets: Mapping[str, str], ver
         assets=assets,
         version=escape(version),
     )
+
+
+def _title(model: PageModel, title: str) -> str:
+    """With the number of troubles, for a tab among others."""
+    count = len(trouble.troubles(model))
+    return f"({count}) {title}" if count else title
 
 
 def _card(name: str, inside: str, live: bool = False) -> str:
@@ -137,7 +145,7 @@ def _status(model: PageModel) -> str:
         about = " · ".join(filter(None, (one.display_model, one.serial)))
         return (
             f'<p class="pill">{lists.pill(one, model)}</p>'
-            f'<p class="quiet model">{escape(about)}</p>{lists.problem(one)}{lists.alarm(model)}'
+            f'<p class="quiet model">{escape(about)}</p>{_asleep(model, one)}'
         )
     if not model.inverters:
         return '<p class="pill"><span class="dot connecting"></span>Waiting for the inverter</p>'
@@ -151,11 +159,22 @@ def _status(model: PageModel) -> str:
         for r in model.inverters
         if r not in good
     ]
-    without = f'<p class="quiet model">Without {", ".join(others)}</p>' if others else ""
+    without = f'<p class="quiet model">Not included: {", ".join(others)}</p>' if others else ""
     return (
         f'<p class="pill"><span class="dot {kind}"></span>'
-        f"{len(good)} of {count} live{fresh}</p>{without}{lists.alarm(model)}"
+        f"{len(good)} of {count} live{fresh}</p>{without}"
     )
+
+
+def _asleep(model: PageModel, reading: Reading) -> str:
+    """A calm night: what the day has brought, and the day before."""
+    said = lists.night(reading)
+    pv = _counted(model).get("pv") if reading.state is State.ASLEEP else None
+    if pv is None or pv.today is None or not pv.today.kwh:
+        return said
+    before = f", yesterday {formats.kwh(pv.yesterday.kwh)}" if pv.yesterday else ""
+    made = f"Made {formats.kwh(pv.today.kwh)}{formats.SPACE}kWh today{before}."
+    return f'<p class="model">{made}</p>{said}'
 
 
 def _flowing(model: PageModel) -> tuple[Flow, bool, str]:

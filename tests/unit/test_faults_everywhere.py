@@ -159,13 +159,13 @@ async def test_all_outputs_tell_the_same(case: str, tmp_path: Path) -> None:
     # Page
     parts = shown(reading)
     assert ("No faults now" in parts["faults"]) is (verdict == "")
-    assert ("Not known" in parts["faults"]) is (verdict is None)
+    assert ("Unknown" in parts["faults"]) is (verdict is None)
     assert reason in parts["faults"]
     if verdict:
         assert f"<b>{verdict}</b>" in parts["faults"]
-        assert f"Fault</a>: {verdict}</p>" in parts["status"]
+        assert f"<b>Fault</b></a> <span>{verdict}</span>" in parts["trouble"]
     else:
-        assert "#faults" not in parts["status"]
+        assert "#faults" not in parts["trouble"]
 
     # Metrics
     lines = exposed(reading)
@@ -258,8 +258,8 @@ async def test_an_old_reading_says_nothing_of_faults(tmp_path: Path) -> None:
     for case in ("quiet hybrid", "unknown bit"):
         _, reading, _, _ = await read(case, tmp_path / case)
         parts = shown(reading, stale=True)
-        assert "Not known: the newest reading is old." in parts["faults"]
-        assert "#faults" not in parts["status"]
+        assert "Unknown: the newest reading is old." in parts["faults"]
+        assert "#faults" not in parts["trouble"]
 
 
 async def test_level_1_publishes_the_judgement_and_not_the_registers(tmp_path: Path) -> None:
@@ -303,8 +303,8 @@ def test_several_inverters_are_told_apart() -> None:
     ]
     model = PageModel(now, BERLIN, readings, "", lambda _: {}, [], [], Plant())
     parts = {name: part.html() for name, part in page.parts(model).items()}
-    assert '<a href="#faults">Fault</a>: shed: 10 Grid power outage' in parts["status"]
-    assert "Perhaps more of barn: not read yet." in parts["faults"]
+    assert "<span>shed: 10 Grid power outage</span>" in parts["trouble"]
+    assert "There may be more of barn: not read yet." in parts["faults"]
     assert "No faults" not in parts["faults"]
 
 

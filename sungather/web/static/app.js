@@ -7,6 +7,7 @@ document.documentElement.classList.add("live");
 // Server time less ours: ages are right even on a phone whose clock is not.
 let ahead = Date.parse(document.body.dataset.now) - Date.now();
 let heard = Date.now();
+let failing = 0; // since when the stream tries in vain
 
 /* Make `old` equal to `fresh` in place: animations, focus and open details stay. */
 const OURS = new Set(["open", "hidden", "checked"]);
@@ -52,7 +53,13 @@ function tick() {
     const text = ago(Math.max(0, (now - Date.parse(time.dateTime)) / 1000));
     if (time.textContent !== text) time.textContent = text;
   }
-  lost(!document.hidden && Date.now() - heard > 25000);
+  const silent = Date.now() - heard, broken = failing && Date.now() - failing > 4000;
+  lost(!document.hidden && (silent > 25000 || broken));
+}
+function countTroubles() {
+  const { count } = document.querySelector("#trouble ul")?.dataset ?? {};
+  const title = document.title.replace(/^\(\d+\) /, "");
+  document.title = count ? `(${count}) ${title}` : title;
 }
 function lost(is) {
   if (document.body.classList.contains("lost") === is) return;
@@ -66,8 +73,11 @@ let stream;
 function listen() {
   stream?.close();
   stream = new EventSource(`events?inverter=${encodeURIComponent(inverter)}`);
-  stream.onopen = () => { heard = Date.now(); };
-  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) lost(true); };
+  stream.onopen = () => { heard = Date.now(); failing = 0; };
+  stream.onerror = () => {
+    failing ||= Date.now();
+    if (stream.readyState === EventSource.CLOSED) lost(true);
+  };
   stream.onmessage = ({ data }) => {
     const { now, parts } = JSON.parse(data);
     heard = Date.now();
@@ -77,6 +87,7 @@ function listen() {
       const element = document.getElementById(name);
       if (element) show(element, parts[name]);
     }
+    if ("trouble" in parts) countTroubles();
     if ("values" in parts) search();
     tick();
     refreshDay(Date.parse(now));
@@ -85,6 +96,7 @@ function listen() {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return stream.close();
   heard = Date.now();
+  failing = 0;
   listen();
 });
 addEventListener("pagehide", () => stream.close());

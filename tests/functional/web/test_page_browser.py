@@ -61,8 +61,8 @@ async def test_a_person_sees_what_happens_now(browser: Browser) -> None:
         await page.open(web.url)
         assert "Live" in await page.text("#status")
         assert await page.text(".sentence") == (
-            "The sun gives 4.82\u00a0kW, the house uses 1.54\u00a0kW, the battery takes "
-            "1.64\u00a0kW and 1.64\u00a0kW go to the grid."
+            "Solar is producing 4.82\u00a0kW, the house uses 1.54\u00a0kW, the battery takes "
+            "1.64\u00a0kW and 1.64\u00a0kW goes to the grid."
         )
         assert await page.text(".node.pv .watts") == "4.82kW"
         assert await page.text(".node.battery .label") == "64\u00a0%"
@@ -96,7 +96,8 @@ async def test_every_state_is_said_in_words_and_shows_no_old_value(
             assert "W" in watts
         else:
             assert watts == "–"
-            assert SOMEWHERE in shown
+            night = state is State.ASLEEP
+            assert SOMEWHERE in (shown if night else await page.text("#trouble"))
             assert "No faults" not in await page.text("#faults")
 
 
@@ -153,8 +154,9 @@ async def test_a_page_that_lost_the_server_says_so_and_greys_its_values(browser:
     async with household() as (web, _, _):
         await page.open(web.url)
         assert await page.text("#connection") == ""
-    await page.run("{ const now = Date.now; Date.now = () => now() + 60000; }")
+    # The server is gone, so the page does not wait for a heartbeat that may still come.
     await page.until("document.body.classList.contains('lost')")
+    assert await page.run("getComputedStyle(document.querySelector('.pill')).display") == "none"
     assert "these values are old" in await page.text("#connection")
 
 
@@ -301,8 +303,10 @@ async def test_a_phone_shows_faults_on_its_first_screen(browser: Browser) -> Non
         web.on_reading(reading(inverter_alarm=f"{FAULT}; 532 String 3"))
         page = await browser.page(PHONE, 844)
         await page.open(web.url)
-        assert f"2 faults: {FAULT}; 532 String 3" in await page.text("#status")
-        place = "document.querySelector('#status .problem').getBoundingClientRect().bottom"
+        assert FAULT in await page.text("#trouble")
+        assert "532 String 3" in await page.text("#trouble")
+        assert await page.run("document.title") == "(3) SunGather", "and an exporter"
+        place = "document.querySelector('#trouble li:last-child').getBoundingClientRect().bottom"
         assert float(str(await page.run(place))) < 844
 
 
@@ -315,7 +319,7 @@ async def test_what_is_not_known_of_faults_is_said_and_never_that_there_are_none
         page = await browser.page()
         await page.open(web.url)
         text = await page.text("#faults")
-        assert f"Not known: {reason}." in text
+        assert f"Unknown: {reason}." in text
         assert "No faults" not in text
 
 
@@ -344,7 +348,7 @@ async def test_several_inverters_have_a_sum_and_a_page_each(browser: Browser) ->
         await page.until("document.querySelector('.node.pv .watts').textContent === '3.00kW'")
         assert "garage: asleep" in await page.text("#status")
         await page.run("document.querySelector('nav a:last-child').click()")
-        await page.until("document.title === 'garage · SunGather'")
+        await page.until("document.title.endsWith('garage · SunGather')")
         await page.until("document.readyState === 'complete'")
         assert "SG6.0RT" in await page.text("#status")
         assert "asleep" in (await page.text("#status")).lower()
@@ -373,7 +377,7 @@ async def test_a_battery_behind_the_inverter_has_a_page_and_is_in_no_sum(
         assert "MPPT 2" in await page.text("#details")
         assert "SBR128" in await page.text("#inverters")
         await page.run("document.querySelector('#inverters a').click()")
-        await page.until("document.title.startsWith('house-battery-1')")
+        await page.until("document.title.includes('house-battery-1')")
         await page.until("document.readyState === 'complete'")
         assert await page.run("document.querySelector('#day, #totals, .flow')") is None
         web.on_reading(replace(battery, measurements=measurements({"cell_voltage": 3.42})))
@@ -390,7 +394,7 @@ async def test_how_exporters_are_doing_is_shown(browser: Browser) -> None:
         text = await page.text("#services")
         assert "InfluxDB waiting" in text
         assert "37 waiting" in text
-        assert "connection refused" in text
+        assert "connection refused" in await page.text("#trouble")
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
@@ -400,7 +404,7 @@ async def test_without_scripts_everything_can_be_read(browser: Browser, width: i
         await page.open(f"{web.url}?day=2026-06-17")
         for selector, text in {
             "#status": "Live",
-            ".sentence": "The sun gives",
+            ".sentence": "Solar is producing",
             "#day-title": "Yesterday",
             "#totals": "Lifetime",
             "#faults": "No faults now",
@@ -467,7 +471,7 @@ async def test_under_a_path_prefix_everything_works(browser: Browser) -> None:
             await page.until("document.getElementById('day-title').textContent === 'Yesterday'")
             await page.run("document.querySelector('.brand').click()")
             await page.until(
-                "document.title === 'SunGather' && document.querySelector('#inverters')"
+                "document.title.endsWith(') SunGather') && document.querySelector('#inverters')"
             )
             assert await page.run("location.pathname") == "/api/ingress/x1/"
             assert [one for one in page.requests if not one.startswith(url)] == []
@@ -508,7 +512,7 @@ async def test_what_a_device_says_is_text_and_never_html(browser: Browser) -> No
         await page.until("document.querySelector('#status').innerText.includes('>2')")
         assert await page.run("document.images.length") == 0
         web.on_reading(silent(State.BUSY, message=HOSTILE))
-        await page.until("document.querySelector('.problem')?.innerText.includes('<img')")
+        await page.until("document.querySelector('.trouble')?.innerText.includes('<img')")
         assert await page.run("document.images.length") == 0
         assert await page.run("document.title") != "owned"
 

@@ -19,6 +19,7 @@ from households import BERLIN, NOW, Watch, reading, ready, running, silent
 from plain_values import measurements
 
 from sungather.history.service import History
+from sungather.history.totals import Energy
 from sungather.reading import Reading, State, Value
 
 TODAY = date(2026, 6, 18)
@@ -384,3 +385,26 @@ def test_a_disk_that_hangs_holds_up_no_stop(tmp_path: Path) -> None:
             daemon.kill()
     assert said == "ended\n"
     assert daemon.returncode == 0
+
+
+async def test_yesterday_is_known_over_midnight_and_over_a_restart(tmp_path: Path) -> None:
+    watch = Watch()
+    history = opened(tmp_path / "history.db", watch)
+    async with running(history):
+        await ready(history)
+        history.on_reading(reading(pv_energy_today=5.0, pv_energy_total=1200.0))
+        assert history.totals("house")["pv"].yesterday is None
+        watch.moment += timedelta(days=1)
+        # Asleep since midnight: nothing was read of the new day so far.
+        assert history.totals("house")["pv"].yesterday == Energy(5.0)
+        history.on_reading(reading(at=watch.moment, pv_energy_today=1.0, pv_energy_total=1201.0))
+        assert history.totals("house")["pv"].yesterday == Energy(5.0)
+    history = opened(tmp_path / "history.db", watch)
+    async with running(history):
+        await ready(history)
+        assert history.totals("house")["pv"].yesterday == Energy(5.0)
+        watch.moment += timedelta(days=1)
+        late = reading(at=watch.moment + timedelta(days=1), pv_energy_today=2.0)
+        watch.moment = late.time
+        history.on_reading(late)
+        assert history.totals("house")["pv"].yesterday is None, "nobody counted that day"

@@ -94,11 +94,11 @@ def test_a_name_becomes_words() -> None:
     ("now", "said"),
     [
         (Flow(), ""),
-        (Flow(pv=0.0), "The sun gives nothing now."),
+        (Flow(pv=0.0), "No solar power right now."),
         (
             Flow(pv=0, house=400, grid_import=0, grid_export=0, battery_discharge=400),
-            f"The sun gives nothing now, the house uses 400{S}W, the battery gives 400{S}W and "
-            "nothing comes from the grid.",
+            f"No solar power right now, the house uses 400{S}W, the battery gives 400{S}W and "
+            "the grid is idle.",
         ),
     ],
 )

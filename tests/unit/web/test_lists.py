@@ -1,32 +1,104 @@
 """The lists of the page."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from households import NOW, SERVICES
+from households import SERVICES
 
-from sungather.reading import Problem, Reading, State
+from sungather.history.totals import Energy, Totals
+from sungather.reading import ActiveFault, FaultReport, Problem, Reading, State
+from sungather.service import Health
 from sungather.site import Plant
-from sungather.web import lists
+from sungather.web import lists, page, trouble
 from sungather.web.page_model import PageModel
+
+NOW = datetime(2026, 6, 21, 22, tzinfo=UTC)
+
+
+def model(*readings: Reading, services: Sequence[Health] = (), **rest: Any) -> PageModel:
+    return PageModel(
+        NOW, UTC, readings, rest.pop("chosen", ""), lambda _: {}, [], services, Plant(), **rest
+    )
 
 
 @pytest.mark.parametrize(
-    ("state", "kind", "look"),
+    ("state", "kind", "what"),
     [
-        (State.ASLEEP, "asleep", "quiet"),
-        (State.UNREACHABLE, "probably-asleep", "quiet"),
-        (State.UNREACHABLE, "silent", "problem"),
-        (State.OK, "busy", "problem"),
+        (State.ASLEEP, "asleep", None),
+        (State.UNREACHABLE, "probably-asleep", None),
+        (State.UNREACHABLE, "silent", "Unreachable"),
+        (State.OK, "busy", "Incomplete"),
+        (State.OK, "meter-wrong", "Smart meter"),
     ],
 )
-def test_a_night_does_not_look_like_trouble(state: State, kind: str, look: str) -> None:
-    now = datetime(2026, 6, 21, 22, tzinfo=UTC)
-    reading = Reading("inverter", state, now, problem=Problem(kind, "A sentence."))
-    assert lists.problem(reading) == f'<p class="{look}">A sentence.</p>'
+def test_a_night_does_not_look_like_trouble(state: State, kind: str, what: str | None) -> None:
+    reading = Reading("inverter", state, NOW, problem=Problem(kind, "A sentence."))
+    found = trouble.troubles(model(reading))
+    assert [(one.what, one.sentence) for one in found] == [(what, "A sentence.")] * bool(what)
+    assert lists.night(reading) == ("" if what else '<p class="quiet">A sentence.</p>')
+
+
+def test_all_that_is_wrong_stands_on_top_the_worst_first() -> None:
+    fault = FaultReport((ActiveFault("alarm_code_1", "10 Grid <power> outage"),))
+    services = [
+        Health("mqtt", "ok", "connected"),
+        Health("influxdb", "blocked", "The token is refused."),
+        Health("pvoutput", "starting"),
+    ]
+    shown = model(
+        Reading("house", State.OK, NOW, family="SH-RT"),
+        Reading("barn", State.OK, NOW, family="SG-RT", faults=fault),
+        services=services,
+        stale=frozenset({"house"}),
+    )
+    html = trouble.banner(shown)
+    assert 'data-count="3"' in html
+    assert html.index("barn: 10 Grid &lt;power&gt; outage") < html.index("house: The newest")
+    assert html.index("house: The newest reading is of 22:00.") < html.index(
+        "The token is refused"
+    )
+    assert '<a href="#services"><b>InfluxDB</b></a>' in html
+    assert "connected" not in html
+
+
+def test_what_stands_on_top_is_not_told_twice() -> None:
+    away = Problem("silent", "Nobody answers.")
+    services = [Health("influxdb", "blocked", "The token is refused."), Health("history", "ok")]
+    shown = model(Reading("house", State.UNREACHABLE, NOW, problem=away), services=services)
+    html = "".join(part.html() for part in page.parts(shown).values())
+    assert html.count("Nobody answers.") == 1
+    assert html.count("The token is refused.") == 1
+
+
+def test_the_title_counts_what_is_wrong() -> None:
+    away = Problem("silent", "Nobody answers.")
+    files = {name: name for name in ("icon.svg", "manifest.webmanifest", "style.css", "app.js")}
+    for reading, title in (
+        (Reading("house", State.UNREACHABLE, NOW, problem=away), "(1) SunGather"),
+        (Reading("house", State.OK, NOW), "SunGather"),
+    ):
+        html = page.page(model(reading), "", NOW.date(), files, "1")
+        assert f"<title>{title}</title>" in html
+
+
+def test_a_night_tells_what_the_day_has_brought() -> None:
+    asleep = Problem("asleep", "It sleeps.")
+    reading = Reading("house", State.ASLEEP, NOW, family="SG-RT", problem=asleep)
+    totals = {"pv": Totals(today=Energy(48.9), yesterday=Energy(31.24))}
+
+    def totals_of(_inverter: str) -> dict[str, Totals]:
+        return totals
+
+    shown = replace(model(reading), totals=totals_of)
+    html = page.parts(shown)["status"].html()
+    assert "Made 48.9\u00a0kWh today, yesterday 31.2." in html
+    assert "It sleeps." in html
+    assert not trouble.troubles(shown)
 
 
 def test_who_asks_the_modbus_server_is_told() -> None:
-    model = PageModel(NOW, UTC, [], "", lambda _: {}, [], SERVICES, Plant())
     told = "192.168.1.5 asked 379 times, 371 from memory (exception 0x02: 1, exception 0x0b: 1)"
-    assert told in lists.services(model)
+    assert told in lists.services(model(services=SERVICES))
