@@ -84,8 +84,10 @@ class Document:
 def parse(content: bytes) -> Document:
     """Read a file's content; never raises for what stands in it."""
     document = Document()
-    text = _decoded(content, document)
-    if text is None:
+    text, place, problem = decoded(content)
+    if problem:
+        document.complete = False
+        document.problems.append((place, problem))
         return document
     walk = _Walk(document, text)
     try:
@@ -163,23 +165,19 @@ def _quoted(text: str) -> str:
     )
 
 
-def _decoded(content: bytes, document: Document) -> str | None:
-    """The text of the file, or None and a problem that says why there is none."""
-    place = None
+def decoded(content: bytes) -> tuple[str, Place | None, str]:
+    """The text of a file, or where and why there is none."""
     if len(content) > LARGEST:
         problem = f"the file is larger than {LARGEST // 1024} KiB; this is no file of options."
-    else:
-        text = content.decode("utf-8-sig", "surrogateescape")
-        found = _UNPRINTABLE.search(text)
-        if found is None:
-            return text
-        place = _place_after(text[: found.start()])
-        problem = f"the character U+{ord(found[0]):04X} cannot stand here: remove it."
-        if "\udc80" <= found[0] <= "\udcff":  # a byte that does not decode
-            problem = "this is not UTF-8: save the file with the encoding UTF-8."
-    document.complete = False
-    document.problems.append((place, problem))
-    return None
+        return "", None, problem
+    text = content.decode("utf-8-sig", "surrogateescape")
+    found = _UNPRINTABLE.search(text)
+    if found is None:
+        return text, None, ""
+    problem = f"the character U+{ord(found[0]):04X} cannot stand here: remove it."
+    if "\udc80" <= found[0] <= "\udcff":  # a byte that does not decode
+        problem = "this is not UTF-8: save the file with the encoding UTF-8."
+    return "", _place_after(text[: found.start()]), problem
 
 
 def _place_after(text: str) -> Place:

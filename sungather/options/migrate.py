@@ -1,49 +1,23 @@
 """From the configuration file of SunGather 0.5 to ours, with a word on every key.
 
-Pure: text in, text out. Everything that 0.5 knew is in the tables below.
+Pure: text in, text out. What 0.5 knew is in the tables below; `migrated.py` notes what became of
+it, and `migrate_pvoutput.py` has the part that means something else now.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+import re
+from collections.abc import Mapping
 from typing import cast
 
 import yaml
 
 from sungather.errors import OptionsError
-from sungather.options.check import check
-from sungather.options.file import LARGEST, render
-from sungather.options.keys import option
-from sungather.options.option import OptionValue
-from sungather.options.values import text_of
+from sungather.options.file import LARGEST, decoded
+from sungather.options.migrate_pvoutput import import_pvoutput
+from sungather.options.migrated import Fate, Imported, Migrated, Note, Written
+from sungather.options.table import GROUPS
+from sungather.registers.published import names_of_inverters
 
-
-class Fate(StrEnum):
-    """What became of a key."""
-
-    KEPT = "kept"
-    CHANGED = "changed"
-    DROPPED = "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """One line of the list for the person."""
-
-    fate: Fate
-    key: str
-    """The key in the old file, such as "inverter.slave" or "mqtt.ha_sensors"."""
-    text: str
-    """What it is now, or why it is gone; never the value of a secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """The new file, and how it came about."""
-
-    text: str = field(repr=False)
-    """YAML, with the secrets of the old file."""
-    notes: tuple[Note, ...] = ()
+__all__ = ["Fate", "Imported", "Note", "import_config"]
 
 
 def _names(group: str, same: str, **others: str) -> Mapping[str, str]:
@@ -60,7 +34,7 @@ _INVERTER = _names(
 _EXPORTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "console": ("console", {}),
     "webserver": ("web", _names("web", "port")),
-    "mqtt": ("mqtt", _names("mqtt", "host port client_id topic username password homeassistant")),
+    "mqtt": ("mqtt", _names("mqtt", "host port client_id username password homeassistant")),
     "influxdb": ("influxdb", _names("influxdb", "url token username password org bucket")),
     "pvoutput": ("pvoutput", {"api": "pvoutput.api-key", "sid": "pvoutput.system-id"}),
 }
@@ -69,89 +43,22 @@ _GONE: Mapping[str, str] = {
     "inverter.serial": "the serial number is read from the inverter",
     "inverter.use_local_time": "times are always right: UTC inside, site.timezone for days",
     "inverter.log_file": "the log goes to standard error, and from there to the journal",
-    "influxdb.measurements": "every value is written, as a field of influxdb.measurement, with "
-    "serial, model and name as tags and its own time",
+    "influxdb.measurements": "every value is written, with serial, model and name as tags and its "
+    "own time; influxdb.include chooses some",
     "mqtt.ha_sensors": "every value becomes an entity of Home Assistant by itself",
     "pvoutput.join_team": "nobody is joined to a team",
     "pvoutput.rate_limit": "the limit is learned from PVOutput",
     "pvoutput.batch_points": "live intervals go at once, missed ones in batches",
 }
-_DEFAULT_TOPIC = "SunGather/"
-_Fields = Mapping[str, object]
+_UNKNOWN = "SunGather 0.5 had no such key either"
+_DEFAULT_URL = "http://localhost:8086"
+_HOST_AND_PORT = re.compile(r"(?:[a-z]+://)?([^/:@]+):(\d{1,5})/?")
+_ONLY_IN_HOME_ASSISTANT = re.compile(
+    r"(core|addon|local|[0-9a-f]{8})[-_][a-z0-9_-]+|homeassistant|hassio|supervisor"
+)
+"""Names of add-ons in the network that Home Assistant makes for them."""
 
-
-class _Import:
-    def __init__(self) -> None:
-        self.values: dict[str, OptionValue] = {}
-        self.notes: list[Note] = []
-
-    def note(self, fate: Fate, key: str, text: str) -> None:
-        self.notes.append(Note(fate, key, text))
-
-    def set(self, old: str, new: str, value: object, why: str = "") -> None:
-        """Take a value over, if the option takes it."""
-        row = option(new)
-        if row is None:
-            self.note(Fate.DROPPED, old, "there is no such option any more")
-            return
-        if isinstance(value, (list, dict)) or value is None:
-            self.note(Fate.DROPPED, old, "it has no value that can be taken over")
-            return
-        text = text_of(cast(OptionValue, value))
-        wrong = [one for one in check({new: text}, need_inverter=False).problems
-                 if not one.missing and one.key == new]  # fmt: skip
-        if wrong:
-            self.note(Fate.DROPPED, old, wrong[0].message)
-            return
-        self.values[new] = text if row.secret or row.kind.is_text else cast(OptionValue, value)
-        shown = "(secret)" if row.secret else text
-        if why:
-            self.note(Fate.CHANGED, old, f"{new}: {shown} ({why})")
-        elif new == old:
-            self.note(Fate.KEPT, old, f"{new}: {shown}")
-        else:
-            self.note(Fate.KEPT, old, f"now {new}: {shown}")
-
-    def carry_over(self, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
-        """Keys whose meaning is another one now, those with another name, those that are gone."""
-        for key, value in fields.items():
-            old = f"{prefix}.{key}"
-            match old, value:
-                case "inverter.smart_meter", True:
-                    self.set(old, "inverter.smart-meter", "true")
-                case "inverter.smart_meter", _:
-                    text = "inverter.smart-meter: auto (the inverter is asked)"
-                    self.note(Fate.CHANGED, old, text)
-                case "inverter.level", 0:
-                    self.set(old, old, 1, "1 is the lowest level")
-                case "mqtt.port", 8883:
-                    self.set(old, old, value)
-                    self.set(old, "mqtt.tls.enabled", True, "port 8883 meant TLS")
-                case "mqtt.topic", _:
-                    if not str(value).startswith(_DEFAULT_TOPIC):
-                        self.set(old, old, value, "states are on TOPIC/NAME/state below it now")
-                case "pvoutput.cumulative_flag", _:
-                    why = "the values that belong to it are chosen by themselves"
-                    self.set(old, "pvoutput.cumulative", value in (1, 2, 3), why)
-                case "pvoutput.parameters", _:
-                    self._parameters(value)
-                case _ if key in names:
-                    self.set(old, names[key], value)
-                case _:
-                    gone = _GONE.get(old, "SunGather 0.5 had no such key either")
-                    self.note(Fate.DROPPED, old, gone)
-
-    def _parameters(self, value: object) -> None:
-        for entry in _dicts(value):
-            name, register = str(entry.get("name", "")), str(entry.get("register", ""))
-            old = f"pvoutput.parameters.{name}"
-            if option(f"pvoutput.{name}") is None:
-                why = "v1 to v4 are the household figures now" if name[:1] == "v" else "not sent"
-                self.note(Fate.DROPPED, old, why)
-            elif entry.get("multiple", 1) != 1:
-                self.set(old, f"pvoutput.{name}", register, "without its factor")
-            else:
-                self.set(old, f"pvoutput.{name}", register)
+_Fields = dict[str, object]
 
 
 def import_config(content: bytes) -> Imported:
@@ -161,42 +68,187 @@ def import_config(content: bytes) -> Imported:
         OptionsError: it is no file of SunGather 0.5; with one sentence.
     """
     old = _read(content)
-    work = _Import()
-    inverter = old.get("inverter")
-    if isinstance(inverter, dict):
-        fields = _named(cast(dict[object, object], inverter))
-        if fields.get("connection") == "http" and fields.pop("port", None) is not None:
-            work.note(Fate.DROPPED, "inverter.port", "with connection http the port is found out")
-        work.carry_over("inverter", fields, _INVERTER)
-    for entry in _dicts(old.get("exports")):
-        name = str(entry.pop("name", ""))
-        if name not in _EXPORTS:
-            work.note(Fate.DROPPED, f"exports.{name}", "SunGather 0.5 had no such export either")
-            continue
-        group, names = _EXPORTS[name]
-        enabled = bool(entry.pop("enabled", False))
-        work.set(f"{name}.enabled", f"{group}.enabled", enabled)
-        work.carry_over(name, entry, names)
-        if name == "mqtt" and str(entry.get("topic", _DEFAULT_TOPIC)).startswith(_DEFAULT_TOPIC):
-            work.values["mqtt.compatibility"] = "sungather-0.5"
-            work.note(
-                Fate.CHANGED,
-                "mqtt.topic",
-                "mqtt.compatibility: sungather-0.5 (keeps the topic SunGather/SERIAL)",
-            )
+    work = Migrated()
+    inverter = old.pop("inverter", {})
+    if not isinstance(inverter, dict):
+        work.drop("inverter", "it holds no keys")
+        inverter = {}
+    _inverter(work, _named(cast(dict[object, object], inverter)))
+    for name, entry in _exports(work, old.pop("exports", [])).items():
+        _export(work, name, entry)
     if "web.enabled" not in work.values:
         work.values["web.enabled"] = False
         work.note(Fate.CHANGED, "exports", "web.enabled: false (there was no webserver)")
-    for key in old.keys() - {"inverter", "exports"}:
-        work.note(Fate.DROPPED, key, "SunGather 0.5 had no such key either")
-    return Imported(render(work.values), tuple(work.notes))
+    for key in old:
+        work.drop(key, _UNKNOWN)
+    return work.imported()
 
 
-def _read(content: bytes) -> dict[str, object]:
+def _inverter(work: Migrated, fields: _Fields) -> None:
+    if fields.get("connection") == "http" and fields.pop("port", None) is not None:
+        work.drop("inverter.port", "with connection http the port is found out")
+    _host_and_port(work, "inverter", fields)
+    meter = fields.pop("smart_meter", None)
+    if _is_true(meter):
+        work.set("inverter.smart_meter", "inverter.smart-meter", "true")
+    elif meter is not None:
+        text = "inverter.smart-meter: auto (the inverter is asked)"
+        work.note(Fate.CHANGED, "inverter.smart_meter", text)
+    if isinstance(level := fields.get("log_console"), (str, Written)):
+        fields["log_console"] = str(level).upper()
+    _carry_over(work, "inverter", fields, _INVERTER)
+    if not work.values.get("inverter.host"):
+        work.drop("inverter.host", "there is none that can be used: write inverter.host yourself")
+
+
+def _exports(work: Migrated, exports: object) -> dict[str, _Fields]:
+    """The entries by name: of several of one name the first that is enabled."""
+    chosen: dict[str, _Fields] = {}
+    if not isinstance(exports, list):
+        if exports is not None:
+            work.drop("exports", "it is no list")
+        return chosen
+    for number, entry in enumerate(cast(list[object], exports), 1):
+        fields = _named(cast(dict[object, object], entry)) if isinstance(entry, dict) else {}
+        name = str(fields.pop("name", ""))
+        if name not in _EXPORTS:
+            what = f"exports.{name}" if name else f"exports, entry {number}"
+            work.drop(what, "SunGather 0.5 had no such export either")
+        elif name not in chosen:
+            chosen[name] = fields
+        else:
+            first = chosen[name]
+            if _is_true(fields.get("enabled")) and not _is_true(first.get("enabled")):
+                chosen[name], fields = fields, first
+            work.drop(
+                f"exports.{name}, a further one",
+                "a collector has one of each kind: run a second one, with its own file and its "
+                "own storage.directory, for this one" if _is_true(fields.get("enabled"))
+                else "it was switched off",
+            )  # fmt: skip
+    return chosen
+
+
+def _export(work: Migrated, name: str, fields: _Fields) -> None:
+    group, names = _EXPORTS[name]
+    enabled = fields.pop("enabled", False)
+    why = "a text counts as true, in SunGather 0.5 as well" if isinstance(enabled, str) else ""
+    work.set(f"{name}.enabled", f"{group}.enabled", _is_true(enabled), why)
+    match name:
+        case "mqtt":
+            _mqtt(work, fields)
+        case "influxdb":
+            _influxdb(work, fields)
+        case "pvoutput":
+            import_pvoutput(work, fields)
+        case _:
+            pass
+    _carry_over(work, name, fields, names)
+    host = str(work.values.get(f"{group}.host", ""))
+    if _ONLY_IN_HOME_ASSISTANT.fullmatch(host):
+        why = (
+            f"{host} is a name that only Home Assistant's add-ons know: outside of it write the "
+            "address of the machine that Home Assistant runs on"
+        )
+        work.note(Fate.CHANGED, f"{name}.host", why)
+
+
+def _mqtt(work: Migrated, fields: _Fields) -> None:
+    _host_and_port(work, "mqtt", fields)
+    if _number(fields.get("port")) == 8883:
+        work.set("mqtt.port", "mqtt.tls.enabled", True, "port 8883 meant TLS")
+    topic = fields.pop("topic", None)
+    if topic is None:
+        work.values["mqtt.compatibility"] = "sungather-0.5"
+        why = "mqtt.compatibility: sungather-0.5 (keeps the topic SunGather/SERIAL)"
+        work.note(Fate.CHANGED, "mqtt.topic", why)
+    else:
+        why = "states are on TOPIC/NAME/state below it now"
+        work.set("mqtt.topic", "mqtt.topic", topic, why)
+
+
+def _influxdb(work: Migrated, fields: _Fields) -> None:
+    if fields.get("url") is None:
+        fields.pop("url", None)
+        work.set("influxdb.url", "influxdb.url", _DEFAULT_URL, "what SunGather 0.5 took without")
+    elif "@" in (url := str(fields["url"])):
+        scheme, _, rest = url.partition("://")
+        account, _, host = rest.rpartition("@")
+        username, _, password = account.partition(":")
+        fields |= {"url": f"{scheme}://{host}", "username": username, "password": password}
+        work.note(Fate.CHANGED, "influxdb.url", "its user name and password are options now")
+    if fields.get("token") and fields.get("username"):
+        for key in ("username", "password"):
+            if fields.pop(key, None) is not None:
+                work.drop(f"influxdb.{key}", "there is a token, which won in SunGather 0.5 too")
+
+
+def _host_and_port(work: Migrated, group: str, fields: _Fields) -> None:
+    found = _HOST_AND_PORT.fullmatch(str(fields.get("host", "")))
+    if found is not None:
+        fields["host"] = found[1]
+        fields["port"] = found[2]
+        work.note(Fate.CHANGED, f"{group}.host", f"the port {found[2]} in it is {group}.port now")
+
+
+def _carry_over(work: Migrated, prefix: str, fields: _Fields, names: Mapping[str, str]) -> None:
+    """Keys that only have another name now, and those that are gone."""
+    for key, value in fields.items():
+        if key in names:
+            work.set(f"{prefix}.{key}", names[key], value)
+        else:
+            why = _GONE.get(f"{prefix}.{key}", _UNKNOWN)
+            if key in ("measurements", "ha_sensors") and (wrong := sorted(_unpublished(value))):
+                why += f"; no value is called {', '.join(wrong)}"
+            work.drop(f"{prefix}.{key}", why)
+
+
+def _unpublished(value: object) -> set[str]:
+    """Registers in a list that nothing publishes any more, or that never were."""
+    entries = cast(list[object], value) if isinstance(value, list) else []
+    registers = {
+        str(cast(dict[object, object], one).get("register", ""))
+        for one in entries
+        if isinstance(one, dict)
+    }
+    return registers - names_of_inverters() - {""}
+
+
+def _is_true(value: object) -> bool:
+    return bool(value.value if isinstance(value, Written) else value)
+
+
+def _number(value: object) -> int:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's types, each with the text that stands in the file."""
+
+
+def _written(tag: str) -> None:
+    typed = _Loader.yaml_constructors[f"tag:yaml.org,2002:{tag}"]
+
+    def construct(loader: _Loader, node: yaml.ScalarNode) -> object:
+        value = typed(loader, node)
+        return None if value is None else Written(str(node.value), value)
+
+    _Loader.add_constructor(f"tag:yaml.org,2002:{tag}", construct)
+
+
+for _tag in ("bool", "int", "float", "timestamp"):
+    _written(_tag)
+
+
+def _read(content: bytes) -> _Fields:
     if len(content) > LARGEST:
         raise OptionsError([f"The file has more than {LARGEST // 1024} kB: it is something else."])
+    text, place, problem = decoded(content)
+    if problem:
+        raise OptionsError([f"{place}: {problem}"])
     try:
-        loaded = cast(object, yaml.safe_load(content))
+        loaded = cast(object, yaml.load(text, _Loader))  # noqa: S506 (a safe one)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if isinstance(mark, yaml.Mark) else ""
@@ -205,15 +257,11 @@ def _read(content: bytes) -> dict[str, object]:
         raise OptionsError(
             ["This is no file of SunGather 0.5: it has neither 'inverter:' nor 'exports:'."]
         )
-    return _named(cast(dict[object, object], loaded))
+    fields = _named(cast(dict[object, object], loaded))
+    if "exports" not in fields and fields.keys() & GROUPS.keys():
+        raise OptionsError(["This is a file of this SunGather already: check-config checks it."])
+    return fields
 
 
-def _named(fields: Mapping[object, object]) -> dict[str, object]:
+def _named(fields: Mapping[object, object]) -> _Fields:
     return {str(key): value for key, value in fields.items()}
-
-
-def _dicts(value: object) -> Iterable[dict[str, object]]:
-    entries = cast(list[object], value) if isinstance(value, list) else []
-    for entry in entries:
-        if isinstance(entry, dict):
-            yield _named(cast(dict[object, object], entry))

@@ -26,6 +26,13 @@ def units_of_inverters() -> Mapping[str, str]:
 
 
 @cache
+def lowest_level(name: str) -> int:
+    """The smallest level at which some inverter publishes this value; 1 for what is derived."""
+    levels = [one.level for one in all_registers(sub_devices=False) if one.name == name]
+    return 1 if name in UNITS else min(levels, default=1)
+
+
+@cache
 def names_of_settings() -> Set[str]:
     """Names of inverters' holding registers, where no input register has the same name."""
     registers = list(all_registers(sub_devices=False))
