@@ -144,7 +144,7 @@ class Poller:
     def _quiet_for(self, reading: Reading) -> float:
         """Seconds for which an exhausted device is left alone, also after a partial reading."""
         kind = reading.problem.kind if reading.problem else ""
-        if reading.state is State.ASLEEP or kind not in _EXHAUSTED:
+        if kind not in _EXHAUSTED:
             self._back_off.reset()
             return 0.0
         return self._back_off.next()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
@@ -14,10 +15,11 @@ from support import ManualClock
 
 from sungather.clock import Clock
 from sungather.daemon import collector
-from sungather.daemon.collector import BACK_OFF, Collector, Poller
+from sungather.daemon.collector import BACK_OFF, Collector, Poller, forget
 from sungather.device.inverter import Inverter
 from sungather.reading import Problem, Reading, State
 from sungather.service import Health
+from sungather.transports.winet_endpoints import PIN
 
 MOMENT = datetime(2026, 6, 21, tzinfo=UTC)
 
@@ -329,7 +331,9 @@ async def test_a_bug_in_one_service_is_logged_and_stops_nobody(
 
 async def test_a_change_of_state_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     lost = reading(State.UNREACHABLE, "silent")
-    poller = Poller(cast(Inverter, Scripted(reading(), lost, lost, lost)), None, [], Clock())
+    in_other_words = replace(lost, problem=Problem("silent", "Another sentence."))
+    script = Scripted(reading(), lost, in_other_words, lost)
+    poller = Poller(cast(Inverter, script), None, [], Clock())
     with caplog.at_level(logging.INFO):
         for _ in range(4):
             await poller.scan()
@@ -382,3 +386,78 @@ async def test_a_partial_reading_of_an_exhausted_device_is_followed_by_more_quie
     partial = reading(State.OK, "silent")
     waited = await pauses(Scripted(partial, interval=10.0), 3)
     assert waited[2] >= BACK_OFF[2]
+
+
+async def test_a_partial_reading_brings_no_scan_before_its_slot() -> None:
+    assert await pauses(Scripted(reading(State.OK, "silent"), interval=300.0), 2) == [300, 300]
+
+
+class Busy(Scripted):
+    """An inverter whose scan lasts until it is told to end; says what was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__(reading())
+        self.device = None
+        self.begun, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.did: list[str] = []
+
+    async def scan(self, complete: bool = False) -> Reading:
+        self.begun.set()
+        await self.goes_on.wait()
+        self.did.append("scan")
+        return await super().scan(complete)
+
+    async def test(self) -> dict[str, str]:
+        self.did.append("test")
+        return {}
+
+    def forget_refusals(self) -> None:
+        self.did.append("forget refusals")
+
+
+class Behind:
+    """Stands for what is behind an inverter."""
+
+    newest = ()
+
+    def __init__(self, did: list[str]) -> None:
+        self._did = did
+
+    async def scan(self, *_: object) -> tuple[Reading, ...]:
+        return ()
+
+    def forget_refusals(self) -> None:
+        self._did.append("forget refusals behind it")
+
+    def forget(self) -> None:
+        self._did.append("forget what is behind it")
+
+
+@pytest.mark.parametrize(
+    ("what", "does"),
+    [
+        ("test", ["test"]),
+        ("refusals", ["forget refusals", "forget refusals behind it"]),
+        ("sub-devices", ["forget what is behind it"]),
+        ("certificate", []),
+    ],
+)
+async def test_what_a_person_asks_for_waits_for_the_scan_under_way(
+    what: str, does: list[str]
+) -> None:
+    inverter = Busy()
+    dongle = {PIN: "remembered", "another": "stays"}
+    behind = cast(Any, Behind(inverter.did))
+    poller = Poller(cast(Any, inverter), behind, [], Clock(), dongle=dongle)
+    scan = asyncio.create_task(poller.scan())
+    await inverter.begun.wait()
+    asked = asyncio.create_task(poller.test() if what == "test" else forget([poller], what))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert inverter.did == []
+    assert PIN in dongle
+    inverter.goes_on.set()
+    await asyncio.gather(scan, asked)
+    assert inverter.did == ["scan", *does]
+    assert (PIN not in dongle) is (what == "certificate")
+    assert "another" in dongle
