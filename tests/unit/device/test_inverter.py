@@ -549,3 +549,22 @@ async def test_words_of_before_a_loss_are_forgotten(
     assert inverter.session is not None
     assert inverter.words.starts_at(Space.INPUT, NAMEPLATE.start)
     assert not inverter.words.starts_at(Space.INPUT, 1)
+
+
+async def test_a_sleeping_inverter_whose_scan_ends_early_is_asleep_all_the_same(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    transport.units[1] = device_named("SG10RT", clock=time.local)
+    transport.replaced = dict.fromkeys([*range(5004, 5150)], 0) | {5038: 0x1400}
+    inverter = inverter_on(transport, tmp_path, time, smart_meter="false")
+    time.tick(NIGHT)
+    assert (await inverter.scan()).state is State.ASLEEP
+    transport.forget()
+    time.tick(60)
+    await inverter.scan()
+    transport.trouble = silent_at(transport.starts()[-1])
+    time.tick(60)
+    reading = await inverter.scan()
+    assert reading.state is State.ASLEEP
+    assert reading.problem is not None
+    assert reading.problem.kind == "asleep"

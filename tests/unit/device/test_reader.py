@@ -155,6 +155,18 @@ async def test_another_device_at_the_address_is_another_device(
     assert (await pack.scan()).serial == "S2305170043"
 
 
+async def test_what_a_person_has_forgotten_to_be_refused_is_asked_for_again(
+    pack: DeviceReader, wire: Wire
+) -> None:
+    await pack.scan()
+    wire.refused = {wire.asked[-1].end}
+    assert (await pack.scan(complete=True)).refused
+    wire.refused = set()
+    assert (await pack.scan(complete=True)).refused, "it is remembered"
+    pack.forget_refusals()
+    assert (await pack.scan(complete=True)).refused == ()
+
+
 async def test_something_else_on_the_unit_is_the_wrong_unit(
     pack: DeviceReader, wire: Wire
 ) -> None:
