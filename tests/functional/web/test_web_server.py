@@ -167,7 +167,13 @@ async def test_health_tells_of_inverters_and_services() -> None:
         told = await get_json(port, "/api/v1/health")
         assert told["inverters"][0]["error"]["class"] == "no-route"
         states = {one["name"]: one["state"] for one in told["services"]}
-        assert states == {"web": "ok", "history": "ok", "mqtt": "ok", "influxdb": "waiting"}
+        assert states == {
+            "web": "ok",
+            "history": "ok",
+            "mqtt": "ok",
+            "influxdb": "waiting",
+            "modbus-server": "ok",
+        }
 
 
 @pytest.mark.parametrize("path", ["/api/v1/now", "/api/v1/history", "/api/v1/health"])
