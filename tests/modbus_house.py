@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from raw_modbus import Client
-from support import OPTIONS, storage_in
-
 from sungather.clock import Clock
 from sungather.daemon.assembly import EVERYTHING
 from sungather.daemon.collector import Poller
@@ -23,6 +20,8 @@ from sungather.options.table import ModbusServerOptions
 from sungather.simulator import device_named
 from sungather.transports import Transport
 from sungather.transports.shared import SharedTransport
+from tests.raw_modbus import Client
+from tests.support import OPTIONS, storage_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +83,11 @@ async def house(
     store, zone = storage_in(storage), ZoneInfo("Europe/Berlin")
     inverter = Inverter(chosen, shared, store, zone, clock, read_level=EVERYTHING)
     sub_devices = SubDevices(chosen, shared, store, clock, EVERYTHING)
-    poller = Poller(inverter, sub_devices, (), clock)
     wanted = ModbusServerOptions(enabled=True, address="127.0.0.1", **(server or {}))
     words = UnitWords(inverter, sub_devices, shared.for_another(), clock, wanted.max_age)
-    serving = ModbusServer(wanted, [ServedInverter("inverter", 0, words)])
+    served = ServedInverter("inverter", 0, words, lambda: inverter.device, chosen.scan_interval)
+    serving = ModbusServer(wanted, [served], clock)
+    poller = Poller(inverter, sub_devices, (serving,), clock)
     running = asyncio.create_task(serving.run())
     made = House(poller, serving)
     try:

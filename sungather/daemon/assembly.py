@@ -120,7 +120,9 @@ def page(
     return [history, server]
 
 
-def modbus_server(configuration: Configuration, found: Sequence[Poller]) -> list[Service]:
+def modbus_server(
+    configuration: Configuration, found: Sequence[Poller], clock: Clock
+) -> list[Service]:
     """The Modbus server, if it is wanted, of the inverters of these pollers."""
     if not configuration.modbus_server.enabled:
         return []
@@ -128,11 +130,19 @@ def modbus_server(configuration: Configuration, found: Sequence[Poller]) -> list
 
     served: list[ServedInverter] = []
     for number, poller in enumerate(found):
-        options = poller.inverter.options
+        inverter, options = poller.inverter, poller.inverter.options
         port = options.modbus_server_port or configuration.modbus_server.port + number
         if poller.words is not None:
-            served.append(ServedInverter(options.name, port, poller.words))
-    return [ModbusServer(configuration.modbus_server, served)]
+            served.append(
+                ServedInverter(
+                    options.name,
+                    port,
+                    poller.words,
+                    lambda inverter=inverter: inverter.device,
+                    options.scan_interval,
+                )
+            )
+    return [ModbusServer(configuration.modbus_server, served, clock)]
 
 
 async def run(configuration: Configuration, options: WatchedFile | None = None) -> None:
@@ -192,7 +202,7 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
 
         services.append(SnapHealthService(exporters.services))
     found = pollers(configuration, services, clock, storage)
-    services += modbus_server(configuration, found)
+    services += modbus_server(configuration, found, clock)
     control.collector = Collector(found, services)
     log.info("collecting from %d inverter(s)", len(configuration.inverters))
     await control.collector.run()

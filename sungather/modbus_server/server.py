@@ -5,11 +5,12 @@ import contextlib
 import ipaddress
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from sungather import errors
+from sungather.clock import Clock
 from sungather.modbus_server.frames import (
     HEADER,
     ClientRequest,
@@ -18,9 +19,13 @@ from sungather.modbus_server.frames import (
     length_of,
     parse_request,
 )
+from sungather.modbus_server.sunspec import UNIT as SUNSPEC_UNIT
+from sungather.modbus_server.sunspec import SunSpecView
 from sungather.modbus_server.traffic import Traffic, TrafficBook
 from sungather.options.table import ModbusServerOptions
+from sungather.reading import Reading
 from sungather.registers import Block
+from sungather.registers.device import Device
 from sungather.service import Health, SimpleService
 
 log = logging.getLogger(__name__)
@@ -36,6 +41,10 @@ _FRAME_WITHIN = 15.0
 _UNREAD = 10.0
 """Seconds for which a client may leave its answers unread."""
 _BUFFER = 4096
+_MOST_TOLD = 20
+"""Addresses outside the networks that are told to the log."""
+_STALE_SCANS = 3.5
+"""Scans without news after which SunSpec has nothing to show."""
 _WRITE_BUFFER = 16 * 1024
 
 
@@ -68,6 +77,9 @@ class ServedInverter:
     name: str
     port: int
     units: Units
+    device: Callable[[], Device | None]
+    """What is known of the inverter."""
+    scan_interval: float
 
 
 class _ModbusClient:
@@ -85,9 +97,25 @@ class ModbusServer(SimpleService):
 
     name = "modbus-server"
 
-    def __init__(self, options: ModbusServerOptions, inverters: Sequence[ServedInverter]) -> None:
+    def __init__(
+        self,
+        options: ModbusServerOptions,
+        inverters: Sequence[ServedInverter],
+        clock: Clock | None = None,
+    ) -> None:
         self._options = options
         self._inverters = inverters
+        self._views = {
+            one.name: SunSpecView(
+                one.device,
+                one.scan_interval * _STALE_SCANS,
+                clock or Clock(),
+                hybrids=options.sunspec == "hybrids",
+            )
+            for one in inverters
+            if options.sunspec != "false"
+        }
+        """Inverter -> what it is for programs that speak SunSpec."""
         self._networks = [
             ipaddress.ip_network(one.strip(), strict=False)
             for one in options.networks.split(",")
@@ -103,6 +131,11 @@ class ModbusServer(SimpleService):
         self.ports: dict[str, int] = {}
         """Inverter -> the port that is open."""
         self._opened = asyncio.Event()
+
+    def on_reading(self, reading: Reading) -> None:
+        """What SunSpec shows of an inverter is its reading."""
+        if view := self._views.get(reading.name):
+            view.on_reading(reading)
 
     async def run(self) -> None:
         """Serve until cancelled. A port that is taken is tried again."""
@@ -123,7 +156,7 @@ class ModbusServer(SimpleService):
 
     async def _serve(self, inverter: ServedInverter) -> None:
         async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._welcome(reader, writer, inverter.units)
+            await self._welcome(reader, writer, inverter)
 
         while True:
             try:
@@ -159,7 +192,7 @@ class ModbusServer(SimpleService):
         self._troubles[inverter.name] = message
 
     async def _welcome(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, units: Units
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, inverter: ServedInverter
     ) -> None:
         address = str(writer.get_extra_info("peername")[0]).partition("%")[0]
         if not self._may_come(address) or not self._has_room(address):
@@ -173,7 +206,7 @@ class ModbusServer(SimpleService):
         writer.transport.set_write_buffer_limits(_WRITE_BUFFER)
         try:
             with contextlib.suppress(OSError, EOFError, TimeoutError, NotAFrame):
-                await self._talk(reader, client, units)
+                await self._talk(reader, client, inverter)
         finally:
             self._clients.pop(client, None)
             client.traffic.connections -= 1
@@ -212,7 +245,7 @@ class ModbusServer(SimpleService):
         return True
 
     async def _talk(
-        self, reader: asyncio.StreamReader, client: _ModbusClient, units: Units
+        self, reader: asyncio.StreamReader, client: _ModbusClient, inverter: ServedInverter
     ) -> None:
         """Answer one request after the other until the client goes."""
         loop = asyncio.get_running_loop()
@@ -223,35 +256,41 @@ class ModbusServer(SimpleService):
                 header = first + await reader.readexactly(HEADER - 1)
                 frame = header + await reader.readexactly(length_of(header))
             client.asked_at = loop.time()
-            client.writer.write(await self._answer(parse_request(frame), client.traffic, units))
+            request = parse_request(frame)
+            words = self._words(inverter, request.unit)
+            client.writer.write(await _answer(request, words, client.traffic))
             async with asyncio.timeout(_UNREAD):
                 await client.writer.drain()
             # One who sends many at once does not keep the others waiting.
             await asyncio.sleep(0)
 
-    async def _answer(self, request: ClientRequest, traffic: Traffic, units: Units) -> bytes:
-        traffic.requests += 1
-        words = units.on_unit(request.unit)
-        if words is None:
-            code: int = ModbusException.NO_SUCH_UNIT
-        elif request.wanted is None:
-            code = request.refusal
+    def _words(self, inverter: ServedInverter, unit: int) -> Words | None:
+        view = self._views.get(inverter.name)
+        if unit == SUNSPEC_UNIT and view is not None and view.is_offered:
+            return view
+        return inverter.units.on_unit(unit)
+
+
+async def _answer(request: ClientRequest, words: Words | None, traffic: Traffic) -> bytes:
+    """The frame that answers a request to these words; None: there is no such unit."""
+    traffic.requests += 1
+    if words is None:
+        code: int = ModbusException.NO_SUCH_UNIT
+    elif request.wanted is None:
+        code = request.refusal
+    else:
+        try:
+            found, passed_on = await words.read(request.wanted)
+        except errors.InverterError as error:
+            code = _code_of(error)
+        except Exception:
+            log.exception("a request for %s failed", request.wanted)
+            code = ModbusException.NO_ANSWER
         else:
-            try:
-                found, passed_on = await words.read(request.wanted)
-            except errors.InverterError as error:
-                code = _code_of(error)
-            except Exception:
-                log.exception("a request for %s failed", request.wanted)
-                code = ModbusException.NO_ANSWER
-            else:
-                traffic.passed_on += passed_on
-                return request.answer(found)
-        traffic.exceptions[code] += 1
-        return request.exception(code)
-
-
-_MOST_TOLD = 20
+            traffic.passed_on += passed_on
+            return request.answer(found)
+    traffic.exceptions[code] += 1
+    return request.exception(code)
 
 
 def _code_of(error: errors.InverterError) -> int:

@@ -243,6 +243,12 @@ class ModbusServerOptions:
         minimum=1,
         maximum=3600,
     )
+    sunspec: str = declared(
+        "false",
+        "Whether unit 126 shows the inverter to programs that speak SunSpec, such as a Victron "
+        "GX; of hybrids only with hybrids, since their power is that of the battery, too.",
+        choices=("false", "true", "hybrids"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

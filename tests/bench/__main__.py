@@ -14,7 +14,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import charm, collector, exporters, page, snap, transports
+from tests.bench import charm, collector, exporters, modbus_server, page, snap, transports
 from tests.bench.chaos import chaos
 from tests.bench.figures import Figure
 
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "cycles": collector.cycles,
     "fifty": collector.fifty,
     "transports": transports.transports,
+    "modbus-server": modbus_server.modbus_server,
     "page": page.page,
     "exporters": exporters.exporters,
     "snap": snap.snap,

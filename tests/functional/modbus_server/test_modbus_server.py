@@ -10,7 +10,6 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from modbus_house import House, Poll, house, polls
 from pymodbus.client import AsyncModbusTcpClient
 from raw_modbus import Client, refused
 from support import ManualClock
@@ -26,6 +25,7 @@ from sungather.simulator.sub_devices import battery
 from sungather.simulator.winet import SH10RT, Dongle, WinetPort
 from sungather.transports.modbus import ModbusTransport
 from sungather.transports.winet import WinetTransport
+from tests.modbus_house import House, Poll, house, polls
 
 TIMEOUT = 1.5
 """Seconds after which the device counts as silent: longer than clients are kept waiting."""
@@ -378,6 +378,36 @@ async def test_another_serial_number_at_the_address_is_another_inverter(
     assert await client.body(4990, 10) == direct(other, 4, 4990, 10)
 
 
+@pytest.mark.parametrize(
+    ("model", "sunspec", "shown"),
+    [
+        ("SG10RT", "true", True),
+        ("SH10RT", "true", False),
+        ("SH10RT", "hybrids", True),
+        ("SG10RT", "false", False),
+    ],
+)
+async def test_sunspec_is_shown_where_it_was_asked_for(
+    model: str, sunspec: str, shown: bool, tmp_path: Path, time: ManualClock
+) -> None:
+    async with await serve(device_named(model, clock=time.local)) as running:
+        transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
+        wanted = {"sunspec": sunspec}
+        async with house(transport, tmp_path, time.clock, wanted, devices="none") as made:
+            await made.poller.scan()
+            async with await made.client() as client:
+                body = await client.body(40001, 2, function=3, unit=126)
+                assert body == (b"\x03\x04SunS" if shown else refused(10, 3))
+                if not shown:
+                    return
+                number = await client.body(40071, 1, function=3, unit=126)
+                assert number == b"\x03\x02\0\x67", "three phases"
+                assert await client.body(40001, 2, unit=126) == refused(2)
+                assert await client.body(39999, 2, function=3, unit=126) == refused(2, 3)
+                time.tick(200)
+                assert await client.body(40001, 2, function=3, unit=126) == refused(11, 3)
+
+
 async def test_a_port_that_is_taken_is_said_and_tried_again(
     device: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,7 +415,7 @@ async def test_a_port_that_is_taken_is_said_and_tried_again(
     taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     options = ModbusServerOptions(enabled=True, address="127.0.0.1")
-    serving = ModbusServer(options, [ServedInverter("roof", port, NoUnits())])
+    serving = ModbusServer(options, [ServedInverter("roof", port, NoUnits(), lambda: None, 30.0)])
     complaints = Complaints()
     logging.getLogger(modbus_server.__name__).addHandler(complaints)
     running = asyncio.create_task(serving.run())
