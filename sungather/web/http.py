@@ -71,6 +71,7 @@ class HttpServer:
         self._handler = handler
         self.limits = limits or limits_of_this_process()
         self._door = Door(self._serve, self.limits)
+        self._turn = asyncio.Lock()
 
     async def start(self, address: str | None, port: int) -> int:
         """Listen; without an address on all, IPv4 and IPv6. Returns the port; raises OSError."""
@@ -92,6 +93,9 @@ class HttpServer:
 
     async def answer(self, request: Request, guest: Guest) -> Response:
         """What `handler` answers, if the request is one that can be answered."""
+        # One a turn of the loop, also of those who send many at once: everything else goes on.
+        async with self._turn:
+            await asyncio.sleep(0)
         if request.method not in ("GET", "HEAD"):
             return Response(
                 b"Only GET and HEAD: nothing can be changed here.\n",

@@ -16,6 +16,7 @@ from sungather.history.service import History
 from sungather.options.table import WebOptions
 from sungather.web import WebServer, page
 from sungather.web.door import Limits, limits_within
+from sungather.web.http import HttpServer, Request, Response
 
 
 @asynccontextmanager
@@ -85,6 +86,39 @@ async def test_four_hundred_that_sit_there_leave_the_page_open(request_: bytes) 
         await sit(web, 400, request_, stack)
         for path in ("/healthz", "/metrics", "/"):
             assert await status(web, path) == "200", path
+
+
+@pytest.mark.parametrize(("clients", "requests"), [(1, 300), (30, 10)])
+async def test_requests_without_end_let_everything_else_work_between_any_two(
+    clients: int, requests: int
+) -> None:
+    turns: list[int] = []
+    turn = 0
+
+    async def answer(_: Request) -> Response:
+        turns.append(turn)
+        return Response(b"ok")
+
+    async def work() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    server = HttpServer(answer)
+    port = await server.start("127.0.0.1", 0)
+    working = asyncio.create_task(work())
+    async with AsyncExitStack() as stack, asyncio.timeout(60):
+        for _ in range(clients):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * requests)
+            stack.push_async_callback(reader.readexactly, 1000)
+        while len(turns) < clients * requests:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.01)
+    working.cancel()
+    await server.stop()
+    assert len(set(turns)) == len(turns)
 
 
 async def test_there_are_only_so_many_streams_of_one_address_and_in_all() -> None:
