@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import aiomqtt
 
+from sungather.exporters.delivery import Sleep
 from sungather.exporters.mqtt import Mqtt
 from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
@@ -120,6 +121,7 @@ async def bench(
     *,
     here: str = "here",
     names: Sequence[str] = ("roof",),
+    sleep: Sleep = _soon,
 ) -> AsyncGenerator[Bench]:
     """MQTT of one daemon with the storage directory `tmp_path` and inverters of these names."""
     time = time or Time()
@@ -132,7 +134,7 @@ async def bench(
         time.clock,
         ZoneInfo("Europe/Berlin"),
         {name: {"level": 1, "host": "192.0.2.1", "port": 502} for name in names},
-        _soon,
+        sleep,
         patience,
         here,
     )

@@ -6,15 +6,20 @@ import json
 import socket
 import subprocess
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import pytest
 
+from sungather.exporters.mqtt_client import MqttClient
 from sungather.reading import FaultReport, State
 from tests.mqtt_parts import BATTERY, DISCOVERY, OPTIONS, STATE, STATUS, at, audience, bench
-from tests.outbox_parts import reading, sub_device
+from tests.outbox_parts import Time, reading, sub_device
 from tests.real_parts import free_port, mosquitto, running, tool
+
+AVAILABILITY, CONNECTION = "sungather/roof/availability", "sungather/roof/connection"
 
 
 async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> None:
@@ -65,9 +70,32 @@ async def test_each_value_has_a_topic_of_its_own_on_request(
             }  # fmt: skip
             assert bool(all_.on(STATE)) == (value_topics == "true")
             b.take_powers(4822)
-            topic = "sungather/roof/values/pv_energy_today"
-            await all_.hears(lambda: all_.on(topic)[-1] == "")
+            await b.drained()
+            await all_.heard_all_so_far(server.port)
+            assert all_.on("sungather/roof/values/pv_energy_today")[-1] == ""
             assert all_.on("sungather/roof/values/pv_power") == ["4821", "4822"]
+
+
+async def test_a_value_that_is_no_more_is_removed_also_after_runs_that_read_nothing(
+    tmp_path: Path,
+) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        options, time = replace(at(server), value_topics="true"), Time()
+        for one in (
+            reading(time.now, pv_power=1, soc=50),
+            reading(time.now, state=State.UNREACHABLE),
+            reading(time.now, pv_power=2),
+        ):
+            async with bench(tmp_path, options, time) as b, audience(server.port) as all_:
+                b.take(one)
+                await all_.hears(lambda: all_.on(CONNECTION)[-1:] == [str(one.state)])  # noqa: B023
+                await b.drained()
+                await all_.heard_all_so_far(server.port)
+        async with audience(server.port) as late:
+            await late.heard_all_so_far(server.port)
+            values = {topic for topic in late.retained() if "/values/" in topic}
+            assert "sungather/roof/values/pv_power" in values
+            assert "sungather/roof/values/soc" not in values
 
 
 async def test_history_arrays_have_a_topic_of_their_own(tmp_path: Path) -> None:
@@ -176,8 +204,10 @@ async def test_a_broker_killed_and_restarted_empty_gets_discovery_state_and_the_
             await asyncio.to_thread(server.start)
             async with audience(server.port) as all_:
                 await b.drained()
-                await all_.hears(lambda: all_.on(DISCOVERY))
-                await all_.hears(lambda: all_.on("sungather/roof/state"))
+                await all_.heard_all_so_far(server.port)
+                assert all_.retained().keys() >= {DISCOVERY, STATE}
+                said = [all_.retained().get(topic) for topic in (STATUS, AVAILABILITY, CONNECTION)]
+                assert said == ["online", "online", "ok"]
                 states = [json.loads(text)["pv_power"] for text in all_.on("sungather/roof/state")]
                 assert states[-1] == 4
                 assert b.mqtt.health().delivered == 4
@@ -220,6 +250,58 @@ async def test_what_was_published_as_state_is_not_sent_as_history_too(tmp_path: 
             await all_.heard_all_so_far(server.port)
             assert [json.loads(text)["pv_power"] for text in all_.on(STATE)] == [1, 2, 3, 4]
             assert all_.on("sungather/roof/history") == []
+
+
+async def test_a_clock_that_was_set_makes_no_history_of_what_was_published_as_state(
+    tmp_path: Path,
+) -> None:
+    heard = asyncio.Event()
+
+    async def until_somebody_listens(_: float) -> None:
+        await heard.wait()
+
+    server = mosquitto(tmp_path)
+    async with bench(tmp_path, at(server), sleep=until_somebody_listens) as b:
+        b.take_powers(1)
+        await b.is_in_state("waiting")
+        await b.outbox.flush()
+        b.time.set(b.time.now + timedelta(hours=1))
+        with running(server):
+            async with audience(server.port) as all_:
+                heard.set()
+                await b.drained()
+                await all_.heard_all_so_far(server.port)
+                assert [json.loads(text)["pv_power"] for text in all_.on(STATE)] == [1]
+                assert all_.on("sungather/roof/history") == []
+
+
+async def test_whoever_comes_after_a_crash_is_told_by_the_last_will(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients: list[MqttClient] = []
+
+    class Known(MqttClient):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            clients.append(self)
+
+    async def for_ever(_: float) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("sungather.exporters.mqtt_broker.MqttClient", Known)
+    with running(mosquitto(tmp_path)) as server:
+        async with bench(tmp_path, at(server), sleep=for_ever) as b:
+            b.take_powers(1)
+            await b.drained()
+            # The connection ends as that of a process which is killed: without a good-bye.
+            wire = clients[0]._client.socket()  # pyright: ignore[reportPrivateUsage]
+            assert isinstance(wire, socket.socket)
+            async with audience(server.port) as all_:
+                wire.shutdown(socket.SHUT_RDWR)
+                await all_.hears(lambda: all_.on(STATUS)[-1:] == ["offline"])
+            async with audience(server.port) as late:
+                await late.heard_all_so_far(server.port)
+                assert late.on(STATUS) == ["offline"]
 
 
 async def test_home_assistants_birth_message_brings_everything_again(tmp_path: Path) -> None:
