@@ -23,6 +23,7 @@ import mqtt
 import ownership
 import snap_apps
 import snap_errors
+import snap_pins
 import standby
 import sungather_snap
 import troubles
@@ -36,11 +37,8 @@ DISCOVERY_SECONDS = 580.0
 class SungatherCharm(ops.CharmBase):
     """Brings the snap to what the model says, at every event anew."""
 
-    _stored = ops.StoredState()
-
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self._stored.set_default(refresh_due=False)
         self._tracing = ops.tracing.Tracing(
             self, "charm-tracing", ca_relation_name="receive-ca-cert"
         )
@@ -58,6 +56,7 @@ class SungatherCharm(ops.CharmBase):
             self.on.secret_changed,
             self.on.leader_elected,
             self.on.update_status,
+            self.on.upgrade_charm,
         ):
             framework.observe(event, self._on_any_event)
         for relation in (self.on[name] for name in self.meta.relations):
@@ -66,7 +65,6 @@ class SungatherCharm(ops.CharmBase):
             framework.observe(relation.relation_changed, self._on_any_event)
             framework.observe(relation.relation_departed, self._on_any_event)
             framework.observe(relation.relation_broken, self._on_any_event)
-        framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
         framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_remove)
         framework.observe(self.on.run_once_action, self._on_run_once_action)
@@ -77,10 +75,6 @@ class SungatherCharm(ops.CharmBase):
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
 
     def _on_any_event(self, _: ops.EventBase) -> None:
-        self._reconcile()
-
-    def _on_upgrade_charm(self, _: ops.UpgradeCharmEvent) -> None:
-        self._stored.refresh_due = True
         self._reconcile()
 
     def _on_stop(self, _: ops.StopEvent) -> None:
@@ -211,28 +205,32 @@ class SungatherCharm(ops.CharmBase):
         standby.announce(self)
 
     def _ensure_snap(self) -> None:
-        """Have the snap from the resource or the Store."""
+        """Have the snap from the resource or the Store: the revision that all units have."""
         if not self._owns_snap:
             return
-        installed = sungather_snap.is_installed()
-        update = bool(self._stored.refresh_due)
-        if update or not installed:
-            self.unit.status = ops.MaintenanceStatus("installing the snap")
+        channel = self._settings.snap_channel
+        pinned = str(self._settings.snap_revision or snap_pins.noted(self, channel))
+        before = sungather_snap.get_revision()
         try:
-            if sungather_snap.ensure_installed(
-                self._snap_file(), self._settings.snap_channel, update=update
-            ):
+            file = self._snap_file()
+            # A charm that no revision is noted of is new here, and its snap comes with it.
+            update = file is None and not pinned and snap_pins.can_be_noted(self)
+            other = file is None and pinned not in ("", before)
+            if not before or update or other:
+                self.unit.status = ops.MaintenanceStatus("installing the snap")
+            if sungather_snap.ensure_installed(file, channel, revision=pinned, update=update):
                 logger.info("the snap %s is installed anew", sungather_snap.NAME)
-            self._stored.refresh_due = False
+            if file is None and not self._settings.snap_revision:
+                snap_pins.note(self, channel, sungather_snap.get_revision())
         except ops.ModelError as error:
             words = f"the resource sungather-snap cannot be fetched: {error}"
             self._tell(ops.WaitingStatus, words)
         except snap_errors.NotInstallable as error:
-            if not installed:
+            if not before:
                 raise
             words = f"the snap stays as it is, for it cannot be refreshed: {error}"
             self._tell(ops.BlockedStatus, words)
-        if installed or sungather_snap.is_installed():
+        if sungather_snap.is_installed():
             self.unit.set_workload_version(sungather_snap.get_version())
 
     def _ensure_options(self) -> None:

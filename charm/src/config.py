@@ -42,6 +42,7 @@ class Config(pydantic.BaseModel):
     site_longitude: float | None = None
     site_meter: str = "auto"
     snap_channel: str = "latest/stable"
+    snap_revision: int = 0
     extra_options: str = ""
     inverter_credentials: ops.Secret | None = None
     mqtt_credentials: ops.Secret | None = None
@@ -78,7 +79,7 @@ OPTIONS: Final[Mapping[str, str]] = {
 }
 """Field of `Config` -> option of the snap."""
 
-OF_THE_CHARM: Final = frozenset({"snap_channel", "extra_options"})
+OF_THE_CHARM: Final = frozenset({"snap_channel", "snap_revision", "extra_options"})
 """Fields of `Config` that are no option of the snap."""
 
 

@@ -27,6 +27,8 @@ UNIT = f"snap.{NAME}.{SERVICE}.service"
 """The daemon, as systemd calls it."""
 DROP_IN = pathlib.Path(f"/etc/systemd/system/{UNIT}.d/juju-proxy.conf")
 """Where the daemon's environment is added to."""
+PROXY = pathlib.Path("/var/lib/sungather-charm/proxy")
+"""What is added, for root's eyes."""
 
 _INSTALL_SECONDS = 600
 
@@ -53,14 +55,23 @@ def is_installed() -> bool:
 
 
 @snap_errors.translated()
+def get_revision() -> str:
+    """The revision that is there, "x1" and so on for one of a file; "" if there is none.
+
+    Raises:
+        SnapError: snapd does not say.
+    """
+    info = _installed()
+    return "" if info is None else info.revision
+
+
 def is_from_file() -> bool:
     """Whether the snap is there, and was installed from a file.
 
     Raises:
         SnapError: snapd does not say.
     """
-    info = _installed()
-    return info is not None and info.revision.startswith("x")
+    return get_revision().startswith("x")
 
 
 @snap_errors.translated()
@@ -85,19 +96,24 @@ def has_inverter() -> bool:
 
 
 @snap_errors.translated(NotInstallable)
-def ensure_installed(file: pathlib.Path | None, channel: str, *, update: bool) -> bool:
+def ensure_installed(
+    file: pathlib.Path | None, channel: str, *, revision: str = "", update: bool = False
+) -> bool:
     """Have the snap from where it is wanted. True if that changed anything; options stay.
 
     Args:
         file: the snap as a file; None for the Snap Store.
         channel: channel of the Store, such as "latest/stable".
-        update: whether to take what is newest in the channel.
+        revision: the revision to have of it; "" for any.
+        update: whether to take what is newest in the channel, where no revision is named.
 
     Raises:
         NotInstallable: neither the Store nor the file gave the snap.
         SnapError: snapd is missing, not ready, or cannot mount snaps.
     """
-    return _from_file(file) if file is not None else _from_store(channel, update=update)
+    if file is not None:
+        return _from_file(file)
+    return _from_store(channel, revision or None, update=update)
 
 
 @snap_errors.translated()
@@ -192,23 +208,25 @@ def ensure_proxy(proxy: Mapping[str, str]) -> bool:
     Raises:
         TryLater: systemd was not done in time.
     """
-    lines = [f'Environment="{name}={_unit_text(value)}"' for name, value in sorted(proxy.items())]
-    text = "\n".join(["[Service]", *lines, ""]) if lines else None
-    if text == (DROP_IN.read_text() if DROP_IN.exists() else None):
+    text = "".join(f'{name}="{_quoted(value)}"\n' for name, value in sorted(proxy.items()))
+    drop_in = f"[Service]\nEnvironmentFile={PROXY}\n" if proxy else ""
+    if (text, drop_in) == (_content(PROXY), _content(DROP_IN)):
         return False
-    DROP_IN.unlink(missing_ok=True)
-    if text:
-        DROP_IN.parent.mkdir(parents=True, exist_ok=True)
-        # The address of a proxy may hold a password.
-        DROP_IN.touch(mode=0o600)
-        DROP_IN.write_text(text)
+    # A drop-in shows in `systemctl show` to everybody, and the address of a proxy may hold a
+    # password. So the drop-in names a file, and only root reads that.
+    for file, content in ((PROXY, text), (DROP_IN, drop_in)):
+        file.unlink(missing_ok=True)
+        if content:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(content)
     try:
         process.run("systemctl", "daemon-reload")
         process.run("systemctl", "try-restart", UNIT)
     except subprocess.TimeoutExpired:
-        # An empty file is never as wanted, so the next event tries again.
+        # A comment is never as wanted, so the next event tries again.
         DROP_IN.parent.mkdir(parents=True, exist_ok=True)
-        DROP_IN.write_text("")
+        DROP_IN.write_text("# not in force yet\n")
         raise
     return True
 
@@ -236,16 +254,17 @@ def _from_file(file: pathlib.Path) -> bool:
     return True
 
 
-def _from_store(channel: str, *, update: bool) -> bool:
+def _from_store(channel: str, revision: str | None, *, update: bool) -> bool:
     info = _installed()
-    changed = True
-    if info is not None and info.revision.startswith("x"):
+    changed = info is not None and info.revision.startswith("x")
+    if changed:
         _run_snap("refresh", "--amend", f"--channel={channel}", NAME)
-    else:
+    if not changed or revision:
         try:
-            changed = bool(snap.ensure_installed(NAME, channel, update=update))
+            done = snap.ensure_installed(NAME, channel, revision=revision, update=update)
         except snap.TimeoutError as error:
             raise StoreSilent(f"the Store does not answer: {error.message}") from None
+        changed = bool(done) or changed
     if changed or info is None or info.hold is None:
         # The charm decides when a new version comes, not snapd's own timer.
         snap.hold(NAME)
@@ -277,9 +296,13 @@ def _inverter(key: str) -> str:
     return parts[1] if parts[0] == "inverters" else ""
 
 
-def _unit_text(text: str) -> str:
-    """Text within the quotes of a systemd unit file."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+def _content(file: pathlib.Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+def _quoted(text: str) -> str:
+    """Text within the double quotes of a systemd environment file."""
+    return re.sub(r'(["\\$`])', r"\\\1", text)
 
 
 def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:

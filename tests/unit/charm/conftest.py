@@ -36,6 +36,7 @@ def snapd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeSnap
     monkeypatch.setattr(ownership, "DIRECTORY", own)
     monkeypatch.setattr(sungather_snap, "SET_KEYS", own / "set-keys")
     monkeypatch.setattr(sungather_snap, "DROP_IN", tmp_path / "systemd/juju-proxy.conf")
+    monkeypatch.setattr(sungather_snap, "PROXY", own / "proxy")
     monkeypatch.setattr(sungather_snap, "SNAP_FILES", files)
     monkeypatch.setattr("process.run", fake.run)
     with Server(socket, fake):

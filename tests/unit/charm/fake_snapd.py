@@ -27,7 +27,9 @@ class FakeSnapd:
         self.files = files
         """Where it keeps the files of installed snaps."""
         self.store: dict[str, str] = {"latest/stable": "7", "latest/edge": "9"}
-        """Channel -> revision."""
+        """Channel -> the newest revision; older ones can be asked for …"""
+        self.withdrawn: set[str] = set()
+        """… but for these."""
         self.revision = ""
         """"" while the snap is not installed."""
         self.channel = ""
@@ -136,10 +138,14 @@ class FakeSnapd:
                 channel = body.get("channel", self.channel or "latest/stable")
                 if channel not in self.store:
                     return "error", {"message": "snap not found", "kind": "snap-not-found"}
-                if self.store[channel] == self.revision and channel == self.channel:
+                revision = body.get("revision", self.store[channel])
+                if revision in self.withdrawn:
+                    kind = "snap-revision-not-available"
+                    return "error", {"message": "no snap revision available", "kind": kind}
+                if revision == self.revision and channel == self.channel:
                     kind = "snap-no-update-available"
                     return "error", {"message": "snap has no updates available", "kind": kind}
-                self._install(self.store[channel], channel)
+                self._install(revision, channel)
             case "hold":
                 self.held = True
             case "remove":

@@ -63,17 +63,6 @@ def test_the_source_of_the_snap_can_change_both_ways_and_the_options_stay(
     assert snapd.options["inverter.host"] == "192.168.1.10"
 
 
-def test_the_snap_is_refreshed_with_the_charm_and_at_no_other_event(
-    context: Context, snapd: FakeSnapd
-) -> None:
-    after_config_changed(context, state(HOST))
-    snapd.store["latest/stable"] = "8"
-    context.run(context.on.update_status(), state(HOST))
-    assert snapd.revision == "7"
-    context.run(context.on.upgrade_charm(), state(HOST))
-    assert snapd.revision == "8"
-
-
 def test_another_channel_is_followed_at_once(context: Context, snapd: FakeSnapd) -> None:
     after_config_changed(context, state(HOST))
     after_config_changed(context, state(HOST | {"snap-channel": "latest/edge"}))
@@ -262,10 +251,10 @@ def test_the_proxy_of_the_model_reaches_the_daemon_and_goes_with_it(
     monkeypatch.setenv("JUJU_CHARM_HTTPS_PROXY", 'http://me:p%"@proxy:3128')
     after_config_changed(context, state(HOST))
     file = sungather_snap.DROP_IN
-    assert file.read_text() == (
-        '[Service]\nEnvironment="HTTPS_PROXY=http://me:p%%\\"@proxy:3128"\n'
-    )
-    assert file.stat().st_mode & 0o777 == 0o600
+    # Whoever asks systemd sees the drop-in, but not the file that it names.
+    assert file.read_text() == f"[Service]\nEnvironmentFile={sungather_snap.PROXY}\n"
+    assert sungather_snap.PROXY.read_text() == 'HTTPS_PROXY="http://me:p%\\"@proxy:3128"\n'
+    assert sungather_snap.PROXY.stat().st_mode & 0o777 == 0o600
     assert ("systemctl", "daemon-reload") in snapd.commands
     snapd.commands.clear()
     after_config_changed(context, state(HOST))
@@ -273,6 +262,7 @@ def test_the_proxy_of_the_model_reaches_the_daemon_and_goes_with_it(
     monkeypatch.delenv("JUJU_CHARM_HTTPS_PROXY")
     after_config_changed(context, state(HOST))
     assert not file.exists()
+    assert not sungather_snap.PROXY.exists()
 
 
 def test_what_an_older_charm_set_and_this_one_does_not_is_unset(

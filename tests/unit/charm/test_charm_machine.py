@@ -1,6 +1,5 @@
 """What a machine, its snapd and Juju's resource may do to the unit, and how it goes in the end."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import ops
@@ -112,7 +111,7 @@ def test_a_slow_restart_hides_no_other_step_and_is_tried_again(
     snapd.slow = ()
     assert status(context, state(HOST)) == testing.ActiveStatus()
     assert snapd.commands[-1][:2] == ("systemctl", "try-restart")
-    assert "proxy:3128" in sungather_snap.DROP_IN.read_text()
+    assert "proxy:3128" in sungather_snap.PROXY.read_text()
 
 
 def test_a_silent_store_makes_the_unit_wait_and_names_the_other_way(
@@ -180,15 +179,17 @@ def test_a_new_unit_waits_for_a_resource_that_cannot_be_fetched(
 
 
 def test_a_refresh_with_the_charm_that_was_not_possible_is_made_up_for(
-    context: Context, snapd: FakeSnapd
+    context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    after_config_changed(context, state(HOST))
+    peers = testing.PeerRelation("standby")
+    before = after_config_changed(context, state(HOST, relations=[peers]))
+    monkeypatch.setattr("snap_pins.charm_digest", lambda: "another")
     snapd.store["latest/stable"] = "8"
     snapd.under_way = "auto-connect"
-    out = context.run(context.on.upgrade_charm(), state(HOST))
+    out = context.run(context.on.upgrade_charm(), before)
     waiting(out.unit_status)
     snapd.under_way = ""
-    out = context.run(context.on.update_status(), replace(out, config=dict(HOST)))
+    out = context.run(context.on.update_status(), out)
     assert (out.unit_status, snapd.revision) == (testing.ActiveStatus(), "8")
     snapd.store["latest/stable"] = "9"
     context.run(context.on.update_status(), out)
@@ -230,7 +231,7 @@ def test_a_removal_that_fails_is_tried_again_until_nothing_is_left(
 ) -> None:
     monkeypatch.setenv("JUJU_CHARM_HTTPS_PROXY", "http://me:swordfish@proxy:3128")
     after_config_changed(context, state(HOST))
-    assert sungather_snap.DROP_IN.exists()
+    assert sungather_snap.PROXY.exists()
     snapd.under_way = "refresh-snap" if trouble == "busy" else ""
     snapd.refusal = NOT_SEEDED if trouble == "not seeded" else ""
     snapd.slow = ("systemctl",) if trouble == "slow" else ()
@@ -241,6 +242,7 @@ def test_a_removal_that_fails_is_tried_again_until_nothing_is_left(
     assert out.unit_status == testing.MaintenanceStatus("removed")
     assert (snapd.revision, snapd.options) == ("", {})
     assert not sungather_snap.DROP_IN.exists()
+    assert not sungather_snap.PROXY.exists()
     assert not sungather_snap.SET_KEYS.exists()
     assert not list(ownership.DIRECTORY.glob("*.json"))
     context.run(context.on.remove(), state(HOST))

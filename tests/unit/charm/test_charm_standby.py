@@ -44,7 +44,8 @@ class Fleet:
         self._monkeypatch.setattr("process.run", machine.snapd.run)
         self._monkeypatch.setattr(ownership, "DIRECTORY", own)
         self._monkeypatch.setattr(sungather_snap, "SET_KEYS", own / "set-keys")
-        self._monkeypatch.setattr(sungather_snap, "DROP_IN", own / "proxy")
+        self._monkeypatch.setattr(sungather_snap, "DROP_IN", own / "juju-proxy.conf")
+        self._monkeypatch.setattr(sungather_snap, "PROXY", own / "proxy")
         others: dict[int, dict[str, str]] = {
             n: {} for n in range(len(self.machines)) if n != number
         }
@@ -91,7 +92,7 @@ def test_a_new_leader_polls_and_its_word_stops_the_former_one(fleet: Fleet) -> N
     for number in range(3):
         fleet.on(number, "config_changed", leader=0)
     fleet.on(1, "leader_elected", leader=1)
-    assert fleet.said == {"polling-unit": "sungather/1"}
+    assert fleet.said["polling-unit"] == "sungather/1"
     for number in (0, 2):
         fleet.on(number, "relation_changed", leader=1)
     assert fleet.polling == [1]

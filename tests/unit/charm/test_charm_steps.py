@@ -179,8 +179,8 @@ def test_a_standby_whose_options_are_refused_stays_stopped_when_the_snap_is_refr
     wrong = state(HOST | {"log-level": "LOUD"}, leader=False)
     after_config_changed(context, wrong)
     assert snapd.options["inverter.host"]
-    snapd.store["latest/stable"] = "8"
-    context.run(context.on.upgrade_charm(), wrong)
+    refreshed = state(HOST | {"log-level": "LOUD", "snap-revision": 8}, leader=False)
+    context.run(context.on.upgrade_charm(), refreshed)
     assert (snapd.revision, snapd.running) == ("8", False)
 
 

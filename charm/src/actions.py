@@ -1,0 +1,127 @@
+"""The actions: the snap's apps, run and told. They work whenever the snap can run them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ops
+
+import action_results
+import snap_apps
+import snap_errors
+import snap_pins
+import sungather_snap
+
+if TYPE_CHECKING:
+    from charm import SungatherCharm
+
+DISCOVERY_SECONDS = 580.0
+Results = Callable[[action_results.Answer], dict[str, object]]
+
+
+class Actions(ops.Object):
+    """What `juju run` can ask of a unit."""
+
+    def __init__(self, charm: "SungatherCharm"):
+        super().__init__(charm, "actions")
+        self._charm = charm
+        on = charm.on
+        charm.framework.observe(on.run_once_action, self._on_run_once)
+        charm.framework.observe(on.get_inverter_info_action, self._on_get_inverter_info)
+        charm.framework.observe(on.test_connection_action, self._on_test_connection)
+        charm.framework.observe(on.get_readings_action, self._on_get_readings)
+        charm.framework.observe(on.discover_action, self._on_discover)
+        charm.framework.observe(on.refresh_snap_action, self._on_refresh_snap)
+
+    def _on_run_once(self, event: ops.ActionEvent) -> None:
+        if self._reads(event):
+            self._ask_inverters(event, "run-once", action_results.summary)
+
+    def _on_get_readings(self, event: ops.ActionEvent) -> None:
+        if self._reads(event):
+            self._ask_inverters(event, "readings", action_results.newest_readings)
+
+    def _on_get_inverter_info(self, event: ops.ActionEvent) -> None:
+        self._ask_inverters(event, "get-inverter-info", action_results.by_inverter)
+
+    def _on_test_connection(self, event: ops.ActionEvent) -> None:
+        self._ask_inverters(event, "test-connection", action_results.by_inverter)
+
+    def _on_discover(self, event: ops.ActionEvent) -> None:
+        self._charm.reconcile()
+        network = event.params.get("network", "")
+        arguments = ["--network", network] if network else []
+        answer = self._run_app(event, "discover", *arguments, within=DISCOVERY_SECONDS)
+        if answer is None:
+            return
+        event.set_results(action_results.discovered(answer))
+        if not answer["found"]:
+            event.fail(f"no Sungrow device answers in {' '.join(answer['networks'])}")
+
+    def _on_refresh_snap(self, event: ops.ActionEvent) -> None:
+        """Take what is newest in the channel; the other units follow through the peer relation."""
+        charm, app = self._charm, self._charm.app.name
+        charm.reconcile()
+        before = sungather_snap.get_revision() if charm.owns_snap else ""
+        if not before:
+            self._fail(event)
+        elif sungather_snap.is_from_file():
+            event.fail(f"the snap is a file: juju attach-resource {app} sungather-snap=FILE")
+        elif charm.settings.snap_revision:
+            event.fail(f"a revision is named: juju config {app} snap-revision=0")
+        elif not charm.unit.is_leader():
+            event.fail(f"the leader decides for all units: juju run {app}/leader refresh-snap")
+        else:
+            channel = charm.settings.snap_channel
+            try:
+                sungather_snap.ensure_installed(None, channel, update=True)
+            except snap_errors.SnapError as error:
+                self._fail(event, str(error))
+                return
+            after = sungather_snap.get_revision()
+            snap_pins.note(charm, channel, after)
+            event.set_results({"before": before, "after": after})
+
+    def _reads(self, event: ops.ActionEvent) -> bool:
+        """Whether this unit has readings of its own. If not, the action fails with who has."""
+        if self._charm.polls:
+            return True
+        action = event.handle.kind.removesuffix("_action").replace("_", "-")
+        event.fail(f"a standby has no readings: juju run {self._charm.app.name}/leader {action}")
+        return False
+
+    def _ask_inverters(self, event: ops.ActionEvent, app: str, results: Results) -> None:
+        charm = self._charm
+        if not charm.hosts:
+            event.fail(charm.name_the_inverter())
+            return
+        charm.reconcile()
+        if not charm.owns_snap:
+            self._fail(event)
+            return
+        # The snap of a standby is not told where the inverter is, so that it never polls.
+        own_way = [] if charm.polls else [f"--set={key}={host}" for key, host in charm.hosts]
+        answer = self._run_app(event, app, *own_way)
+        if answer is None:
+            return
+        told = results(answer)
+        event.set_results(told if charm.polls else told | {"standby": "true"})
+        if sentence := action_results.failure(answer):
+            event.fail(sentence)
+
+    def _run_app(
+        self, event: ops.ActionEvent, app: str, *arguments: str, within: float = 120
+    ) -> snap_apps.Answer | None:
+        """What an app of the snap answers. If it gives no answer, the action fails with why."""
+        try:
+            if sungather_snap.is_installed():
+                return snap_apps.run(app, *arguments, within=within)
+            words = ""
+        except (snap_apps.AppFailed, snap_errors.SnapError) as error:
+            words = str(error)
+        self._fail(event, words)
+        return None
+
+    def _fail(self, event: ops.ActionEvent, words: str = "") -> None:
+        """Fail an action with these words, and with what else is wrong."""
+        told = [words, *(status.message for status in self._charm.troubles)]
+        event.fail(" | ".join(dict.fromkeys(filter(None, told))))
