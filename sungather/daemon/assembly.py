@@ -194,17 +194,25 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     finally:
         late.cancel()
     opened.append(exporters)
-    control = Control(directory / SOCKET, configuration.targets, clock, exporters)
+    reads = not configuration.outbox.deliver_only
+    # Commands about inverters that are not read here connect by themselves.
+    control = Control(directory / SOCKET, configuration.targets if reads else [], clock, exporters)
     services: list[Service] = [control, StateWatch(claim, storage), *exporters.services]
-    services += page(configuration, services, clock, directory / "history.sqlite")
+    if reads:
+        services += page(configuration, services, clock, directory / "history.sqlite")
     if in_snap():
         from sungather.snap.health import SnapHealthService
 
-        services.append(SnapHealthService(exporters.services))
-    found = pollers(configuration, services, clock, storage)
-    services += modbus_server(configuration, found, clock)
+        services.append(health := SnapHealthService(exporters.services))
+        if not reads:
+            await health.tell()
+    found = pollers(configuration, services, clock, storage) if reads else []
+    if reads:
+        services += modbus_server(configuration, found, clock)
+        log.info("collecting from %d inverter(s)", len(found))
+    else:
+        log.info("delivering what is still owed; no inverter is read (outbox.deliver-only)")
     control.collector = Collector(found, services)
-    log.info("collecting from %d inverter(s)", len(configuration.inverters))
     await control.collector.run()
 
 

@@ -147,6 +147,7 @@ def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Cloc
             configuration.timezone,
             _settings(configuration),
             here=fingerprint(configuration.state_directory),
+            shows=not configuration.outbox.deliver_only,
         )
     if name == "influxdb":
         from sungather.exporters.delivery import Delivery

@@ -67,6 +67,7 @@ class Mqtt(DeliveryLoop):
         sleep: Sleep = asyncio.sleep,
         timeout: float = TIMEOUT,
         here: str = "",
+        shows: bool = True,
     ) -> None:
         super().__init__("mqtt", feed, clock, sleep)
         self._options = options
@@ -76,6 +77,8 @@ class Mqtt(DeliveryLoop):
         """Inverter name -> its settings as SunGather 0.5 called them."""
         self._here = here
         """See `mqtt_identity.fingerprint`."""
+        self._shows = shows
+        """Whether it speaks for the inverters; else it delivers what is owed, and another does."""
         self._broker = Broker(options, timeout)
         self._wanted = value_filter(options.include, options.exclude)
         self._client_id = ""
@@ -193,7 +196,8 @@ class Mqtt(DeliveryLoop):
         if old_status != self._watch.status:
             await client.send(old_status, "", retain=True)
         await self._feed.ack([], notes={_STATUS_NOTE: self._watch.status})
-        await self._leave_former_places(client)
+        if self._shows:
+            await self._leave_former_places(client)
         self._say_everything_again()
         while True:
             await self._publish_states(client)
@@ -253,7 +257,7 @@ class Mqtt(DeliveryLoop):
         mine = (serial, record.serial) if record else (serial,)
         claims = place_of(inverter, "", topic, serial).claims
         if self._options.compatibility:
-            claims += (self._compatible_topic(serial),)
+            claims += (compatibility.topic(serial),)
         if await self._watch.is_taken(client, inverter, claims, mine):
             return None
         return place_of(name, via, topic, serial)
@@ -276,7 +280,7 @@ class Mqtt(DeliveryLoop):
         if options.compatibility and reading.state is State.OK and not reading.via:
             settings = self._settings.get(reading.name, {})
             message = compatibility.payload(reading, settings, self._timezone)
-            found[self._compatible_topic(self._serials.get(reading.name, ""))] = as_json(message)
+            found[compatibility.topic(self._serials.get(reading.name, ""))] = as_json(message)
         if arrays := self._arrays.get(reading.name):
             found[place.topic("arrays")] = as_json(arrays)
         found[place.topic("availability")] = "online" if up else "offline"
@@ -374,9 +378,6 @@ class Mqtt(DeliveryLoop):
             (topic, serial, self._watch.names[topic])
             for topic, serial in self._watch.strangers.items()
         ]
-
-    def _compatible_topic(self, serial: str) -> str:
-        return compatibility.topic(serial)
 
     def _topic(self, *parts: str) -> str:
         return "/".join((self._options.topic, *parts))

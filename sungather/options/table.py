@@ -500,6 +500,11 @@ class OutboxOptions:
         minimum=1,
         maximum=100000,
     )
+    deliver_only: bool = declared(
+        False,
+        "Deliver what is still owed and read no inverter, without a page: for a machine that "
+        "stands by for another.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
