@@ -26,6 +26,14 @@ def _model(one: Answer) -> str:
     return one.get("display_model") or one["model"] or "unknown model"
 
 
+def models(answer: Answer) -> str:
+    """Of `readings`: the models that are read, each once; "" if none is known."""
+    found = [
+        str(one.get("display_model") or one.get("model") or "") for one in answer["inverters"]
+    ]
+    return ", ".join(dict.fromkeys(filter(None, found)))
+
+
 def by_inverter(answer: Answer) -> dict[str, Any]:
     """Everything under the inverter's name."""
     return {one["name"]: _dashed(one) for one in answer["inverters"]}

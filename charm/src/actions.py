@@ -91,16 +91,14 @@ class Actions(ops.Object):
 
     def _ask_inverters(self, event: ops.ActionEvent, app: str, results: Results) -> None:
         charm = self._charm
-        if not charm.hosts:
+        if not charm.has_inverter:
             event.fail(charm.name_the_inverter())
             return
         charm.reconcile()
         if not charm.owns_snap:
             self._fail(event)
             return
-        # The snap of a standby is not told where the inverter is, so that it never polls.
-        own_way = [] if charm.polls else [f"--set={key}={host}" for key, host in charm.hosts]
-        answer = self._run_app(event, app, *own_way)
+        answer = self._run_app(event, app)
         if answer is None:
             return
         told = results(answer)

@@ -17,6 +17,7 @@ class Config(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     inverter_host: str = ""
+    unit_inverters: str = ""
     inverter_port: int = 0
     connection_type: str = "modbus"
     inverter_model: str = "auto"
@@ -79,8 +80,13 @@ OPTIONS: Final[Mapping[str, str]] = {
 }
 """Field of `Config` -> option of the snap."""
 
-OF_THE_CHARM: Final = frozenset({"snap_channel", "snap_revision", "extra_options"})
+OF_THE_CHARM: Final = frozenset(
+    {"snap_channel", "snap_revision", "extra_options", "unit_inverters"}
+)
 """Fields of `Config` that are no option of the snap."""
+
+OWN: Final = frozenset({"outbox.deliver-only"})
+"""Options of the snap that follow from who polls; nobody else may set them."""
 
 
 class SecretRow(pydantic.BaseModel):

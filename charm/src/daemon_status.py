@@ -1,5 +1,7 @@
 """From what snapd says of the daemon to the unit's status; pure."""
 
+from datetime import datetime, timedelta
+
 import ops
 
 import snapd_state
@@ -10,30 +12,48 @@ _WORKING = frozenset({"asleep", "fault"})
 """An inverter that sleeps is as it should be; one that tells a fault is read all the same."""
 
 
-def status(state: snapd_state.State, unit: str) -> ops.StatusBase:
+_TAKES_UP = timedelta(minutes=1)
+"""How long the daemon may need with new options until it says how it is."""
+
+
+def status(
+    state: snapd_state.State, unit: str, reads: str, changed: datetime | None, now: datetime
+) -> ops.StatusBase:
     """How the daemon is doing, since when and why.
 
     Args:
         state: what snapd says.
         unit: the unit's name, for the commands.
+        reads: the models that are read; "" if not known.
+        changed: when its options were changed last; None if never.
+        now: the time.
     """
     if not state.active:
         return ops.WaitingStatus(
             f"the daemon does not stay up: juju exec --unit {unit} -- snap logs sungather"
         )
-    if state.health not in ("waiting", "blocked", "error"):
-        return ops.ActiveStatus()
-    if state.code == NO_INVERTER:
+    since = f"since {state.since:%Y-%m-%d %H:%M} UTC" if state.since is not None else ""
+    if state.health == "okay":
+        return ops.ActiveStatus(f"reads {reads or 'the inverter'} {since}".rstrip())
+    if state.health not in ("waiting", "blocked", "error") or state.code == NO_INVERTER:
         return ops.WaitingStatus("the daemon is starting")
+    if changed and state.since and state.since < changed and now - changed < _TAKES_UP:
+        # What it said is about what it was told before.
+        return ops.WaitingStatus("the daemon takes up its new options")
     message = state.message.replace(
         "sungather.test-connection", f"juju run {unit} test-connection"
     )
-    details = [state.code] if state.code else []
-    if state.since is not None:
-        details.append(f"since {state.since:%Y-%m-%d %H:%M} UTC")
-    said = f"{message} ({', '.join(details)})" if details else message
+    details = ", ".join(filter(None, (state.code, since)))
+    said = f"{message} ({details})" if details else message
     if state.code in _WORKING:
         return ops.ActiveStatus(said)
     if state.health == "waiting":
         return ops.WaitingStatus(said)
     return ops.BlockedStatus(said)
+
+
+def in_trouble(state: snapd_state.State) -> str:
+    """What keeps the daemon from its inverters, and since when; "" if nothing does."""
+    if state.health not in ("waiting", "blocked") or state.code in (*_WORKING, NO_INVERTER):
+        return ""
+    return f"{state.code} {state.since or ''}"

@@ -13,6 +13,7 @@ def options(
     secrets: Mapping[str, Mapping[str, str] | None],
     extra: Mapping[str, str],
     broker: Mapping[str, str | None],
+    own: Mapping[str, str],
     *,
     polls: bool,
 ) -> dict[str, str | None]:
@@ -26,7 +27,8 @@ def options(
         secrets: the content of each secret field that is set; None for one that cannot be used.
         extra: the options of `extra-options`.
         broker: options that follow from the relation mqtt; they win.
-        polls: whether this unit reads the inverters. A standby knows none.
+        own: the options of the inverter that this unit alone reads; empty without one.
+        polls: whether this unit reads the inverters. A standby delivers what it owes.
     """
     found: dict[str, str | None] = {**config.snap_options(settings)}
     for field, row in config.SECRETS.items():
@@ -35,10 +37,8 @@ def options(
         if content is None and found.get(row.switch) == "true":
             # What is on goes on with what it had, and nothing starts without its credentials.
             found[row.switch] = None
-    found |= {**extra, **broker}
-    if not polls:
-        found = {k: v for k, v in found.items() if not k.startswith("inverters.")}
-        return found | {"inverter.host": ""}
+    found |= {**extra, **broker, **own}
+    found["outbox.deliver-only"] = "false" if polls else "true"
     further = {key.split(".")[1] for key in extra if key.startswith("inverters.")}
     if not further - {OWN_INVERTER}:
         return found

@@ -8,7 +8,8 @@
 Every value is taken exactly as typed. Pure.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 import yaml
@@ -22,37 +23,49 @@ _RESERVED = frozenset({"stdout", "stderr", "stdout-encoding", "stderr-encoding"}
 """Juju keeps these for itself among the results of an action, where inverters' names stand."""
 
 
-class WrongExtraOptions(Exception):
-    """The text cannot be used; the message says why and what to do, and shows no value."""
+class WrongOptionText(Exception):
+    """A text cannot be used; the message says why and what to do, and shows no value."""
+
+    def __init__(self, option: str, problems: Iterable[str]):
+        super().__init__(f"{option}: {' '.join(problems)}")
 
 
 def parse(text: str) -> dict[str, str]:
     """Options of the snap as dotted key -> text.
 
     Raises:
-        WrongExtraOptions: with every problem.
+        WrongOptionText: with every problem.
     """
-    try:
-        root = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType] (types-PyYAML leaves the stream open)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark is not None else ""
-        raise WrongExtraOptions(f"extra-options is not YAML{where}.") from None
-    if root is None:
-        return {}
     found: dict[str, str] = {}
     problems: list[str] = []
-    for number, (key, value) in enumerate(_flat(root, "", 1)):
-        if number == _MOST:
-            problems.append(f"more than {_MOST} options.")
-            break
+    for key, value in flat(text, "extra-options"):
         problem = f"{key} is there twice." if key in found else _problem(key, value)
         if problem:
             problems.append(problem)
         elif value is not None:
             found[key] = value
     if problems:
-        raise WrongExtraOptions("extra-options: " + " ".join(problems))
+        raise WrongOptionText("extra-options", problems)
+    return found
+
+
+def flat(text: str, option: str) -> list[tuple[str, str | None]]:
+    """Dotted key and text of each entry of a YAML document; None for what is no text.
+
+    Raises:
+        WrongOptionText: it is no YAML, or far too much of it; `option` is where it stands.
+    """
+    try:
+        root = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType] (types-PyYAML leaves the stream open)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark is not None else ""
+        raise WrongOptionText(option, [f"this is not YAML{where}."]) from None
+    if root is None:
+        return []
+    found = list(itertools.islice(_flat(root, "", 1), _MOST + 1))
+    if len(found) > _MOST:
+        raise WrongOptionText(option, [f"more than {_MOST} options."])
     return found
 
 
@@ -75,6 +88,8 @@ def _problem(key: str, value: str | None) -> str:
         return f"{key} takes one value, no list."
     if _inverter(key) in _RESERVED:
         return f"{key}: an inverter cannot be called {_inverter(key)} in Juju; take another name."
+    if key in config.OWN:
+        return f"{key} is decided by the charm."
     field = config.GOVERNED.get(_as_single(key))
     if field is None:
         return ""

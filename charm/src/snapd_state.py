@@ -3,17 +3,12 @@
 charmlibs-snap tells neither; this is one more GET on the same socket.
 """
 
-import http.client
-import json
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import snapd_socket
 from snap_errors import TryLater
-
-SOCKET = "/run/snapd.socket"
-_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,10 @@ def look(snap: str, service: str) -> State:
     Raises:
         TryLater: snapd is restarting, or does not know the snap.
     """
-    info = _get(f"/v2/snaps/{snap}")
+    try:
+        info = snapd_socket.get(f"/v2/snaps/{snap}")
+    except snapd_socket.Silent as error:
+        raise TryLater(str(error)) from None
     health: dict[str, str] = info.get("health") or {}
     stamp = health.get("timestamp")
     apps: list[dict[str, Any]] = info.get("apps", [])
@@ -50,25 +48,3 @@ def look(snap: str, service: str) -> State:
         code=health.get("code", ""),
         since=datetime.fromisoformat(stamp).astimezone(UTC) if stamp else None,
     )
-
-
-class _Connection(http.client.HTTPConnection):
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT)
-        self.sock.connect(SOCKET)
-
-
-def _get(path: str) -> dict[str, Any]:
-    connection = _Connection("localhost")
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        content = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise TryLater(f"snapd does not answer: {error}") from None
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise TryLater(f"snapd: {content.get('result', {}).get('message', answer.status)}")
-    return content["result"]

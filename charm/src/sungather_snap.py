@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from charmlibs import snap
@@ -152,9 +153,34 @@ def ensure_options(desired: Mapping[str, str | None]) -> bool:
             if found is None:
                 raise
             raise OptionsRefused(found["lines"] or found["line"]) from None
-    if before != after:
+    if changed or before != after:
         _note(after)
     return bool(changed)
+
+
+def options_set_at() -> datetime | None:
+    """When an option was changed last; None if never."""
+    if not SET_KEYS.exists():
+        return None
+    return datetime.fromtimestamp(SET_KEYS.stat().st_mtime, UTC)
+
+
+def ensure_no_polling() -> None:
+    """Stop the daemon, unless its options let it deliver only.
+
+    Raises:
+        SnapError: neither snapd nor systemd stopped it.
+    """
+    if not delivers_only():
+        ensure_stopped()
+
+
+def delivers_only() -> bool:
+    """Whether the snap's options keep the daemon from reading inverters; False if not known."""
+    try:
+        return _flat(snap.get(NAME)).get("outbox.deliver-only") == "true"
+    except snap.Error:
+        return False
 
 
 @snap_errors.translated()

@@ -9,7 +9,7 @@ import extra_options
 import ownership
 import snap_errors
 
-KNOWN = (ownership.OwnedByAnother, extra_options.WrongExtraOptions, snap_errors.SnapError)
+KNOWN = (ownership.OwnedByAnother, extra_options.WrongOptionText, snap_errors.SnapError)
 """The errors that have a status; any other is a defect of the charm."""
 
 

@@ -25,6 +25,7 @@ _ROUNDS = 9
 _TOOLS = (
     *("config-get", "is-leader", "relation-ids", "opened-ports", "resource-get", "status-set"),
     *("juju-log", "application-version-set", "open-port", "close-port"),
+    *("snap", "systemctl"),
 )
 _TOOL = """#!/bin/sh
 case "${0##*/}" in
@@ -33,6 +34,7 @@ is-leader) echo true ;;
 relation-ids) echo '[]' ;;
 opened-ports) echo '["8080/tcp"]' ;;
 resource-get) exit 1 ;;
+snap) echo '{"inverters": [{"model": "SH10RT"}]}' ;;
 esac
 """
 _BARE = """import ops
@@ -75,9 +77,11 @@ async def charm() -> list[Figure]:
 
 
 def _measure(directory: Path) -> dict[str, float]:
-    for name, place in (("run", "/run"), ("lib", "/var/lib")):
+    places = {"run": "/run", "lib": "/var/lib", "systemd": "/etc/systemd"}
+    for name, place in places.items():
         (directory / name).mkdir()
         subprocess.run(["mount", "--bind", directory / name, place], check=True)
+    (directory / "systemd/system").mkdir()
     environment = _prepared(directory)
     fake = FakeSnapd(directory / "run")
     with Server(Path("/run/snapd.socket"), fake):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_snapd import FakeSnapd
 from ops import testing
 
 from charm import SungatherCharm
@@ -16,6 +17,8 @@ Config = dict[str, str | int | float | bool]
 MODEL = testing.Model(name="home", uuid="11111111-1111-4111-8111-111111111111", type="lxd")
 HOST: Config = {"inverter-host": "192.168.1.10"}
 SECRET = "swordfish"
+READS = "reads SH10RT since 2099-11-23 16:05 UTC"
+"""What a unit says when all is well."""
 CREDENTIALS = testing.Secret(
     {"username": "user", "password": SECRET}, id="secret:9m4e2mr0ui3e8a215n4g"
 )
@@ -68,8 +71,18 @@ def nobody_listens(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(path)
     monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", path)
-    monkeypatch.setattr("snapd_state.SOCKET", path)
+    monkeypatch.setattr("snapd_socket.SOCKET", path)
     monkeypatch.setattr("charmlibs.snap._client._CONNECTION_RETRY_BUDGET", 0)
+
+
+def active(*more: str) -> testing.ActiveStatus:
+    """The status of a unit that reads, and has this to say besides."""
+    return testing.ActiveStatus("; ".join((*more, READS)))
+
+
+def polls(snapd: FakeSnapd) -> bool:
+    """Whether the daemon of this machine reads inverters."""
+    return snapd.running and snapd.options.get("outbox.deliver-only") != "true"
 
 
 def waiting(found: Any) -> str:

@@ -32,13 +32,16 @@ def snapd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeSnap
     socket = tmp_path / "snapd.socket"
     own = tmp_path / "sungather-charm"
     monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", str(socket))
-    monkeypatch.setattr("snapd_state.SOCKET", str(socket))
+    monkeypatch.setattr("snapd_socket.SOCKET", str(socket))
     monkeypatch.setattr(ownership, "DIRECTORY", own)
     monkeypatch.setattr(sungather_snap, "SET_KEYS", own / "set-keys")
     monkeypatch.setattr(sungather_snap, "DROP_IN", tmp_path / "systemd/juju-proxy.conf")
     monkeypatch.setattr(sungather_snap, "PROXY", own / "proxy")
     monkeypatch.setattr(sungather_snap, "SNAP_FILES", files)
     monkeypatch.setattr("process.run", fake.run)
+    timers = tmp_path / "timers"
+    timers.mkdir()
+    monkeypatch.setattr("health_timer.UNITS", timers)
     with Server(socket, fake):
         yield fake
 

@@ -17,6 +17,7 @@ from sungather.options.check import check
 from sungather.options.values import text_of
 
 Answer = dict[str, Any]
+WELL_SINCE = "2099-11-23T17:05:00+01:00"
 NOT_INSTALLED = {"message": "snap not installed", "kind": "snap-not-found", "value": "sungather"}
 
 
@@ -47,10 +48,13 @@ class FakeSnapd:
         self.slow: tuple[str, ...] = ()
         """Programs that do not end in time, such as "snap" or "systemctl"."""
         self.health: Answer = {}
+        """What the daemon said; without it that all is well."""
         self.changes: list[str] = []
         self.commands: list[tuple[str, ...]] = []
         """Every program that was run."""
-        self.app_answers: dict[str, Answer | str] = {}
+        self.app_answers: dict[str, Answer | str] = {
+            "readings": {"inverters": [{"name": "inverter", "model": "SH10RT"}], "exporters": []}
+        }
         """App -> what it prints: JSON, or a text on standard error."""
         self._errors: dict[str, str] = {}
 
@@ -105,6 +109,8 @@ class FakeSnapd:
                 return subprocess.CompletedProcess(command, 0, "", "")
             case ("systemctl", "daemon-reload" | "try-restart", *_):
                 return subprocess.CompletedProcess(command, 0, "", "")
+            case ("systemctl", "enable" | "disable", "--now", unit) if unit.endswith(".timer"):
+                return subprocess.CompletedProcess(command, 0, "", "")
             case ("snap", "run", app, "--format", "json", *_):
                 answer = self.app_answers[app.removeprefix("sungather.")]
                 if isinstance(answer, str):
@@ -128,7 +134,8 @@ class FakeSnapd:
             found["tracking-channel"] = self.channel
         if self.held:
             found["hold"] = "2318-01-01T00:00:00Z"
-        return found | ({"health": self.health} if self.health else {})
+        well = {"status": "okay", "timestamp": WELL_SINCE} if self.running else {}
+        return found | ({"health": self.health or well})
 
     def _act(self, action: str, body: Answer) -> tuple[str, Any]:
         match action:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import ops
 import pytest
-from charm_model import HOST, Config, Context, after_config_changed, blocked, state, status
+from charm_model import HOST, Config, Context, active, after_config_changed, blocked, state, status
 from fake_snapd import FakeSnapd
 from ops import testing
 
@@ -101,7 +101,7 @@ def test_with_a_host_the_daemon_runs_and_the_unit_is_active(
     context: Context, snapd: FakeSnapd
 ) -> None:
     config = HOST | {"log-level": "DEBUG", "inverter-port": 5020}
-    assert status(context, state(config)) == testing.ActiveStatus()
+    assert status(context, state(config)) == active()
     assert snapd.running
     assert snapd.options["inverter.host"] == "192.168.1.10"
     assert snapd.options["inverter.port"] == "5020"
@@ -116,10 +116,10 @@ def test_a_host_that_is_taken_back_stops_the_daemon(context: Context, snapd: Fak
 
 def test_nothing_to_change_makes_no_change(context: Context, snapd: FakeSnapd) -> None:
     config = HOST | {"extra-options": "inverters: {garage: {host: 10.0.0.2}}"}
-    after_config_changed(context, state(config))
+    before = after_config_changed(context, state(config))
     changes, commands = list(snapd.changes), list(snapd.commands)
-    assert status(context, state(config)) == testing.ActiveStatus()
-    context.run(context.on.update_status(), state(config))
+    assert status(context, before) == active()
+    context.run(context.on.update_status(), before)
     assert (snapd.changes, snapd.commands) == (changes, commands)
 
 
@@ -185,7 +185,7 @@ def test_an_export_without_its_secret_says_how_to_make_one(context: Context) -> 
     )
 
 
-HEALTH = {"revision": "7", "timestamp": "2026-11-23T17:05:00+01:00"}
+HEALTH = {"revision": "7", "timestamp": "2099-11-23T17:05:00+01:00"}
 UNREACHABLE = HEALTH | {
     "status": "waiting",
     "message": "inverter is unreachable; sungather.test-connection says why",
@@ -199,7 +199,7 @@ def test_an_unreachable_inverter_makes_the_unit_wait_and_tell_since_when_and_why
     snapd.health = UNREACHABLE
     assert status(context, state(HOST)) == testing.WaitingStatus(
         "inverter is unreachable; juju run sungather/0 test-connection says why "
-        "(no-route, since 2026-11-23 16:05 UTC)"
+        "(no-route, since 2099-11-23 16:05 UTC)"
     )
 
 
@@ -218,7 +218,7 @@ def test_an_inverter_that_sleeps_leaves_the_unit_active(
     snapd.health = HEALTH | {"status": "waiting", "message": "house is asleep", "code": "asleep"}
     found = status(context, state(HOST))
     assert isinstance(found, testing.ActiveStatus)
-    assert found.message == "house is asleep (asleep, since 2026-11-23 16:05 UTC)"
+    assert found.message == "house is asleep (asleep, since 2099-11-23 16:05 UTC)"
 
 
 def test_what_a_person_must_repair_blocks_the_unit_such_as_a_taken_port(
@@ -258,7 +258,7 @@ def test_the_proxy_of_the_model_reaches_the_daemon_and_goes_with_it(
     assert ("systemctl", "daemon-reload") in snapd.commands
     snapd.commands.clear()
     after_config_changed(context, state(HOST))
-    assert snapd.commands == []
+    assert [one for one in snapd.commands if one[0] == "systemctl"] == []
     monkeypatch.delenv("JUJU_CHARM_HTTPS_PROXY")
     after_config_changed(context, state(HOST))
     assert not file.exists()
@@ -281,7 +281,7 @@ def test_a_unit_of_a_charm_that_kept_no_notes_is_taken_over(
     snapd.revision, snapd.channel = "5", "latest/stable"
     snapd.options = {"inverter.host": "192.168.1.99", "log.level": "DEBUG"}
     out = context.run(context.on.upgrade_charm(), state(HOST))
-    assert out.unit_status == testing.ActiveStatus()
+    assert out.unit_status == active()
     assert (snapd.options["inverter.host"], snapd.options["log.level"]) == (HOST_TEXT, "INFO")
 
 

@@ -1,10 +1,11 @@
 """Actions: the apps' JSON as results, failures in sentences."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from charm_model import HOST, Config, Context, after_config_changed, blocked, state, status
+from charm_model import HOST, Config, Context, after_config_changed, blocked, polls, state, status
 from fake_snapd import FakeSnapd
 from ops import testing
 
@@ -171,10 +172,48 @@ def test_an_action_without_the_snap_fails_with_what_is_wrong(
         assert failed.value.message.startswith("the snap cannot be installed: snap not found")
 
 
-def test_on_a_standby_the_action_says_where_to_run_it(context: Context) -> None:
+@pytest.mark.parametrize("action", ["run-once", "get-readings"])
+def test_what_only_the_leader_has_a_standby_refers_to_the_leader(
+    context: Context, action: str
+) -> None:
     with pytest.raises(testing.ActionFailed) as failed:
-        context.run(context.on.action("run-once"), state(HOST, leader=False))
-    assert "juju run sungather/leader run-once" in failed.value.message
+        context.run(context.on.action(action), state(HOST, leader=False))
+    assert f"juju run sungather/leader {action}" in failed.value.message
+
+
+@pytest.mark.parametrize("action", ["test-connection", "get-inverter-info"])
+def test_a_standby_tries_its_own_way_and_says_that_it_is_one(
+    context: Context, snapd: FakeSnapd, action: str
+) -> None:
+    snapd.app_answers[action] = {"inverters": [TESTED]}
+    context.run(context.on.action(action), state(HOST, leader=False))
+    assert context.action_results is not None
+    assert context.action_results["standby"] == "true"
+    assert context.action_results["inverter"]["success"] == "true"
+    # It knows where the inverter is, and does not poll it.
+    assert snapd.options["inverter.host"] == "192.168.1.10"
+    assert not polls(snapd)
+
+
+def test_the_newest_snap_is_taken_by_the_leader_and_noted_for_all(
+    context: Context, snapd: FakeSnapd, snap_file: Path
+) -> None:
+    peers = testing.PeerRelation("standby")
+    before = after_config_changed(context, state(HOST, relations=[peers]))
+    snapd.store["latest/stable"] = "8"
+    out = context.run(context.on.action("refresh-snap"), before)
+    assert context.action_results == {"before": "7", "after": "8"}
+    assert '"8"' in out.get_relation(peers.id).local_app_data["snap-revisions"]
+    context.run(context.on.update_status(), out)
+    assert snapd.revision == "8"
+    for wrong, words in [
+        (state(HOST, leader=False), "juju run sungather/leader refresh-snap"),
+        (state(HOST | {"snap-revision": 8}), "juju config sungather snap-revision=0"),
+        (state(HOST, file=snap_file), "juju attach-resource sungather sungather-snap=FILE"),
+    ]:
+        with pytest.raises(testing.ActionFailed) as failed:
+            context.run(context.on.action("refresh-snap"), wrong)
+        assert words in failed.value.message
 
 
 FOUND = {

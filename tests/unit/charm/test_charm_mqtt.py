@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from charm_model import HOST, SECRET, Config, Context, context_of, state
+from charm_model import HOST, SECRET, Config, Context, active, context_of, state
 from fake_snapd import FakeSnapd
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,7 +104,7 @@ def test_home_assistants_topics_are_asked_for_where_they_are(
 def test_the_relation_wins_over_the_options(context: Context, snapd: FakeSnapd) -> None:
     config = HOST | {"enable-mqtt": True, "mqtt-host": "elsewhere", "mqtt-port": 1}
     _, out = run(context, FULL, user(), config=config)
-    assert out.unit_status == testing.ActiveStatus()
+    assert out.unit_status == active()
     found = {key: text for key, text in snapd.options.items() if key.startswith("mqtt.")}
     assert found["mqtt.enabled"] == "true"
     assert (found["mqtt.host"], found["mqtt.port"]) == ("10.1.2.3", "1883")
@@ -115,7 +115,7 @@ def test_the_relation_wins_over_the_extra_options(context: Context, snapd: FakeS
     """A client id of the operator's own would be refused by a broker that reserves a prefix."""
     config = HOST | {"extra-options": "mqtt.client-id: own\nmqtt.homeassistant-prefix: house"}
     _, out = run(context, FULL | {"client-id-prefix": "sungather-"}, user(), config=config)
-    assert out.unit_status == testing.ActiveStatus()
+    assert out.unit_status == active()
     assert snapd.options["mqtt.client-id"] == "sungather-sungather-0"
     assert snapd.options["mqtt.homeassistant-prefix"] == "house"
 
@@ -241,7 +241,7 @@ def test_unknown_accesses_are_read_and_lacking_ones_are_told(
         {"filter": TOPICS, "access": "paint"},
     ]
     _, out = run(context, FULL | {"granted-permissions": narrow}, user())
-    assert out.unit_status == testing.ActiveStatus(f"mosquitto grants no read access to {TOPICS}")
+    assert out.unit_status == active(f"mosquitto grants no read access to {TOPICS}")
     assert snapd.options["mqtt.enabled"] == "true"
 
 

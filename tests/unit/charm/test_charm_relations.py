@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from charm_model import HOST, Config, Context, blocked, state
+from charm_model import HOST, READS, Config, Context, active, blocked, state
 from cosl import DashboardPath40UID, LZMABase64
 from fake_snapd import FakeSnapd
 from ops import testing
@@ -155,7 +155,7 @@ def test_what_grafana_has_against_a_dashboard_is_in_the_status(
         "grafana-dashboard", remote_app_name="grafana", remote_app_data={"event": event}
     )
     out = context.run(context.on.relation_changed(relation), state(HOST, relations=[relation]))
-    assert out.unit_status == testing.ActiveStatus(message)
+    assert out.unit_status == active(*filter(None, [message]))
 
 
 @pytest.mark.parametrize("endpoint", ["cos-agent", "metrics-endpoint"])
@@ -214,14 +214,14 @@ def test_the_address_that_the_proxy_gives_is_in_the_status(
     context: Context, snapd: FakeSnapd
 ) -> None:
     for answer, message in [
-        ({"ingress": '{"url": "https://home/sungather"}'}, "page at https://home/sungather"),
+        ({"ingress": '{"url": "https://home/sungather"}'}, "; page at https://home/sungather"),
         ({"ingress": "not JSON"}, ""),
         ({}, ""),
     ]:
         relation = testing.Relation("ingress", remote_app_data=answer)
         before = state(HOST, relations=[relation])
         out = context.run(context.on.relation_changed(relation), before)
-        assert out.unit_status == testing.ActiveStatus(message)
+        assert out.unit_status == testing.ActiveStatus(f"{READS}{message}")
 
 
 @pytest.mark.parametrize("endpoint", ["cos-agent", "metrics-endpoint", "ingress"])
@@ -259,7 +259,7 @@ def test_a_relation_can_break_at_any_time(
 ) -> None:
     relation = testing.Relation(endpoint)
     out = context.run(context.on.relation_broken(relation), state(HOST, relations=[relation]))
-    assert out.unit_status == testing.ActiveStatus()
+    assert out.unit_status == active()
 
 
 def test_every_endpoint_has_a_description_and_says_whether_it_is_optional(

@@ -87,7 +87,7 @@ def test_the_site_is_passed_on_also_on_the_equator() -> None:
 
 def together(extra: str, *, polls: bool = True, **settings: str) -> dict[str, str]:
     one = config.Config(inverter_host="10.0.0.1", **settings)  # pyright: ignore[reportArgumentType] (the tests give texts alone)
-    found = desired_options.options(one, {}, extra_options.parse(extra), {}, polls=polls)
+    found = desired_options.options(one, {}, extra_options.parse(extra), {}, {}, polls=polls)
     return {key: text for key, text in found.items() if text is not None}
 
 
@@ -112,12 +112,11 @@ def test_beside_further_inverters_the_own_one_gets_a_name() -> None:
     assert problems(found) == ()
 
 
-def test_a_standby_knows_no_inverter() -> None:
-    found = together("inverters.roof.host: 10.0.0.2", polls=False)
-    assert not [
-        k for k, text in found.items() if text and k.startswith("inverter") and ".host" in k
-    ]
-    assert not check(found, need_inverter=False).has_inverter
+def test_a_standby_knows_the_inverters_and_may_not_read_them() -> None:
+    """So that it can be asked whether it reaches them, and delivers what it owes."""
+    found = [together("inverters.roof.host: 10.0.0.2", polls=polls) for polls in (True, False)]
+    assert [one.pop("outbox.deliver-only") for one in found] == ["false", "true"]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(
@@ -131,13 +130,14 @@ def test_a_standby_knows_no_inverter() -> None:
             "inverters.roof.password: swordfish",
             "belongs into the secret of inverter-credentials, as roof-password",
         ),
-        ("a: [swordfish", "extra-options is not YAML (line 1)"),
-        ("[" * 20_000, "extra-options is not YAML"),
+        ("a: [swordfish", "extra-options: this is not YAML (line 1)"),
+        ("[" * 20_000, "extra-options: this is not YAML"),
         ("swordfish", "write options as KEY: VALUE"),
         ("- swordfish", "write options as KEY: VALUE"),
         ("inverter.devices: [swordfish]", "takes one value, no list"),
         ("outbox.days: 1\noutbox: {days: swordfish}", "outbox.days is there twice"),
         ("x: &swordfish {y: *swordfish}", "takes one value"),
+        ("outbox: {deliver-only: swordfish}", "outbox.deliver-only is decided by the charm"),
         ("inverters.stdout.host: swordfish", "an inverter cannot be called stdout in Juju"),
         ("inverters: {stderr-encoding: {unit: swordfish}}", "take another name"),
     ],
@@ -145,7 +145,7 @@ def test_a_standby_knows_no_inverter() -> None:
 def test_extra_options_that_cannot_be_used_are_told_without_their_values(
     text: str, words: str
 ) -> None:
-    with pytest.raises(extra_options.WrongExtraOptions) as told:
+    with pytest.raises(extra_options.WrongOptionText) as told:
         extra_options.parse(text)
     assert words in str(told.value)
     assert "swordfish" not in str(told.value)
@@ -153,7 +153,7 @@ def test_extra_options_that_cannot_be_used_are_told_without_their_values(
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>'\"#, \n.\x00\t%@`é"), max_size=60))
 def test_any_text_is_taken_or_refused_with_a_sentence(text: str) -> None:
-    with contextlib.suppress(extra_options.WrongExtraOptions):
+    with contextlib.suppress(extra_options.WrongOptionText):
         assert all(extra_options.parse(text))
 
 

@@ -10,6 +10,7 @@ from charm_model import (
     SECRET,
     Config,
     Context,
+    active,
     after_config_changed,
     blocked,
     state,
@@ -51,7 +52,7 @@ def with_secret(option: str, *secrets: testing.Secret) -> testing.State:
 @pytest.mark.parametrize("option", EXPORTS)
 def test_each_secret_reaches_the_snap(context: Context, snapd: FakeSnapd, option: str) -> None:
     secret = testing.Secret(EXPORTS[option][1], id=ID)
-    assert status(context, with_secret(option, secret)) == testing.ActiveStatus()
+    assert status(context, with_secret(option, secret)) == active()
     expected = EXPORTS[option][2]
     assert {key: snapd.options.get(key, "") for key in expected} == expected
 
@@ -197,7 +198,7 @@ def test_secrets_of_further_inverters_stand_in_the_same_secret(
     content = {"username": "user", "password": "a", "garage-username": "u", "garage-password": "b"}
     secret = testing.Secret(content, id=ID)
     config = HOST | {"inverter-credentials": ID, "extra-options": "inverters.garage.host: barn"}
-    assert status(context, state(config, secret)) == testing.ActiveStatus()
+    assert status(context, state(config, secret)) == active()
     assert snapd.options["inverters.inverter.password"] == "a"
     assert snapd.options["inverters.garage.password"] == "b"
 

@@ -7,12 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from charm_model import HOST, Context, after_config_changed, blocked, context_of, state
+from charm_model import (
+    HOST,
+    Context,
+    active,
+    after_config_changed,
+    blocked,
+    context_of,
+    polls,
+    state,
+)
 from fake_snapd import FakeSnapd, Server
 from ops import testing
 
 import ownership
 import sungather_snap
+
+STANDBY = (
+    "standby: {who} reads the inverter (to read one of its own: juju config sungather "
+    "unit-inverters='{unit}: ADDRESS')"
+)
 
 
 class Machine:
@@ -40,8 +54,9 @@ class Fleet:
         socket = str(machine.directory / "socket")
         own = machine.directory / "own"
         self._monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", socket)
-        self._monkeypatch.setattr("snapd_state.SOCKET", socket)
+        self._monkeypatch.setattr("snapd_socket.SOCKET", socket)
         self._monkeypatch.setattr("process.run", machine.snapd.run)
+        self._monkeypatch.setattr("health_timer.UNITS", machine.directory)
         self._monkeypatch.setattr(ownership, "DIRECTORY", own)
         self._monkeypatch.setattr(sungather_snap, "SET_KEYS", own / "set-keys")
         self._monkeypatch.setattr(sungather_snap, "DROP_IN", own / "juju-proxy.conf")
@@ -64,7 +79,7 @@ class Fleet:
 
     @property
     def polling(self) -> list[int]:
-        return [n for n, one in enumerate(self.machines) if one.snapd.running]
+        return [n for n, one in enumerate(self.machines) if polls(one.snapd)]
 
 
 @pytest.fixture
@@ -82,7 +97,9 @@ def fleet(
 def test_only_the_leader_polls_and_the_others_are_ready(fleet: Fleet) -> None:
     statuses = [fleet.on(n, "config_changed", leader=0).unit_status for n in range(3)]
     assert fleet.polling == [0]
-    assert statuses[1] == testing.ActiveStatus("standby: sungather/0 reads the inverter")
+    assert statuses[1] == testing.ActiveStatus(
+        STANDBY.format(who="sungather/0", unit="sungather/1")
+    )
     for one in fleet.machines:
         assert one.snapd.revision == "7"
         assert one.snapd.options["web.port"] == "8080"
@@ -170,7 +187,7 @@ def test_an_application_that_went_without_a_word_owns_nothing(
 ) -> None:
     claim_of("solar", home, polls=True)
     home.rmdir()
-    assert after_config_changed(context, state(HOST)).unit_status == testing.ActiveStatus()
+    assert after_config_changed(context, state(HOST)).unit_status == active()
 
 
 def test_a_standby_beside_the_polling_unit_leaves_their_snap_alone(
@@ -180,7 +197,9 @@ def test_a_standby_beside_the_polling_unit_leaves_their_snap_alone(
     claim_of("sungather", home, polls=True)
     changes = list(snapd.changes)
     out = context.run(context.on.update_status(), state(HOST, leader=False))
-    assert out.unit_status == testing.ActiveStatus("standby: the leader reads the inverter")
+    assert out.unit_status == testing.ActiveStatus(
+        STANDBY.format(who="the leader", unit="sungather/0")
+    )
     assert (snapd.changes, snapd.running) == (changes, True)
 
 

@@ -12,6 +12,7 @@ from charm_model import (
     after_config_changed,
     blocked,
     nobody_listens,
+    polls,
     state,
     status,
 )
@@ -168,7 +169,7 @@ def test_a_former_leader_stops_whatever_is_wrong(
     peer = testing.PeerRelation("standby", local_app_data={"polling-unit": "sungather/1"})
     before = state(HOST | LEADS_NO_MORE[trouble], leader=False, relations=[peer])
     context.run(context.on.relation_changed(peer, remote_unit=1), before)
-    assert not snapd.running
+    assert not polls(snapd)
 
 
 def test_a_standby_whose_options_are_refused_stays_stopped_when_the_snap_is_refreshed(
@@ -184,10 +185,9 @@ def test_a_standby_whose_options_are_refused_stays_stopped_when_the_snap_is_refr
     assert (snapd.revision, snapd.running) == ("8", False)
 
 
-def test_a_standby_that_is_stopped_is_not_stopped_again(
-    context: Context, snapd: FakeSnapd
-) -> None:
+def test_a_standby_that_delivers_is_left_alone(context: Context, snapd: FakeSnapd) -> None:
     after_config_changed(context, state(HOST, leader=False))
+    assert (snapd.running, polls(snapd)) == (True, False)
     changes, commands = list(snapd.changes), list(snapd.commands)
     context.run(context.on.update_status(), state(HOST, leader=False))
     assert (snapd.changes, snapd.commands) == (changes, commands)

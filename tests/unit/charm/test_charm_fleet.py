@@ -1,0 +1,131 @@
+"""Units with an inverter of their own, and standbys that could do better than the leader."""
+
+import json
+from typing import Any
+
+import pytest
+from charm_model import HOST, Config, Context, active, blocked, context_of, polls, state
+from fake_snapd import FakeSnapd
+from ops import testing
+
+import unit_inverters
+from extra_options import WrongOptionText
+
+EACH = "sungather/0: 10.0.0.10\nsungather/1: {host: 10.0.0.11, connection: http, unit: 3}\n"
+UNREACHABLE = {
+    "status": "waiting",
+    "message": "inverter is unreachable; sungather.test-connection says why",
+    "code": "no-route",
+    "timestamp": "2099-11-23T17:05:00+01:00",
+}
+
+
+def unit(
+    charmcraft: dict[str, Any], number: int, config: Config, *, leader: bool, **more: Any
+) -> testing.State:
+    """The state of one unit after config-changed."""
+    context = context_of(charmcraft, unit_id=number)
+    return context.run(context.on.config_changed(), state(config, leader=leader, **more))
+
+
+@pytest.mark.parametrize("leader", [True, False])
+def test_a_unit_with_an_inverter_of_its_own_reads_it_whoever_leads(
+    charmcraft: dict[str, Any], snapd: FakeSnapd, leader: bool
+) -> None:
+    broker = testing.Relation("mqtt")
+    out = unit(charmcraft, 1, {"unit-inverters": EACH}, leader=leader, relations=[broker])
+    assert polls(snapd)
+    found = [snapd.options[f"inverter.{key}"] for key in ("host", "connection", "unit")]
+    assert found == ["10.0.0.11", "http", "3"]
+    # What the relation asks for covers it, and no other unit publishes there.
+    assert snapd.options["mqtt.topic"] == "sungather/home/sungather/1"
+    assert {one.port for one in out.opened_ports} == {8080}
+    if leader:
+        asked = json.loads(out.get_relation(broker.id).local_app_data["topic-permissions"])
+        assert asked == [{"filter": "sungather/home/sungather/#", "access": "readwrite"}]
+
+
+def test_a_machine_stands_for_the_unit_on_it(
+    context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUJU_MACHINE_ID", "2/lxd/0")
+    config: Config = {"unit-inverters": "2/lxd/0: 10.0.0.12"}
+    context.run(context.on.config_changed(), state(config, leader=False))
+    assert (snapd.options["inverter.host"], polls(snapd)) == ("10.0.0.12", True)
+
+
+def test_a_unit_that_is_not_named_stands_by_and_its_status_says_how_to_change_that(
+    charmcraft: dict[str, Any], snapd: FakeSnapd
+) -> None:
+    out = unit(charmcraft, 2, HOST | {"unit-inverters": EACH}, leader=False)
+    assert not polls(snapd)
+    assert "juju config sungather unit-inverters='sungather/2: ADDRESS'" in out.unit_status.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- 10.0.0.1", "write UNIT: ADDRESS"),
+        ("swordfish", "write UNIT: ADDRESS"),
+        ("roof: swordfish", "write UNIT: ADDRESS"),
+        ("sungather/0: [swordfish]", "write UNIT: ADDRESS"),
+        ("sungather/0: {unit: 2}", "sungather/0 has no host."),
+        ("sungather/0: ''", "sungather/0 has no host."),
+        ("sungather/0: a\nsungather/0: swordfish", "sungather/0 is there twice."),
+        ("sungather/0: {host: a, password: swordfish}", "the secret of inverter-credentials"),
+        ("a: {", "unit-inverters: this is not YAML (line 1)"),
+    ],
+)
+def test_a_map_that_cannot_be_used_is_told_without_its_values(text: str, words: str) -> None:
+    with pytest.raises(WrongOptionText) as told:
+        unit_inverters.parse(text)
+    assert words in str(told.value)
+    assert "swordfish" not in str(told.value)
+
+
+@pytest.mark.parametrize("leader", [True, False])
+def test_a_slip_in_the_map_makes_no_unit_stop_or_start_reading(
+    context: Context, snapd: FakeSnapd, leader: bool
+) -> None:
+    for good in (EACH, ""):
+        config = HOST | {"unit-inverters": good}
+        before = context.run(context.on.config_changed(), state(config, leader=leader))
+        read = polls(snapd), snapd.options["inverter.host"]
+        wrong = state(
+            HOST | {"unit-inverters": "a: {", "level": 2},
+            leader=leader,
+            stored_states=before.stored_states,
+        )
+        out = context.run(context.on.config_changed(), wrong)
+        assert blocked(out.unit_status) == "unit-inverters: this is not YAML (line 1)."
+        assert (polls(snapd), snapd.options["inverter.host"]) == read
+        assert snapd.options["inverter.level"] == "2"
+
+
+@pytest.mark.parametrize("reaches", [True, False])
+def test_a_leader_in_trouble_is_told_of_a_standby_that_reaches_the_inverter(
+    charmcraft: dict[str, Any], snapd: FakeSnapd, reaches: bool
+) -> None:
+    snapd.health = UNREACHABLE
+    alone = testing.PeerRelation("standby", peers_data={1: {}})
+    out = unit(charmcraft, 0, HOST, leader=True, relations=[alone])
+    asked = dict(out.get_relation(alone.id).local_app_data)
+    assert "no-route" in asked["trouble"]
+    snapd.app_answers["test-connection"] = {"inverters": [{"name": "a", "success": reaches}]}
+    peers = testing.PeerRelation("standby", peers_data={0: {}}, local_app_data=asked)
+    out = unit(charmcraft, 1, HOST, leader=False, relations=[peers])
+    told = out.get_relation(peers.id)
+    assert isinstance(told, testing.PeerRelation)
+    tests = [one for one in snapd.commands if "sungather.test-connection" in one]
+    assert len(tests) == 1
+    unit(charmcraft, 1, HOST, leader=False, relations=[told])
+    assert [one for one in snapd.commands if "sungather.test-connection" in one] == tests
+    both = testing.PeerRelation(
+        "standby", peers_data={1: told.local_unit_data}, local_app_data=asked
+    )
+    out = unit(charmcraft, 0, HOST, leader=True, relations=[both])
+    words = "sungather/1 reaches the inverter: juju remove-unit sungather/0 hands over"
+    assert (words in out.unit_status.message) is reaches
+    snapd.health = {}
+    out = unit(charmcraft, 0, HOST, leader=True, relations=[both])
+    assert out.unit_status == active()
