@@ -43,12 +43,22 @@ async def test_what_is_owed_is_delivered_while_another_speaks_for_the_inverter(
         )  # fmt: skip
         daemon = await start(tmp_path, *own)
         assert daemon.stdout is not None
+        with running(broker):
+            # It has spoken for the inverter itself, and knows what the broker may still hold.
+            assert daemon.stderr is not None
+            async for line in daemon.stderr:
+                if b"mqtt: delivering" in line:
+                    break
+            for _ in range(2):
+                await daemon.stdout.readline()
         read: set[str] = set()
-        place = ""
+        place, seen = "", 0
         while len(read) < READINGS:
             one = json.loads(await daemon.stdout.readline())
             if one["values"] and not one.get("via"):
-                read.add(one["time"])
+                # Until the broker's end has been noticed, one may be under way.
+                seen += 1
+                read |= {one["time"]} if seen > 2 else set()
                 place = f"sungather/{one['serial']}"
         await ended(daemon)
         # What the unit that reads now has said.
