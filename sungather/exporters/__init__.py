@@ -12,6 +12,7 @@ from sungather.answers import RejectedAnswer, RejectedReadingAnswer
 from sungather.clock import Clock
 from sungather.exporters.delivery import DeliveryLoop
 from sungather.options.configuration import Configuration
+from sungather.options.table import WebOptions
 from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, RejectedRecord
 from sungather.reading import Reading, rfc3339
 from sungather.service import Service
@@ -148,6 +149,7 @@ def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Cloc
             _settings(configuration),
             here=fingerprint(configuration.state_directory),
             shows=not configuration.outbox.deliver_only,
+            page=_page_address(configuration.web),
         )
     if name == "influxdb":
         from sungather.exporters.delivery import Delivery
@@ -158,6 +160,11 @@ def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Cloc
     from sungather.exporters.pvoutput import Pvoutput
 
     return Pvoutput(configuration.pvoutput, feed, clock, configuration.timezone)
+
+
+def _page_address(web: WebOptions) -> tuple[str, int] | None:
+    """Host and port of the page, by the first of the names that it answers to."""
+    return (web.hosts.partition(",")[0] or web.address, web.port) if web.enabled else None
 
 
 def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]]:

@@ -26,8 +26,10 @@ import aiomqtt
 from sungather.clock import Clock
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import LONGEST_WAIT, DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.homeassistant_entities import FAULT
 from sungather.exporters.mqtt_broker import Broker
 from sungather.exporters.mqtt_client import MqttClient
+from sungather.exporters.mqtt_discovery import Discovery
 from sungather.exporters.mqtt_identity import known_client_id, new_client_id
 from sungather.exporters.mqtt_layout import (
     DeviceTopics,
@@ -45,7 +47,6 @@ from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339
-from sungather.strangers import fit_to_show
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Mqtt(DeliveryLoop):
         timeout: float = TIMEOUT,
         here: str = "",
         shows: bool = True,
+        page: tuple[str, int] | None = None,
     ) -> None:
         super().__init__("mqtt", feed, clock, sleep)
         self._options = options
@@ -79,6 +81,7 @@ class Mqtt(DeliveryLoop):
         """See `mqtt_identity.fingerprint`."""
         self._shows = shows
         """Whether it speaks for the inverters; else it delivers what is owed, and another does."""
+        self._discovery = Discovery(options.homeassistant_prefix, page)
         self._broker = Broker(options, timeout)
         self._wanted = value_filter(options.include, options.exclude)
         self._client_id = ""
@@ -93,8 +96,6 @@ class Mqtt(DeliveryLoop):
         self._arrays: dict[str, dict[str, object]] = {}
         self._serials: dict[str, str] = {}
         """Inverter name -> serial number, as soon as it is known."""
-        self._discovered: dict[str, tuple[object, dict[str, str]]] = {}
-        """What discovery was made from, and its messages."""
         self._retained = Retained(feed)
         self._watch = TopicWatch("")
 
@@ -115,7 +116,7 @@ class Mqtt(DeliveryLoop):
         names = filter(self._wanted, homeassistant.scalars(reading))
         shown.update((one, known[one].value) for one in names)
         if reading.faults is not None:
-            shown[homeassistant.FAULT] = bool(reading.faults.active)
+            shown[FAULT] = bool(reading.faults.active)
         self._feed.notify()
 
     # -- connection -----------------------------------------------------------------------
@@ -148,6 +149,7 @@ class Mqtt(DeliveryLoop):
         go_on_unless_cancelled()
         self._retained.said.clear()
         self._watch = TopicWatch(status)
+        self._discovery.connected(status, client.own_address)
         tasks = [
             asyncio.create_task(self._listen(client)),
             asyncio.create_task(self._send(client, old_status)),
@@ -207,7 +209,7 @@ class Mqtt(DeliveryLoop):
             if records:
                 await self._feed.ack(records, await self._publish_history(client, records))
             if self._watch.strangers:
-                self._status.trouble("blocked", " ".join(map(_quarrel, self._quarrels())))
+                self._status.trouble("blocked", self._watch.complaints())
             else:
                 self._status.works()
             # A client that is thrown out at once, again and again, comes back more slowly.
@@ -239,8 +241,10 @@ class Mqtt(DeliveryLoop):
         # Of one that sleeps, values that nobody knows are removed; else only a whole reading
         # tells what is no more.
         whole = {State.OK: "", State.ASLEEP: place.value("")}.get(reading.state)
-        record = DeviceRecord(serial, reading.via, place.base)
         messages = self._messages(reading, place)
+        told = homeassistant.platforms(self._shown[reading.name])
+        entities = told if self._options.homeassistant else {}
+        record = DeviceRecord(serial, reading.via, place.base, set(), entities)
         await self._retained.say(client, reading.name, record, messages, whole)
         if reading.state is State.OK:
             self._as_state.append((reading.name, milliseconds(reading.time)))
@@ -267,12 +271,19 @@ class Mqtt(DeliveryLoop):
         options, found = self._options, dict[str, str]()
         before = self._described.get(reading.name)
         if options.homeassistant and before is not None:
-            found |= self._discovery(before, place)
+            record = self._retained.records.get(reading.name)
+            found |= self._discovery.messages(
+                before,
+                self._described.get(reading.via),
+                self._shown[reading.name],
+                place,
+                record.entities if record else {},
+            )
         up = reading.state in (State.OK, State.ASLEEP)
         if up:
             zero = options.zero_at_night
             content = state_of(reading, before, self._timezone, self._wanted, zero_at_night=zero)
-            if options.value_topics != "only":
+            if options.value_topics != "only" or options.homeassistant:
                 found[place.state] = as_json(content)
             if options.value_topics != "false":
                 texts = {place.value(name): plain(value) for name, value in content.items()}
@@ -286,31 +297,6 @@ class Mqtt(DeliveryLoop):
         found[place.topic("availability")] = "online" if up else "offline"
         found[place.topic("connection")] = str(reading.state)
         return found
-
-    def _discovery(self, reading: Reading, place: DeviceTopics) -> dict[str, str]:
-        """What tells Home Assistant the entities; made anew only if they are others."""
-        inverter = self._described.get(reading.via)
-        identity = homeassistant.device_id(reading, inverter)
-        shown = self._shown[reading.name]
-        if not identity:
-            return {}
-        source = (identity, place, frozenset(shown), reading.model, reading.firmware)
-        if self._discovered.get(reading.name, ("",))[0] != source:
-            message = homeassistant.discovery(
-                reading,
-                shown,
-                homeassistant.Topics(
-                    place.state,
-                    place.topic("availability"),
-                    place.topic("connection"),
-                    self._watch.status,
-                ),
-                (),
-                inverter if inverter is not None and inverter.serial else None,
-            )
-            topic = f"{self._options.homeassistant_prefix}/device/{identity}/config"
-            self._discovered[reading.name] = (source, {topic: as_json(message)})
-        return self._discovered[reading.name][1]
 
     async def _publish_history(
         self, client: MqttClient, records: Sequence[Record]
@@ -372,13 +358,6 @@ class Mqtt(DeliveryLoop):
             await self._retained.remove(client, ours)
             await self._retained.forget(name, record.topics)
 
-    def _quarrels(self) -> list[tuple[str, str, str]]:
-        """Topic, serial number of who is there, and the inverter of ours that should be."""
-        return [
-            (topic, serial, self._watch.names[topic])
-            for topic, serial in self._watch.strangers.items()
-        ]
-
     def _topic(self, *parts: str) -> str:
         return "/".join((self._options.topic, *parts))
 
@@ -387,13 +366,3 @@ async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _quarrel(quarrel: tuple[str, str, str]) -> str:
-    topic, serial, name = quarrel
-    return (
-        f"The topic {topic} belongs to the inverter {fit_to_show(serial)}, so nothing of {name} "
-        f"is published. Give one of them another name (inverters.NAME) or another "
-        f"mqtt.topic. If that inverter is gone for good, remove what is retained: "
-        f"mosquitto_pub -r -n -t {topic}"
-    )

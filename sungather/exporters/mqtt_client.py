@@ -1,6 +1,6 @@
 """aiomqtt's client, without a race that it has (seen in 2.5.1)."""
 
-from typing import Any
+from typing import Any, cast
 
 import aiomqtt
 
@@ -18,6 +18,15 @@ class MqttClient(aiomqtt.Client):
     def end(self) -> BaseException | None:
         """How the connection ended, if it did not end as we asked."""
         return self._disconnected.exception() if self._disconnected.done() else None
+
+    @property
+    def own_address(self) -> str:
+        """The address by which this machine talks to the broker; "" if that is not known."""
+        opened = cast(Any, self)._client.socket()
+        try:
+            return str(opened.getsockname()[0])
+        except (OSError, AttributeError):
+            return ""
 
     async def send(self, topic: str, payload: str, *, retain: bool = False) -> None:
         """Publish with QoS 1; returns when the broker has acknowledged the message."""

@@ -1,7 +1,9 @@
 """What is published of an inverter or a sub-device over MQTT, and under which topics. Pure."""
 
+import ipaddress
 import json
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -48,6 +50,25 @@ class DeviceTopics:
     def claims(self) -> tuple[str, ...]:
         """The retained topics that tell whose messages are here."""
         return self.state, self.topic("values", "serial")
+
+
+def page_url(page: tuple[str, int] | None, own_address: str) -> str:
+    """Address of the page for whoever sees our messages; "" where there is no page.
+
+    Args:
+        page: its host, "" for every address of the machine, and its port.
+        own_address: that by which this machine talks to the broker.
+    """
+    if page is None:
+        return ""
+    host = page[0] or own_address
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host or socket.gethostname()}:{page[1]}/"
+    if address.is_unspecified or address.is_loopback:
+        return f"http://{socket.gethostname()}:{page[1]}/"
+    return f"http://{f'[{host}]' if address.version == 6 else host}:{page[1]}/"
 
 
 def in_topic(text: str) -> str:

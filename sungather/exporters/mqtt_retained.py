@@ -7,7 +7,7 @@ switched off, leaves nothing at the broker.
 import asyncio
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from sungather.exporters.mqtt_client import MqttClient
@@ -28,6 +28,8 @@ class DeviceRecord:
     base: str
     """What its topics begin with, but for those of discovery and of SunGather 0.5."""
     topics: set[str] = field(default_factory=set[str])
+    entities: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Those that Home Assistant was told, with their platforms."""
 
     @property
     def below(self) -> set[str]:
@@ -36,16 +38,21 @@ class DeviceRecord:
 
     def as_note(self) -> str:
         """What `from_note` reads."""
-        content = [self.serial, self.via, self.base, sorted(self.topics)]
+        content = [self.serial, self.via, self.base, sorted(self.topics), self.entities]
         return json.dumps(content, separators=(",", ":"))
 
     @classmethod
     def from_note(cls, text: str) -> "DeviceRecord | None":
         """None for a note that is damaged."""
         try:
-            serial, via, base, topics = cast(list[object], json.loads(text))
-            return cls(str(serial), str(via), str(base), set(map(str, cast(list[object], topics))))
-        except (ValueError, TypeError, RecursionError):
+            serial, via, base, topics, told = cast(list[object], json.loads(text))
+            entities = cast(Mapping[object, object], told).items()
+            return cls(
+                str(serial), str(via), str(base),
+                set(map(str, cast(list[object], topics))),
+                {str(name): str(kind) for name, kind in entities},
+            )  # fmt: skip
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return None
 
 
@@ -90,8 +97,7 @@ class Retained:
         if not gone and name not in self._whole:
             self._whole.add(name)
             # The note of an earlier run held what it had; what comes and goes stays noted.
-            await self._note(name, DeviceRecord(record.serial, record.via, record.base,
-                                                set(messages)))  # fmt: skip
+            await self._note(name, replace(record, topics=set(messages)))
 
     def are_whole(self, names: Collection[str]) -> bool:
         """Whether everything of these devices was published in this run."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_layout import is_another, serial_in
+from sungather.strangers import fit_to_show
 
 PATIENCE = 3.0
 """Seconds for the broker to give us what we publish ourselves. One that never does, as an account
@@ -23,7 +24,7 @@ class TopicWatch:
         """Our own topic, which tells when the broker has given what is retained."""
         self.strangers: dict[str, str] = {}
         """Topics that another inverter uses, and its serial number."""
-        self.names: dict[str, str] = {}
+        self._names: dict[str, str] = {}
         """Watched topics, and the inverter of ours that belongs there."""
         self._mine: dict[str, Collection[str]] = {}
         """Watched topics, and the serial numbers that are right there."""
@@ -47,7 +48,7 @@ class TopicWatch:
         self._mine |= dict.fromkeys(topics, mine)
         if new:
             for topic, content in (await self.look(client, new)).items():
-                self.names[topic] = name
+                self._names[topic] = name
                 if _is_of_another(content, mine):
                     self.strangers[topic] = serial_in(content)
         taken = any(one in self.strangers for one in topics)
@@ -75,8 +76,18 @@ class TopicWatch:
                 await self._echo.wait()
         return {topic: self._heard[topic] for topic in wanted}
 
+    def complaints(self) -> str:
+        """Sentences about the strangers."""
+        return " ".join(
+            f"The topic {topic} belongs to the inverter {fit_to_show(serial)}, so nothing of "
+            f"{self._names[topic]} is published. Give one of them another name (inverters.NAME) "
+            "or another mqtt.topic. If that inverter is gone for good, remove what is retained: "
+            f"mosquitto_pub -r -n -t {topic}"
+            for topic, serial in self.strangers.items()
+        )
+
     def hear(self, topic: str, content: bytes, *, live: bool) -> bool:
-        """Take a message on a watched topic; whether what we say there has to be said again."""
+        """Take a message on a watched topic; whether that changes what there is to say."""
         if topic not in self._heard:
             return False
         self._heard[topic] = content
@@ -91,7 +102,7 @@ class TopicWatch:
             return True  # both began at once: one has to stay, the other hears it and goes
         self._said.discard(topic)
         self.strangers[topic] = serial
-        return False
+        return True
 
 
 def _is_of_another(content: bytes, mine: Collection[str]) -> bool:

@@ -327,7 +327,7 @@ class MqttOptions:
     value_topics: str = declared(
         "false",
         "Publish each value alone, too, as a plain number or text: TOPIC/NAME/values/pv_power. "
-        "With only they come in the place of the JSON object.",
+        "With only they come in the place of the JSON object, which mqtt.homeassistant needs.",
         choices=("false", "true", "only"),
     )
     include: str = _include("are published")
@@ -336,7 +336,9 @@ class MqttOptions:
         True, "Publish the solar power of an inverter that sleeps at night as 0, not as unknown."
     )
     homeassistant: bool = declared(
-        True, "Announce every value to Home Assistant (2024.12 or later), through MQTT discovery."
+        True,
+        "Announce every value to Home Assistant (2024.12 or later), through MQTT discovery. Most "
+        "entities but the household figures are disabled there until you enable them.",
     )
     homeassistant_prefix: str = declared(
         "homeassistant",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
+from sungather.exporters.homeassistant_entities import FAULT, entity
 from sungather.reading import ActiveFault, FaultReport, Reading, State, Value
 from sungather.registers import derive
 from sungather.registers.catalogue import registers_for
@@ -211,14 +212,14 @@ def topics() -> str:
 def entities() -> str:
     """What Home Assistant makes of the values of a hybrid inverter at level 1."""
     reading = _example("SH10RT", 1)
-    rows: list[list[str]] = []
-    for name in sorted(homeassistant.scalars(reading)):
-        told = homeassistant.entity(name, reading.unit(name), reading.values[name])
-        keys = ("unit_of_measurement", "device_class", "state_class", "entity_category")
-        rows.append([code(name), str(told["name"]), *(str(told.get(key, "")) for key in keys)])
-    fault = homeassistant.fault_entity("")
-    rows.append(
-        [code(homeassistant.FAULT), str(fault["name"]), "", str(fault["device_class"]), "", ""]
-    )
-    header = ["Value", "Entity", "Unit", "Device class", "State class", "Category"]
+    told = {
+        name: entity(name, reading.unit(name), reading.values[name])
+        for name in homeassistant.scalars(reading)
+    }
+    rows = [[code(FAULT), "Fault", "", "problem", "", "", "yes"]]
+    keys = ("unit_of_meas", "dev_cla", "stat_cla", "ent_cat")
+    for name in sorted(told, key=lambda one: (not told[one].get("en", True), one)):
+        cells = (str(told[name].get(key, "")) for key in ("name", *keys))
+        rows.append([code(name), *cells, "yes" if told[name].get("en", True) else ""])
+    header = ["Value", "Entity", "Unit", "Device class", "State class", "Category", "Enabled"]
     return table(header, rows)

@@ -14,11 +14,16 @@ pytest.importorskip("homeassistant", reason="tox -e homeassistant installs Home 
 
 from homeassistant import core
 from homeassistant.components.mqtt import binary_sensor, sensor
-from homeassistant.components.mqtt.discovery import DEVICE_DISCOVERY_SCHEMA
+from homeassistant.components.mqtt.discovery import (
+    DEVICE_DISCOVERY_SCHEMA,
+    _merge_common_device_options,
+    _replace_all_abbreviations,
+)
 from homeassistant.components.sensor import const as sensors
 from homeassistant.helpers import frame
 
-from sungather.exporters.homeassistant import FAULT, HOUSEHOLD, Topics, discovery
+from sungather.exporters.homeassistant import Topics, discovery
+from sungather.exporters.homeassistant_entities import FAULT, HOUSEHOLD
 from sungather.reading import Value
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import UNITS
@@ -26,7 +31,9 @@ from sungather.registers.device import Device
 from tests.outbox_parts import reading, sub_device
 from tests.plain_values import measurements
 
-TOPICS = Topics("s/roof/state", "s/roof/availability", "s/roof/connection", "s/status")
+TOPICS = Topics(
+    "s/roof/state", "s/roof/availability", "s/roof/connection", "s/status/c", "http://pi:8080/"
+)
 FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL")
 
 
@@ -49,7 +56,15 @@ def everything(family: str) -> tuple[dict[str, Value], dict[str, str]]:
 def message(family: str) -> dict[str, Any]:
     values, units = everything(family)
     one = replace(reading(), measurements=measurements(values, units), firmware={"arm": "V1"})
-    return json.loads(json.dumps(discovery(one, values, TOPICS, ["mppt_99_voltage"])))
+    (text,) = discovery(one, values, TOPICS, {"mppt_99_voltage": "sensor"}).values()
+    return written_out(text)
+
+
+def written_out(text: str) -> dict[str, Any]:
+    """The message as Home Assistant reads it."""
+    whole = json.loads(text)
+    _replace_all_abbreviations(whole)
+    return whole
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -59,7 +74,8 @@ def test_the_device_message_is_valid(family: str) -> None:
 
 def test_the_device_message_of_a_battery_behind_an_inverter_is_valid() -> None:
     one = sub_device()
-    whole = discovery(one, one.values, TOPICS, inverter=reading())
+    (text,) = discovery(one, one.values, TOPICS, inverter=reading()).values()
+    whole = written_out(text)
     assert DEVICE_DISCOVERY_SCHEMA(whole)["device"]["via_device"] == "sungather_A223098765"
 
 
@@ -71,13 +87,15 @@ async def test_every_entity_is_valid_with_a_unit_and_a_state_class_that_fit_its_
     hass = core.HomeAssistant(str(tmp_path))
     frame.async_setup(hass)
     whole = message(family)
-    common = {key: whole[key] for key in ("device", "origin", "availability_mode", "qos")}
+    common = {key: whole[key] for key in ("device", "origin", "qos")}
     found = 0
     for key, component in whole["components"].items():
         if len(component) == 1:
             continue
         schema = {"sensor": sensor, "binary_sensor": binary_sensor}[component["platform"]]
         config = {k: v for k, v in component.items() if k != "platform"}
+        _merge_common_device_options(config, whole)
+        assert config["availability_mode"] == "all"
         schema.DISCOVERY_SCHEMA(common | config)
         found += 1
         kind = component.get("device_class")

@@ -88,8 +88,9 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
     try:
         now = Clock().now()
         one = reading(
-            now, pv_power=4821, pv_energy_total=12.5, run_state="Run", soc=50,
-            units={"pv_power": "W", "pv_energy_total": "kWh", "soc": "%"},
+            now, pv_power=4821, pv_energy_total=12.5, system_state="Running", run_state="ON",
+            max_cell_voltage=3.2072,
+            units={"pv_power": "W", "pv_energy_total": "kWh", "max_cell_voltage": "V"},
         )  # fmt: skip
         for service in (outbox, mqtt):
             service.on_reading(one)
@@ -106,7 +107,7 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
 
         await until(lambda: state("pv_power") == "4821")
         assert state("pv_energy_total") == "12.5"
-        assert state("run_state") == "Run"
+        assert state("system_state") == "Running"
         assert state("connection") == "ok"
         energy = found("pv_energy_total").attributes
         assert energy["device_class"] == "energy"
@@ -124,6 +125,13 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
             told = found("fault", "binary_sensor").attributes
             assert told["device_class"] == "problem"
             assert told["faults"] == faults.text
+
+        registry = entity_registry.async_get(hass)
+        entries = {entry.unique_id: entry for entry in registry.entities.values()}
+        cell = entries["sungather_A223098765_max_cell_voltage"]
+        assert cell.disabled_by == "integration", "it is there, for who enables it"
+        assert cell.entity_category == "diagnostic"
+        assert entries["sungather_A223098765_pv_power"].original_icon == "mdi:solar-power"
 
         battery = sub_device(now)
         for service in (outbox, mqtt):
@@ -145,8 +153,18 @@ async def _run(hass: core.HomeAssistant, server: Server, tmp_path: Path) -> None
         assert state("pv_energy_total") == "unknown", "absent is never 0"
 
         mqtt.on_reading(reading(now, state=State.ASLEEP))
+        await until(lambda: state("connection") == "asleep")
+        await until(lambda: state("pv_power") == "0")
+        assert state("pv_energy_total") == "unknown", "the last reading did not have it"
+        assert state("system_state") == "unknown"
+        mqtt.on_reading(replace(one, time=now))
+        await until(lambda: state("pv_power") == "4821")
+        mqtt.on_reading(reading(now, state=State.ASLEEP))
+        await until(lambda: state("pv_power") == "0")
+        assert state("pv_energy_total") == "12.5", "it stands still at night"
+        assert state("system_state") == "asleep"
+        mqtt.on_reading(reading(now, state=State.UNREACHABLE))
         await until(lambda: state("pv_power") == "unavailable")
-        assert state("connection") == "asleep"
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -40,7 +40,7 @@ async def test_state_availability_and_discovery_are_retained(tmp_path: Path) -> 
                     "pv_power": 4821, "run_state": "Run", "fault": False, "faults": "none",
                 }  # fmt: skip
                 (config,) = late.on(DISCOVERY)
-                assert set(json.loads(config)["components"]) == {
+                assert set(json.loads(config)["cmps"]) == {
                     "pv_power", "run_state", "connection", "fault",
                 }  # fmt: skip
             assert b.mqtt.health().state == "ok"
@@ -52,7 +52,9 @@ async def test_each_value_has_a_topic_of_its_own_on_request(
     value_topics: str, tmp_path: Path
 ) -> None:
     with running(mosquitto(tmp_path)) as server:
-        options = replace(at(server), value_topics=value_topics, exclude="soc")
+        options = replace(
+            at(server), value_topics=value_topics, exclude="soc", homeassistant=False
+        )
         async with bench(tmp_path, options) as b, audience(server.port) as all_:
             known = {"units": {"pv_power": "W"}, "run_state": "Run", "soc": 50}
             one = reading(b.time.now, pv_power=4821, pv_energy_today=1.25, **known)  # type: ignore[arg-type]
@@ -133,9 +135,7 @@ async def test_a_battery_behind_an_inverter_is_a_device_behind_its_device(
             await all_.hears(lambda: all_.on(BATTERY))
             announced = [topic for topic, _, _ in all_.heard if topic.endswith("/config")]
             assert announced[:2] == [DISCOVERY, BATTERY], "Home Assistant wants the inverter first"
-            assert json.loads(all_.on(BATTERY)[0])["device"]["via_device"] == (
-                "sungather_A223098765"
-            )
+            assert json.loads(all_.on(BATTERY)[0])["dev"]["via_device"] == ("sungather_A223098765")
             await all_.hears(lambda: all_.on("sungather/roof-battery-1/availability"))
             assert all_.on("sungather/roof-battery-1/availability")[-1] == "online"
             state = json.loads(all_.on("sungather/roof-battery-1/state")[0])
@@ -163,7 +163,7 @@ async def test_entities_are_announced_to_an_empty_broker_while_the_inverter_slee
                 await all_.hears(lambda: all_.on(DISCOVERY))
                 await all_.hears(lambda: all_.on("sungather/roof/availability"))
                 (config,) = all_.on(DISCOVERY)
-                assert json.loads(config)["components"]["pv_power"]["unit_of_measurement"] == "W"
+                assert json.loads(config)["cmps"]["pv_power"]["unit_of_meas"] == "W"
                 assert all_.on("sungather/roof/availability") == ["online"]
                 assert json.loads(all_.on(STATE)[0])["pv_power"] == 0
 

@@ -14,6 +14,7 @@ from sungather.exporters.mqtt_identity import fingerprint, known_client_id, new_
 from sungather.exporters.mqtt_layout import (
     arrays_of,
     is_another,
+    page_url,
     place_of,
     plain,
     serial_in,
@@ -156,6 +157,25 @@ def test_values_that_are_not_wanted_are_left_out() -> None:
     assert said.keys() == {"time", "serial", "pv_power", "pv_energy_total"}
 
 
+@pytest.mark.parametrize(
+    ("page", "own", "url"),
+    [
+        (("", 8080), "192.168.1.5", "http://192.168.1.5:8080/"),
+        (("", 8080), "fd00::5", "http://[fd00::5]:8080/"),
+        (("solar.home.arpa", 80), "192.168.1.5", "http://solar.home.arpa:80/"),
+        (("0.0.0.0", 8080), "192.168.1.5", "http://pi:8080/"),
+        (("", 8080), "127.0.0.1", "http://pi:8080/"),
+        (("", 8080), "", "http://pi:8080/"),
+        (None, "192.168.1.5", ""),
+    ],
+)
+def test_the_address_of_the_page_is_one_that_others_can_open(
+    page: tuple[str, int] | None, own: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "pi")
+    assert page_url(page, own) == url
+
+
 def test_a_client_id_belongs_to_one_place() -> None:
     made, notes = new_client_id({"device roof": "…"}, "here")
     assert notes["device roof"] is None, "the notes of another place mean nothing here"
@@ -178,12 +198,13 @@ def test_a_place_is_known_by_the_machine_and_the_directory(
     assert fingerprint(tmp_path) != card, "a copied card has the same machine id"
 
 
-@pytest.mark.parametrize("text", ["", "[", "{}", "[1]", "null", '["a","b","c",5]'])
+@pytest.mark.parametrize("text", ["", "[", "{}", "[1]", "null", '["a","b","c",[],5]'])
 def test_a_damaged_note_is_none(text: str) -> None:
     assert DeviceRecord.from_note(text) is None
 
 
 def test_a_note_is_read_back() -> None:
-    record = DeviceRecord("A1", "roof", "t/roof-battery-1", {"t/roof-battery-1/state", "h/x"})
+    topics = {"t/roof-battery-1/state", "h/x"}
+    record = DeviceRecord("A1", "roof", "t/roof-battery-1", topics, {"soc": "sensor"})
     assert DeviceRecord.from_note(record.as_note()) == record
     assert record.below == {"t/roof-battery-1/state"}
