@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import sungather
+from sungather.clock import Clock
 from sungather.reading import Reading, State
 from sungather.service import ClientTraffic, Health
 from sungather.web.http import weights
@@ -58,6 +59,7 @@ _OWN: Final = {
     "errors": ("counter", "Failed scans by class."),
     "impossible_values": ("counter", "Values that were left out, since they cannot be."),
     "last_success_timestamp_seconds": ("gauge", "When the last reading was taken."),
+    "newest_reading_age_seconds": ("gauge", "How old the newest values are."),
     "service_state": ("gauge", "1 for the state that an exporter, or another service, is in."),
     "service_queue_readings": ("gauge", "Readings that wait for delivery."),
     "service_delivered_readings": ("counter", "Readings delivered."),
@@ -75,6 +77,8 @@ _ONE_OF: Final = re.compile(r"(?:^|_)(phase|mppt|string)_(\d+|[abc])(?=_)")
 _PHASE_AFTER: Final = re.compile(r"_([abc])_phase(?=_)")
 _RESERVED: Final = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
 """Endings that mean something else to Prometheus."""
+_OF_THE_CLOCK: Final = ("_hour", "_minute")
+"""What ends so is no duration: 22 in start_hour is ten in the evening."""
 _TIME: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d{2}")
 _SERVICE_STATES: Final = ("starting", "ok", "waiting", "blocked", "stopped")
 
@@ -98,12 +102,15 @@ class _Counts:
     impossible: Counter[str] = field(default_factory=Counter[str])
     requests: int = 0
     last_success: float | None = None
+    read_at: float = 0.0
+    """When that was, on the clock that is never set."""
 
 
 class Metrics:
     """Counts readings, and writes everything that is known as metrics."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self._counts: dict[str, _Counts] = {}
 
     def on_reading(self, reading: Reading) -> None:
@@ -118,6 +125,7 @@ class Metrics:
             counts.errors[reading.problem.kind] += 1
         if reading.state is State.OK:
             counts.last_success = reading.time.timestamp()
+            counts.read_at = self._clock.monotonic()
 
     def exposition(
         self, readings: Sequence[Reading], services: Sequence[Health], accept: str
@@ -154,6 +162,8 @@ class Metrics:
             families.own("impossible_values", (*name, ("value", published)), count)
         if counts.last_success is not None:
             families.own("last_success_timestamp_seconds", name, counts.last_success)
+            age = self._clock.monotonic() - counts.read_at
+            families.own("newest_reading_age_seconds", name, round(age, 3))
 
 
 class _Families:
@@ -207,6 +217,12 @@ def _values(families: _Families, reading: Reading) -> None:
             continue
         ending, factor = _UNITS.get(unit, ("", 1.0))
         name, part = _apart(name)
+        if name.endswith(_OF_THE_CLOCK) and unit in ("h", "min"):
+            told = f"Published as {published} in {unit}: a time of day."
+            families.add(name, "gauge", told, identity + part, value)
+            told = f"Deprecated, and gone in the next version: use sungather_{name}."
+            families.add(f"{name}_seconds", "gauge", told, identity + part, value * factor)
+            continue
         kind = "counter" if ending == "kwh" and _is_lifetime(name) else "gauge"
         if kind == "counter":
             name = name.removesuffix("_total")

@@ -140,7 +140,7 @@ def models() -> str:
     return table(header, sorted(rows, key=lambda row: (row[1], row[0])))
 
 
-def _example(model: str, level: int) -> Reading:
+def example(model: str, level: int) -> Reading:
     """A reading in which everything that the model has is present."""
     device = model_named(model)
     values: dict[str, Value] = {}
@@ -177,7 +177,7 @@ def metrics() -> str:
     health = Health("mqtt", "ok", last_success=moment, clients=asking)
     found: dict[str, list[str]] = {}
     for model in ("SH10RT", "SG10RT"):
-        reading = _example(model, 2)
+        reading = example(model, 2)
         counting.on_reading(reading)
         text, _ = counting.exposition([reading], [health], "text/plain")
         lines = text.decode().splitlines()
@@ -211,7 +211,7 @@ def topics() -> str:
 
 def entities() -> str:
     """What Home Assistant makes of the values of a hybrid inverter at level 1."""
-    reading = _example("SH10RT", 1)
+    reading = example("SH10RT", 1)
     told = {
         name: entity(name, reading.unit(name), reading.values[name])
         for name in homeassistant.scalars(reading)

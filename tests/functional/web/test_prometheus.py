@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import socket
 import urllib.error
@@ -77,6 +78,34 @@ async def test_promtool_has_nothing_against_any_name_that_can_be_published() -> 
     assert await complaints(text) == ""
 
 
+@needs_promtool
+async def test_the_alert_in_the_docs_tells_trouble_from_night(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "metrics.md").read_text()
+    (rules,) = re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL)
+    (tmp_path / "rules.yaml").write_text(rules)
+    age = 'sungather_newest_reading_age_seconds{name="NAME"}'
+    asleep = 'sungather_inverter_state{name="NAME",state="asleep"}'
+    series = [
+        {"series": text.replace("NAME", name), "values": f"{value}x20"}
+        for name, old, sleeps in (("night", 7000, 1), ("day", 30, 0), ("trouble", 7000, 0))
+        for text, value in ((age, old), (asleep, sleeps))
+    ]
+    said = {
+        "exp_labels": {"name": "trouble"},
+        "exp_annotations": {"summary": "trouble has given no values for 1h 56m 40s."},
+    }
+    alert = {"eval_time": "10m", "alertname": "SungatherNoValues", "exp_alerts": [said]}
+    tests = [{"interval": "1m", "input_series": series, "alert_rule_test": [alert]}]
+    file = tmp_path / "tests.yaml"
+    file.write_text(json.dumps({"rule_files": ["rules.yaml"], "tests": tests}))
+    assert PROMTOOL is not None
+    process = await asyncio.create_subprocess_exec(
+        PROMTOOL, "test", "rules", str(file), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()
+
+
 @asynccontextmanager
 async def prometheus(directory: Path, target: int) -> AsyncGenerator[str]:
     """A Prometheus that scrapes the target every second; the address of its API."""
@@ -136,5 +165,7 @@ async def test_prometheus_scrapes_it_and_knows_the_values(tmp_path: Path) -> Non
             assert float(total["value"][1]) > 1000
             (up,) = await asked(api, 'up{job="sungather"}')
             assert up["value"][1] == "1"
+            (age,) = await asked(api, 'sungather_newest_reading_age_seconds{name="house"}')
+            assert 0 <= float(age["value"][1]) < 3600
             (queue,) = await asked(api, 'sungather_service_queue_readings{service="influxdb"}')
             assert queue["value"][1] == "37"

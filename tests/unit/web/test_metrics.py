@@ -12,6 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
+from sungather.clock import Clock
 from sungather.reading import Reading, State, Value
 from sungather.web.metrics import OPEN_METRICS, TEXT, Metrics
 from tests.plain_values import measurements
@@ -46,6 +47,42 @@ def samples(families: Iterable[Metric]) -> dict[str, float]:
             inside = ",".join(f"{k}={v}" for k, v in kept.items())
             found[f"{sample.name}{{{inside}}}"] = sample.value
     return found
+
+
+def test_how_old_the_newest_values_are_tells_night_from_trouble() -> None:
+    """The clock that is never set tells: one that is set makes no reading older."""
+    seconds = 100.0
+    metrics = Metrics(Clock(monotonic=lambda: seconds))
+    name = "sungather_newest_reading_age_seconds{name=house}"
+
+    def age(one: Reading) -> float | None:
+        metrics.on_reading(one)
+        text, _ = metrics.exposition([one], (), "")
+        return samples(text_families(text.decode())).get(name)
+
+    assert age(silent(State.UNREACHABLE)) is None, "there were no values so far"
+    assert age(reading()) == 0
+    seconds += 4000.5
+    assert age(silent(State.ASLEEP)) == 4000.5
+    seconds += 1
+    assert age(silent(State.UNREACHABLE)) == 4001.5
+    assert age(reading()) == 0
+
+
+def test_a_time_of_day_is_no_duration() -> None:
+    values = measurements(
+        {"forced_charging_1_start_hour": 22, "forced_charging_1_start_minute": 30, "run_time": 2},
+        {"forced_charging_1_start_hour": "h", "forced_charging_1_start_minute": "min",
+         "run_time": "h"},
+    )  # fmt: skip
+    text, _ = exposed(replace(reading(), measurements=values))
+    found = samples(text_families(text))
+    start = "sungather_forced_charging_1_start"
+    assert found[f"{start}_hour{{name=house}}"] == 22
+    assert found[f"{start}_minute{{name=house}}"] == 30
+    assert found[f"{start}_hour_seconds{{name=house}}"] == 79200, "for one more version"
+    assert found["sungather_run_time_seconds{name=house}"] == 7200
+    assert f"Deprecated, and gone in the next version: use {start}_hour." in text
 
 
 @pytest.mark.parametrize("accept", ["", PROMETHEUS])
