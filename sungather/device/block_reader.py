@@ -121,10 +121,15 @@ class BlockReader:
         """The requests that read these registers, for what is known now."""
         return self._plan(registers).blocks
 
+    @property
+    def is_to_ask_again(self) -> bool:
+        """Whether the next scan asks again for everything that was refused."""
+        return self._quirks.expired(self._clock.now())
+
     async def read(self, registers: Iterable[Register]) -> Gathered:
         """Words of all registers that can be had."""
         wanted = frozenset(registers)
-        if self._quirks.expired(self._clock.now()):
+        if self.is_to_ask_again:
             self._quirks = self._quirks.asked_again()
             self._learned()
         gathered = Gathered()

@@ -4,8 +4,11 @@ The same reader serves inverters and sub-devices. What differs is an argument (h
 device) or, for inverters, what is made of the values (`inverter.py`).
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import chain, repeat
 
 from sungather import errors
 from sungather.clock import Clock
@@ -17,7 +20,7 @@ from sungather.options.configuration import InverterOptions
 from sungather.reading import FaultReport, Measurement, Path, Problem, Reading, State, measured
 from sungather.registers import Block
 from sungather.registers.device import Device
-from sungather.registers.learn import QUIRKS
+from sungather.registers.learn import QUIRKS, WAITS
 from sungather.registers.word_cache import WordCache
 from sungather.storage import Storage
 from sungather.transports import Transport
@@ -70,6 +73,11 @@ class DeviceReader:
         self._session: Session | None = None
         self._lost = True
         """Whether the device must say again who it is."""
+        self._unsaid: set[Block] = set()
+        """What it refused when it said so; a refusal may pass."""
+        self._waits: Iterator[timedelta] = iter(())
+        self._ask_at = 0.0
+        """When it is asked for that again, and how long it is left alone after that."""
         connecting = Reading(options.name, State.CONNECTING, clock.now())
         self.newest = self._reading(connecting, Judgement(State.CONNECTING))
 
@@ -90,6 +98,7 @@ class DeviceReader:
         """
         started, requests = self._clock.monotonic(), self._transport.requests
         try:
+            await self._ask_again()
             session = await self.identified()
             fresh, trouble = await session.read(complete)
         except errors.InverterError as error:
@@ -124,8 +133,11 @@ class DeviceReader:
         if self._session is not None and not self._lost:
             return self._session
         self.words.clear()
+        self._unsaid.clear()
         identity = await self._identify(self._read)
         self._lost = False
+        self._waits = chain(WAITS, repeat(WAITS[-1]))
+        self._ask_at = self._clock.monotonic() + next(self._waits).total_seconds()
         if self._session is not None and self._session.identity == identity:
             self._session.forget_values()
         else:
@@ -139,7 +151,24 @@ class DeviceReader:
         """
         problem = self.newest.problem
         silent = problem is not None and problem.kind in _SILENT
-        return await self._requester.read(block, retries=0 if silent else None)
+        # A part of what was refused as a whole is asked for next.
+        self._unsaid = {one for one in self._unsaid if not one.holds(block)}
+        try:
+            return await self._requester.read(block, retries=0 if silent else None)
+        except errors.Refused:
+            self._unsaid.add(block)
+            raise
+
+    async def _ask_again(self) -> None:
+        """Have it say again who it is if it gives now what it refused to say then."""
+        if self._lost or not self._unsaid or self._clock.monotonic() < self._ask_at:
+            return
+        self._ask_at = self._clock.monotonic() + next(self._waits).total_seconds()
+        for block in self._unsaid:
+            with contextlib.suppress(errors.Refused, errors.Busy):
+                await self._requester.read(block)
+                self._lost = True
+                return
 
     def _begin(self, identity: Identity) -> Session:
         """A session with a device that has just said who it is."""

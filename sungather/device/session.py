@@ -85,7 +85,8 @@ class Session:
         Raises:
             InverterError: Nothing was read at all.
         """
-        tiers = frozenset(Tier) if complete else self._due()
+        everything = complete or self.blocks.is_to_ask_again
+        tiers = frozenset(Tier) if everything else self._due()
         wanted = self.registers_of(tiers)
         gathered = await self.blocks.read(wanted)
         if not gathered.words:

@@ -253,6 +253,43 @@ async def test_what_was_an_inverter_is_busy_while_it_refuses_to_say_who_it_is(
     assert (await inverter.scan()).values.keys() >= whole.values.keys()
 
 
+@pytest.mark.parametrize("refused", [range(6100, 6101), range(4954, 5000)], ids=["path", "serial"])
+async def test_who_it_is_is_asked_again_where_a_part_of_that_was_refused(
+    transport: ScriptedTransport, inverter: Inverter, time: ManualClock, refused: range
+) -> None:
+    """A refusal that passes makes no dongle of a cable, and takes no serial number for good."""
+
+    def refuses(block: Block, unit: int) -> Exception | None:
+        lost = not set(refused).isdisjoint(range(block.start, block.end + 1))
+        return errors.Refused("illegal data address") if lost else None
+
+    transport.trouble = refuses
+    before = await inverter.scan()
+    assert (before.path, before.serial) != (Path.CABLE, "A2310715068")
+    transport.trouble = silent_at()
+    for _ in range(11):
+        time.tick(30)
+        await inverter.scan()
+    after = inverter.newest
+    assert (after.path, after.serial) == (Path.CABLE, "A2310715068")
+    assert "daily_pv_energy_yields" in after.values
+
+
+async def test_what_is_always_refused_is_asked_for_less_and_less(
+    transport: ScriptedTransport, inverter: Inverter, time: ManualClock
+) -> None:
+    def refuses(block: Block, unit: int) -> Exception | None:
+        return errors.Refused("illegal data address") if block.start == 6100 else None
+
+    transport.trouble = refuses
+    await inverter.scan()
+    transport.forget()
+    for _ in range(10 * 24):
+        time.tick(360)
+        await inverter.scan()
+    assert transport.starts().count(6100) == 2, "after five minutes, and two hours after that"
+
+
 async def test_what_never_said_who_it_is_is_no_inverter(
     transport: ScriptedTransport, inverter: Inverter
 ) -> None:

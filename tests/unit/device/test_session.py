@@ -136,6 +136,15 @@ async def test_what_a_device_begins_to_refuse_is_gone_with_that_scan(bench: Benc
     assert [one.start for one in bench.session.refusals()] == [500]
 
 
+async def test_what_was_refused_is_asked_again_whatever_is_due(bench: Bench) -> None:
+    """A refusal that passes costs a value of the hourly tier minutes, and not an hour."""
+    del bench.words[700]
+    assert "version" not in (await bench.session.read(True))[0]
+    bench.words[700] = 7
+    assert 700 not in await bench.asked_at(270)
+    assert 700 in await bench.asked_at(330)
+
+
 async def test_what_becomes_absent_is_no_value_and_comes_back(bench: Bench) -> None:
     await bench.asked_at(0)
     bench.words[500] = 0xFFFF
