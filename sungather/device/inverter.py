@@ -12,7 +12,7 @@ from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_pr
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import DEVICE_TYPE, Identity, Read, identify_inverter
-from sungather.device.night import NightRule, NightSite, night_rule_of
+from sungather.device.night import NightRule, NightSite, is_silence, night_rule_of
 from sungather.device.reader import DeviceReader, Judgement
 from sungather.device.session import Session
 from sungather.device.states import answers_zeros, problem_of, while_asleep
@@ -63,7 +63,8 @@ class Inverter(DeviceReader):
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
         self._night = NightRule.from_json(memory.get("dusk"))
         self._site = site or NightSite(timezone)
-        self._place = f"{options.host.lower()}:{options.port or ''}"
+        unit = f"/{options.unit}" if options.unit != 1 else ""
+        self._place = f"{options.host.lower()}:{options.port or ''}{unit}"
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
         self._remembered_at = clock.monotonic()
@@ -195,8 +196,8 @@ class Inverter(DeviceReader):
 
         Nobody has seen this inverter at dusk, so it is no more than likely.
         """
-        silent = isinstance(error, errors.Unreachable)
-        if not silent or isinstance(error, errors.NameNotFound) or self._session is not None:
+        silent = isinstance(error, errors.Unreachable) and is_silence(error)
+        if not silent or self._session is not None:
             return ""
         if not self._site.is_probably_night(self._clock.now()):
             return ""

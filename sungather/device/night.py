@@ -73,6 +73,12 @@ class NightSite:
         return not is_utc(self.timezone.key)
 
 
+def is_silence(error: errors.InverterError) -> bool:
+    """Whether the device said nothing. A gateway in between, which is awake, may say so."""
+    silent = errors.Unreachable | errors.UnitSilent | errors.WrongUnit
+    return isinstance(error, silent) and not isinstance(error, errors.NameNotFound)
+
+
 @dataclass(frozen=True, slots=True)
 class NightRule:
     """What the last good reading says about silence that follows it."""
@@ -81,7 +87,7 @@ class NightRule:
     resting: bool
     """PV power under 1 % of nominal, or a standby or stop state."""
     place: str = ""
-    """Host and port of the device that was read; "" if that is not known."""
+    """Host, port and unit of the device that was read; "" if that is not known."""
     serial: str = ""
     seen_at: datetime | None = None
     """When it was read, UTC."""
@@ -100,8 +106,7 @@ class NightRule:
         return (
             self.resting
             and not self.hybrid
-            and isinstance(error, errors.Unreachable)
-            and not isinstance(error, errors.NameNotFound)
+            and is_silence(error)
             and self.place == place
             and seen is not None
             and -_CLOCK_SET_BACK <= now - seen <= self._longest(seen, site)

@@ -409,6 +409,7 @@ async def test_whoever_tests_the_connection_at_night_is_told_the_wall(
         ({}, State.ASLEEP),
         ({"host": "192.168.1.11"}, State.UNREACHABLE),
         ({"port": 503}, State.UNREACHABLE),
+        ({"unit": 2}, State.UNREACHABLE),
     ],
 )
 async def test_dusk_explains_silence_after_a_restart_but_not_that_of_another_address(
@@ -420,6 +421,17 @@ async def test_dusk_explains_silence_after_a_restart_but_not_that_of_another_add
 ) -> None:
     await (await dusk(transport, tmp_path, time)).close()
     assert (await inverter_on(transport, tmp_path, time, **options).scan()).state is state
+
+
+async def test_a_gateway_that_is_awake_explains_nothing_and_blames_no_unit_at_night(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    """A logger answers that there is no answer; an hour of that by day is a wrong unit."""
+    inverter = await dusk(transport, tmp_path, time)
+    transport.trouble = lambda block, unit: errors.UnitSilent("")
+    for _ in range(10):
+        assert (await inverter.scan()).state is State.ASLEEP
+        time.tick(600)
 
 
 async def test_dusk_of_one_inverter_does_not_explain_the_silence_of_another(
