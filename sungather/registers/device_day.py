@@ -9,7 +9,8 @@ wakes, and shows yesterday until that. Nothing but the device can prove which of
 * Its reset: from then on the counter is today's.
 * Without its clock, a counter that shows the same past midnight as before is doubtful. One that
   goes on counting for an hour after is not: the device is awake, so its day begins at another time
-  than ours (the machine may be on UTC), and its counters are right.
+  than ours (the machine may be on UTC), and its counters are right. It takes three where it was
+  seen to wake after midnight: the reset may be late.
 
 Our clock only ever raises a doubt, and a doubtful value is absent. It never changes a value.
 """
@@ -22,6 +23,8 @@ from sungather.registers.counters import CLOCK_SET, DAY, HOUR, Day, Today
 _APART = 2 * HOUR
 """How far a reset may be from midnight, ours or that of the device's clock: either may know no
 summer time."""
+_AFTER_WAKING = 3 * HOUR
+"""How long after waking a device may reset its counters."""
 _LATE = 300.0
 """Seconds by which the resets of one midnight may be seen apart."""
 
@@ -69,7 +72,7 @@ class DeviceDay:
         """A counter has begun anew."""
         self.reset = moment
         away = at - day.began
-        awake = moment - self.awake_until <= HOUR <= moment - self.awake_from
+        awake = moment - self.awake_until <= HOUR and moment - self.awake_from >= _AFTER_WAKING
         if away <= _APART or away >= DAY - _APART:
             self.own = False
         elif awake:
@@ -105,10 +108,11 @@ class DeviceDay:
         Against its clock a device must have been awake when that day began: a sleeping one may
         have woken long before its reset.
         """
-        slept = by_its_clock and self.awake_from > began
-        if self.reset >= began - _APART or slept:
+        woke = self.awake_from > began
+        if self.reset >= began - _APART or (woke and by_its_clock):
             return False
-        if self.awake_until - max(self.awake_from, began) < HOUR:
+        counted = self.awake_until - max(self.awake_from, began)
+        if counted < (_AFTER_WAKING if woke else HOUR):
             return False
         self.own = True
         self.clock_misleads |= by_its_clock

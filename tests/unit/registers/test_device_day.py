@@ -107,6 +107,25 @@ def test_a_counter_that_wakes_before_its_reset_is_absent_until_that() -> None:
     assert house.every(MINUTE, 3)[-1] == 0.0
 
 
+@pytest.mark.parametrize("clock", [None, timedelta()], ids=["no clock", "its clock"])
+def test_a_reset_long_after_waking_is_that_of_midnight(clock: timedelta | None) -> None:
+    """It does not make a day of its own that begins in the morning, on this day or the next."""
+    house = evening()
+    house.clock = clock
+    for _ in range(2):
+        house.every(10 * MINUTE, 36)
+        asleep = house.shown
+        morning = house.every(10 * MINUTE, 10, 0.1)
+        expected = [None] * 10 if clock is None else [round(n / 10, 1) for n in range(1, 11)]
+        assert morning == expected
+        assert house.shown > asleep
+        house.shown = 0.0
+        house.every(MINUTE, 3)
+        house.every(10 * MINUTE, 60, 0.1)
+        while house.now.astimezone(BERLIN).hour:
+            house.today(10 * MINUTE)
+
+
 def test_a_reset_at_midnight_is_followed_within_a_minute() -> None:
     house = evening()
     house.today(MINUTE)
