@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sungather.reading import Value
 from sungather.registers.counter_state import Memory
-from sungather.registers.counters import Day, Today, Total, Verdict
+from sungather.registers.counters import HOUR, Day, Today, Total, Verdict
 from sungather.registers.plausibility import Bounds, impossible_powers
 
 TOTAL_OF = {
@@ -199,7 +199,11 @@ class CounterJudge:
         else:
             moment = memory.time_line.moment
             over = memory.device_day.is_yesterdays(today, moment, sample.at, sample.day)
-            today.stale = (today.stale or today.previous) if over else 0.0
+            began = memory.device_day.began(moment) or 0.0
+            if not over:
+                today.stale = 0.0
+            elif not today.stale or began - today.stale_from > HOUR:
+                today.stale, today.stale_from = today.previous, began
             energy = None if over is None else round(sample.said[name] - today.stale, 3)
         if energy is None:
             derived.rejected.add(name)

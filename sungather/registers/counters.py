@@ -189,6 +189,8 @@ class Today(Counter):
 
     stale: float = 0.0
     """What it showed when the device's day ended; 0 unless it is known to show that still."""
+    stale_from: float = 0.0
+    """The moment at which that day ended."""
     stuck: bool = False
     """It stays 0 while the lifetime counter moves."""
     since: float = 0.0

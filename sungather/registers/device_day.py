@@ -82,12 +82,12 @@ class DeviceDay:
 
     def expects_reset(self, today: Today, moment: float) -> bool:
         """Whether it has just been midnight by the device's clock, and the counter goes on."""
-        began = self._began(moment)
+        began = self.began(moment)
         return began is not None and moment - began <= _LATE and today.since < began - _APART
 
     def is_yesterdays(self, today: Today, moment: float, at: float, day: Day) -> bool | None:
         """Whether the counter still shows the energy of a day that is over; None: not known."""
-        clock_says = self._began(moment)
+        clock_says = self.began(moment)
         if not today.last or (self.own and clock_says is None):
             return False
         began = moment - (at - day.began) if clock_says is None else clock_says
@@ -96,7 +96,7 @@ class DeviceDay:
             return False
         return None if clock_says is None else True
 
-    def _began(self, moment: float) -> float | None:
+    def began(self, moment: float) -> float | None:
         """When the device's day began by its clock; None where that does not tell."""
         if self.midnight is None or self.clock_misleads:
             return None

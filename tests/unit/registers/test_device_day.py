@@ -268,6 +268,18 @@ def test_the_devices_clock_is_believed_and_not_ours() -> None:
         house.tells.clear()
 
 
+def test_a_counter_that_is_never_reset_is_that_of_each_day_by_the_devices_clock() -> None:
+    house = evening()
+    house.clock = timedelta()
+    house.today()
+    for _ in range(3):
+        house.now = house.now.replace(hour=22, minute=0, second=0)  # midnight in Berlin
+        assert house.today(MINUTE) == 0.0
+        assert house.every(10 * MINUTE, 120, 0.1)[-1] == pytest.approx(12.0)
+        while house.now.hour != 21:
+            house.today(10 * MINUTE)
+
+
 def test_a_reset_that_the_devices_clock_announces_is_believed_at_once() -> None:
     house = evening()
     house.clock = timedelta()
