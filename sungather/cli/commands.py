@@ -40,7 +40,12 @@ def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Co
         if chosen.config is not None:
             print(f"sungather: Options are read from {chosen.config}.", file=sys.stderr)
     configuration = load(chosen.config, chosen.settings, need_inverter=need_inverter)
-    privileges.drop_root()  # the file of options was the last thing that root was needed for
+    if chosen.command == "run" and privileges.in_snap():
+        from sungather.modbus_server.early_ports import open_early
+
+        open_early(configuration.modbus_server.address, configuration.modbus_ports)
+    # The file of options and these ports were the last things that root was needed for.
+    privileges.drop_root()
     log_format = "%(levelname)s %(message)s"
     if chosen.command == "run" and not _log_goes_to_journal():
         log_format = f"%(asctime)s {log_format}"

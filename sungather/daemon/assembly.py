@@ -21,6 +21,7 @@ from sungather.device.night import NightSite
 from sungather.device.sub_devices import SubDevices
 from sungather.device.word_source import UnitWords
 from sungather.exporters import Exporters, open_exporters
+from sungather.modbus_server import early_ports
 from sungather.options.configuration import Configuration
 from sungather.privileges import in_snap
 from sungather.service import Service
@@ -124,14 +125,14 @@ def modbus_server(
     configuration: Configuration, found: Sequence[Poller], clock: Clock
 ) -> list[Service]:
     """The Modbus server, if it is wanted, of the inverters of these pollers."""
+    early_ports.close_others(configuration.modbus_server.address, configuration.modbus_ports)
     if not configuration.modbus_server.enabled:
         return []
     from sungather.modbus_server.server import ModbusServer, ServedInverter
 
     served: list[ServedInverter] = []
-    for number, poller in enumerate(found):
+    for poller, port in zip(found, configuration.modbus_ports, strict=True):
         inverter, options = poller.inverter, poller.inverter.options
-        port = options.modbus_server_port or configuration.modbus_server.port + number
         if poller.words is not None:
             served.append(
                 ServedInverter(

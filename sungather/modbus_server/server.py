@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from sungather import errors
 from sungather.clock import Clock
+from sungather.modbus_server.early_ports import opened
 from sungather.modbus_server.frames import (
     HEADER,
     ClientRequest,
@@ -40,12 +42,20 @@ _FRAME_WITHIN = 15.0
 """Seconds from the first byte of a request to its last one."""
 _UNREAD = 10.0
 """Seconds for which a client may leave its answers unread."""
+_REMEDY = "Choose another modbus-server.port, or stop what uses it."
+_REMEDIES = {
+    errno.EACCES: "Ports below 1024 take root; in the snap they are opened at the start alone: "
+    "sudo snap restart sungather."
+}
 _BUFFER = 4096
 _MOST_TOLD = 20
 """Addresses outside the networks that are told to the log."""
 _STALE_SCANS = 3.5
 """Scans without news after which SunSpec has nothing to show."""
 _WRITE_BUFFER = 16 * 1024
+
+
+_Welcome = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Words(Protocol):
@@ -160,9 +170,7 @@ class ModbusServer(SimpleService):
 
         while True:
             try:
-                server = await asyncio.start_server(
-                    welcome, self._options.address or None, inverter.port, limit=_BUFFER
-                )
+                servers = await self._listen(welcome, inverter.port)
             except OSError as error:
                 self._cannot_listen(inverter, error)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -170,21 +178,28 @@ class ModbusServer(SimpleService):
                 break
         try:
             self._troubles.pop(inverter.name, None)
-            self.ports[inverter.name] = port = server.sockets[0].getsockname()[1]
+            self.ports[inverter.name] = port = servers[0].sockets[0].getsockname()[1]
             log.info("Modbus programs can read %s on port %d", inverter.name, port)
             if len(self.ports) == len(self._inverters):
                 self._opened.set()
             await asyncio.Event().wait()
         finally:
-            server.close()
+            for server in servers:
+                server.close()
             for client in tuple(self._clients):
                 client.writer.transport.abort()
+
+    async def _listen(self, welcome: _Welcome, port: int) -> list[asyncio.Server]:
+        address = self._options.address
+        if early := opened(address, port):
+            return [await asyncio.start_server(welcome, sock=s, limit=_BUFFER) for s in early]
+        return [await asyncio.start_server(welcome, address or None, port, limit=_BUFFER)]
 
     def _cannot_listen(self, inverter: ServedInverter, error: OSError) -> None:
         where = f"{self._options.address or '*'}:{inverter.port}"
         message = (
             f"The Modbus server for {inverter.name} cannot listen on {where}: "
-            f"{error.strerror or error}. Choose another modbus-server.port, or stop what uses it. "
+            f"{error.strerror or error}. {_REMEDIES.get(error.errno or 0, _REMEDY)} "
             f"Tried again every {_RETRY_SECONDS:.0f} seconds; everything else goes on."
         )
         if self._troubles.get(inverter.name) != message:

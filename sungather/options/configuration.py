@@ -44,6 +44,13 @@ class Configuration(OptionGroups):
         return [[i.name, i.host, i.port, i.connection, i.unit] for i in self.inverters]
 
     @property
+    def modbus_ports(self) -> list[int]:
+        """The port of each inverter at the Modbus server; none if that is off."""
+        first = self.modbus_server.port
+        served = self.inverters if self.modbus_server.enabled else ()
+        return [one.modbus_server_port or first + n for n, one in enumerate(served)]
+
+    @property
     def in_force(self) -> dict[str, OptionValue]:
         """The options that do something: neither empty, nor of a part that is switched off."""
         off = tuple(

@@ -138,6 +138,27 @@ def test_in_the_snap_it_is_the_command_of_the_snap(
     assert "sudo sungather_barn.discover" in said
 
 
+def test_ports_that_take_root_are_opened_before_it_is_given_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def give_up() -> None:
+        steps.append("root is given up")
+        raise SystemExit
+
+    def take_note(address: str, ports: list[int]) -> None:
+        steps.append(f"open {ports}")
+
+    monkeypatch.setenv("SNAP_NAME", "sungather")
+    monkeypatch.setattr("sungather.privileges.drop_root", give_up)
+    monkeypatch.setattr("sungather.modbus_server.early_ports.open_early", take_note)
+    settings = ["inverter.host=a", "modbus-server.enabled=true", "modbus-server.port=502"]
+    with pytest.raises(SystemExit):
+        main(["run", *(f"--set={one}" for one in settings)])
+    assert steps == ["open [502]", "root is given up"]
+
+
 def test_an_address_may_follow_the_command(home: Path) -> None:
     chosen = arguments.parse(["run", "192.168.1.10", "--set", "web.port=80"])
     assert chosen.settings == ["web.port=80", "inverter.host=192.168.1.10"]

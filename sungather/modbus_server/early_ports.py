@@ -1,0 +1,47 @@
+"""Ports below 1024, which only root may open: opened at the start, before root is given up.
+
+They stay open while the options change, as long as these want them: once closed, nobody here
+could open them again.
+"""
+
+import socket
+from collections.abc import Collection
+from contextlib import suppress
+
+FIRST_FREE = 1024
+"""The first port that everybody may open."""
+_BACKLOG = 100
+_open: dict[tuple[str, int], list[socket.socket]] = {}
+
+
+def open_early(address: str, ports: Collection[int]) -> None:
+    """Open those of the ports that take root, on the address, or on all where it is "".
+
+    What cannot be opened is left to the server, which says why.
+    """
+    for port in ports:
+        if port < FIRST_FREE:
+            with suppress(OSError):
+                _open[address, port] = _listeners(address, port)
+
+
+def opened(address: str, port: int) -> list[socket.socket]:
+    """What was opened of this port, for one use: to be closed after it; none if nothing was."""
+    return [one.dup() for one in _open.get((address, port), ())]
+
+
+def close_others(address: str, ports: Collection[int]) -> None:
+    """Close what is open and no longer wanted, so that nobody waits there in vain."""
+    for where in [one for one in _open if one[0] != address or one[1] not in ports]:
+        for listener in _open.pop(where):
+            listener.close()
+
+
+def _listeners(address: str, port: int) -> list[socket.socket]:
+    found = socket.getaddrinfo(
+        address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    listeners: list[socket.socket] = []
+    for family, _, _, _, where in dict.fromkeys(found):
+        listeners.append(socket.create_server(where[:2], family=family, backlog=_BACKLOG))
+    return listeners

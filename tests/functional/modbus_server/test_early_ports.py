@@ -1,0 +1,92 @@
+"""Ports that take root are opened before root is given up, and kept as long as they are wanted."""
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from sungather.modbus_server import early_ports
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may open such a port")
+USER = 584792
+
+
+async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"served")
+    await writer.drain()
+    writer.close()
+
+
+async def reached(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_a_port_serves_one_server_after_the_other_until_nobody_wants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(early_ports, "FIRST_FREE", 0x10000)
+    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    early_ports.open_early("127.0.0.1", [port])
+    assert early_ports.opened("127.0.0.1", port) == [], "it is left to the server to say why"
+    taken.close()
+    await taken.wait_closed()
+    early_ports.open_early("127.0.0.1", [port])
+    for _ in range(2):
+        (listener,) = early_ports.opened("127.0.0.1", port)
+        server = await asyncio.start_server(_greet, sock=listener)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b"served"
+        writer.close()
+        server.close()
+    early_ports.close_others("127.0.0.1", [port])
+    assert await reached(port), "the options still want it"
+    early_ports.close_others("127.0.0.1", [])
+    assert not await reached(port)
+
+
+async def test_ports_that_everybody_may_open_are_left_alone() -> None:
+    early_ports.open_early("127.0.0.1", [5502])
+    assert early_ports.opened("127.0.0.1", 5502) == []
+
+
+SERVES = f"""
+import asyncio, os
+from sungather.modbus_server.early_ports import open_early
+from sungather.modbus_server.server import ModbusServer, ServedInverter
+from sungather.options.table import ModbusServerOptions
+
+class NoUnits:
+    def on_unit(self, unit):
+        return None
+
+async def serve():
+    options = ModbusServerOptions(enabled=True, address="127.0.0.1", port=502)
+    served = ServedInverter("roof", 502, NoUnits(), lambda: None, 30.0)
+    server = ModbusServer(options, [served])
+    running = asyncio.create_task(server.run())
+    print(await server.listening(), os.geteuid(), server.health().state)
+    running.cancel()
+
+open_early("127.0.0.1", [502])
+os.setresuid(*({USER},) * 3)
+asyncio.run(serve())
+"""
+
+
+@AS_ROOT
+async def test_who_has_given_up_root_serves_on_port_502() -> None:
+    """In a network of its own, so that the port is free."""
+    lo = 'ip link set lo up && exec "$@"'
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "--net", "sh", "-c", lo, "sh", sys.executable, "-c", SERVES),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await process.communicate()
+    assert told.decode().strip() == f"{{'roof': 502}} {USER} ok"
