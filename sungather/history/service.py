@@ -173,7 +173,7 @@ class History:
         try:
             stored, energies = await asyncio.gather(
                 self._call(self._file.samples, inverters, start, end),
-                self._call(self._file.energies, inverters, day),
+                self._call(self._file.energies, inverters, day, day),
             )
         except (sqlite3.Error, OSError) as error:
             log.warning("The history cannot be read: %s", error)
@@ -181,8 +181,22 @@ class History:
         found = sums(stored, self._meter)
         nothing = dict[str, float]()
         slept = {name: ASLEEP if asleep else nothing for name, asleep in found.asleep.items()}
-        counted = together(slept | energies, self._meter, "kWh")
+        counted = together(slept | energies.get(day, {}), self._meter, "kWh")
         return DayHistory(day, start, end, STEP, found.samples, counted)
+
+    async def energies(
+        self, inverters: Sequence[str], first: date, last: date
+    ) -> dict[date, dict[str, float]]:
+        """Local day -> flow -> kWh of these inverters together, of the days that were counted."""
+        try:
+            found = await self._call(self._file.energies, inverters, first, last)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("The history cannot be read: %s", error)
+            return {}
+        return {
+            day: together({name: parts.get(name, {}) for name in inverters}, self._meter, "kWh")
+            for day, parts in sorted(found.items())
+        }
 
     def totals(self, inverter: str) -> dict[str, totals.Totals]:
         """Flow -> energies of one inverter, of the flows that it counts."""

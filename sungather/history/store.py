@@ -188,18 +188,21 @@ class HistoryFile(SqliteFile):
                     found.setdefault(row[0], {})[name] = sample
         return found
 
-    def energies(self, inverters: Sequence[str], day: date) -> dict[str, dict[str, float]]:
-        """Inverter -> flow -> kWh of a local day; nobody counted the others."""
-        found: dict[str, dict[str, float]] = {}
+    def energies(
+        self, inverters: Sequence[str], first: date, last: date
+    ) -> dict[date, dict[str, dict[str, float]]]:
+        """Local day -> inverter -> flow -> kWh, of first <= day <= last; nobody counted others."""
+        found: dict[date, dict[str, dict[str, float]]] = {}
         for name in inverters:
             rows = self.db.execute(
-                "select flow, coalesce(today, last - start) from energies"
-                " where inverter = ? and day = ?",
-                (self._ids.get(name, -1), day.isoformat()),
+                "select day, flow, coalesce(today, last - start) from energies"
+                " where inverter = ? and day between ? and ? order by day",
+                (self._ids.get(name, -1), first.isoformat(), last.isoformat()),
             ).fetchall()
-            for flow, kwh in rows:
-                if _is_flow(flow) and _is_number(kwh):
-                    found.setdefault(name, {})[household.FLOWS[flow]] = kwh
+            for at, flow, kwh in rows:
+                if _is_flow(flow) and _is_number(kwh) and (day := _day(at)) is not None:
+                    of_day = found.setdefault(day, {})
+                    of_day.setdefault(name, {})[household.FLOWS[flow]] = kwh
         return found
 
     def was_opened(self) -> None:

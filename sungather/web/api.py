@@ -1,15 +1,32 @@
 """The JSON API; pure. Described by `openapi.json`, which the program serves."""
 
+import csv
+import io
 import json
-from collections.abc import Sequence, Set
-from datetime import datetime
+from collections.abc import Mapping, Sequence, Set
+from datetime import date, datetime
 
 from sungather import answers
+from sungather.history.periods import Energies
 from sungather.history.service import DayHistory
-from sungather.household import BATTERY_LEVEL
+from sungather.household import BATTERY_LEVEL, FLOWS
 from sungather.reading import Reading, rfc3339
 from sungather.service import Health
 from sungather.site import Plant
+
+
+def energies_csv(days: Mapping[date, Energies]) -> bytes:
+    """The energies of days in kWh, one day a line; empty where nobody counted."""
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(["day", *(f"{flow}_kwh" for flow in FLOWS)])
+    for day, energies in days.items():
+        lines.writerow([day, *(_cell(energies.get(flow)) for flow in FLOWS)])
+    return text.getvalue().encode()
+
+
+def _cell(kwh: float | None) -> str:
+    return "" if kwh is None else f"{kwh:.3f}"
 
 
 def now(readings: Sequence[Reading], moment: datetime, plant: Plant, stale: Set[str]) -> bytes:

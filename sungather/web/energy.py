@@ -8,7 +8,7 @@ from typing import Final
 from sungather.history.totals import Energy, Totals
 from sungather.web import formats
 
-_FLOW_NAMES: Final = {
+FLOW_NAMES: Final = {
     "pv": "Solar",
     "house": "House",
     "grid_import": "From grid",
@@ -56,7 +56,7 @@ def card(rows: Mapping[str, Totals], today: date) -> str:
         f'<th scope="col">{title}{_since(_common(c), today)}</th>' for title, c in columns
     )
     body = "".join(
-        f'<tr><th scope="row"><span class="swatch s-{name}"></span>{_FLOW_NAMES[name]}</th>'
+        f'<tr><th scope="row"><span class="swatch s-{name}"></span>{FLOW_NAMES[name]}</th>'
         + "".join(_energy(column[index], _common(column), today) for _, column in columns)
         + "</tr>"
         for index, name in enumerate(rows)

@@ -72,12 +72,23 @@ def _made(html: str) -> Part:
     return Part(html, lambda: html)
 
 
-def page(model: PageModel, curve: str, day: date, assets: Mapping[str, str], version: str) -> str:
+class Drawn(NamedTuple):
+    """What is drawn from the history."""
+
+    day: date
+    curve: str
+    """The curve of that day."""
+    bars: str
+    """The energies of days, months or years."""
+
+
+def page(model: PageModel, drawn: Drawn, assets: Mapping[str, str], version: str) -> str:
     """The whole document. `assets`: file name -> address with its fingerprint."""
     inside = {name: part.html() for name, part in parts(model).items()}
     cards = [_card(name, inside[name]) for name in _CARDS if name in inside]
     if not model.about_a_device:
-        cards.insert(0, _card("day", curve, live=day == model.today))
+        cards.insert(0, _card("day", drawn.curve, live=drawn.day == model.today))
+        cards.insert(2, _card("bars", drawn.bars))
     if "values" in inside:
         cards.append(_values(inside["values"]))
     chosen = escape(model.chosen)

@@ -12,12 +12,13 @@ from typing import Final
 
 import sungather
 from sungather.clock import Clock
+from sungather.history.periods import Span
 from sungather.history.service import History
 from sungather.options.table import WebOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.site import AUTO, Plant
-from sungather.web import api, curve, page
+from sungather.web import api, bars, curve, page
 from sungather.web.door import own_address
 from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
 from sungather.web.live import Live
@@ -36,6 +37,7 @@ _TYPES: Final = {
     "manifest.webmanifest": "application/manifest+json",
 }
 _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+_EARLIEST: Final = date(2000, 1, 1)
 _LATE_SCAN: Final = 1.5
 """Scans that may pass between two points of a curve before that is a gap."""
 _STALE_SCANS: Final = 3.5
@@ -165,6 +167,8 @@ class WebServer:
         answers = {
             "/": self._page,
             "/curve": self._curve_part,
+            "/bars": self._bars_part,
+            "/api/v1/energies.csv": self._energies_csv,
             "/api/v1/history": self._day,
         }
         known = request.query.get("inverter", "") in ("", *self._readings)
@@ -217,10 +221,8 @@ class WebServer:
     async def _page(self, request: Request) -> Response:
         chosen = request.query.get("inverter", "")
         day = self._asked_day(request)
-        drawn = await self._curve(chosen, day)
-        html = page.page(
-            self._model(chosen), drawn, day, self._files.addresses, sungather.__version__
-        )
+        drawn = page.Drawn(day, await self._curve(chosen, day), await self._bars(request, chosen))
+        html = page.page(self._model(chosen), drawn, self._files.addresses, sungather.__version__)
         return Response(html.encode(), _HTML)
 
     async def _curve_part(self, request: Request) -> Response:
@@ -241,6 +243,34 @@ class WebServer:
         self._curves[key] = minute, html
         return html
 
+    async def _bars_part(self, request: Request) -> Response:
+        html = await self._bars(request, request.query.get("inverter", ""))
+        return Response(html.encode(), _HTML)
+
+    async def _bars(self, request: Request, chosen: str) -> str:
+        """The card of bars that the query asks for: the days of this month, if for none."""
+        span = request.query.get("span", "")
+        today, names = self._history.today(), self._names(chosen)
+        return bars.section(
+            Span(span) if span in set(Span) else Span.MONTH,
+            self._asked_day(request, "of"),
+            today,
+            await self._history.energies(names, _EARLIEST, today),
+            self._readings.get(names[0]) if len(names) == 1 else None,
+            chosen,
+        )
+
+    async def _energies_csv(self, request: Request) -> Response:
+        names = self._names(request.query.get("inverter", ""))
+        first, last = self._asked_day(request, "first"), self._asked_day(request, "last")
+        days = await self._history.energies(names, first, last)
+        disposition = f'attachment; filename="energies-{first}-{last}.csv"'
+        return Response(
+            api.energies_csv(days),
+            "text/csv; charset=utf-8",
+            headers={"Content-Disposition": disposition},
+        )
+
     async def _day(self, request: Request) -> Response:
         names = self._names(request.query.get("inverter", ""))
         day = await self._history.day(names, self._asked_day(request))
@@ -252,14 +282,14 @@ class WebServer:
             return [chosen]
         return [r.name for r in self._readings.values() if r.is_inverter]
 
-    def _asked_day(self, request: Request) -> date:
+    def _asked_day(self, request: Request, name: str = "day") -> date:
         """The day of the query; today where that is missing, no date, or still to come."""
         today = self._history.today()
         try:
-            asked = date.fromisoformat(request.query.get("day", ""))
+            asked = date.fromisoformat(request.query.get(name, ""))
         except ValueError:
             return today
-        return max(date(2000, 1, 1), min(asked, today))
+        return max(_EARLIEST, min(asked, today))
 
     def _exposition(self, request: Request) -> Response:
         stale = self._stale()

@@ -156,6 +156,22 @@ day.addEventListener("change", ({ target }) => {
   }
 });
 
+/* Other months and years without leaving the page. */
+const bars = document.getElementById("bars");
+bars?.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[href^='?']");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const { href, textContent } = link;
+  try {
+    const answer = await fetch(`bars${new URL(href).search}`);
+    if (!answer.ok) throw new Error(answer.statusText);
+    bars.innerHTML = await answer.text();
+    const links = [...bars.querySelectorAll("a")];
+    (links.find((one) => one.textContent === textContent) ?? links[0]).focus();
+  } catch { location.href = href; }
+});
+
 /* Pointing at the curve, or walking along it with the arrow keys. */
 let samples, at;
 const watts = (value) =>

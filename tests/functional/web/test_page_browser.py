@@ -387,6 +387,25 @@ async def test_a_battery_behind_the_inverter_has_a_page_and_is_in_no_sum(
         assert page.complaints == []
 
 
+async def test_months_and_years_are_shown_without_leaving_the_page(browser: Browser) -> None:
+    async with household(days=40) as (web, _, _):
+        page = await browser.page(PHONE, 844)
+        await page.open(web.url)
+        assert "June 2026" in await page.text("#bars")
+        before = list(page.requests)
+        await page.run("document.querySelector('#bars .tabs a:nth-child(2)').click()")
+        await page.until("document.querySelector('#bars-title').textContent === '2026'")
+        assert await page.run("document.activeElement.textContent") == "Year"
+        assert await page.run("document.querySelectorAll('#bars rect.s-pv').length") == 2
+        asked = page.requests[len(before) :]
+        assert [url for url in asked if "static/" not in url] == [
+            f"{web.url}bars?span=year&of=2026-06-18"
+        ]
+        link = await page.run("document.querySelector('#bars a[download]').getAttribute('href')")
+        assert link == "api/v1/energies.csv?first=2026-01-01&last=2026-12-31"
+        assert page.complaints == []
+
+
 async def test_how_exporters_are_doing_is_shown(browser: Browser) -> None:
     async with household() as (web, _, _):
         page = await browser.page()

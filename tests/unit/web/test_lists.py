@@ -80,7 +80,7 @@ def test_the_title_counts_what_is_wrong() -> None:
         (Reading("house", State.UNREACHABLE, NOW, problem=away), "(1) SunGather"),
         (Reading("house", State.OK, NOW), "SunGather"),
     ):
-        html = page.page(model(reading), "", NOW.date(), files, "1")
+        html = page.page(model(reading), page.Drawn(NOW.date(), "", ""), files, "1")
         assert f"<title>{title}</title>" in html
 
 
