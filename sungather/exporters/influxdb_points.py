@@ -13,13 +13,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from sungather.exporters.line_protocol import line, tag_set
+from sungather.exporters.line_protocol import Scalar, line, tag_set
 from sungather.options.patterns import value_filter
 from sungather.options.table import InfluxdbOptions
 from sungather.options.tags import parse_tags
 from sungather.outbox import Record
 from sungather.outbox.record import milliseconds
-from sungather.reading import Value
 from sungather.registers.published import names_of_settings
 
 _OF_STRINGS = re.compile(r"(mppt|string)_\d+_")
@@ -50,10 +49,13 @@ class Layout:
         self._settings = names_of_settings()
         self._left_out: set[tuple[str, str]] = set()
         """Measurement and field that the database does not take."""
+        self._places: dict[str, dict[str, str]] = {}
+        """Kind of device -> name -> measurement; "" for what is not sent. Found out once."""
 
     def leave_out(self, measurement: str, names: Collection[str]) -> None:
         """Send these fields no more."""
         self._left_out.update((measurement, name) for name in names)
+        self._places = {}
 
     @property
     def leaves_out(self) -> bool:
@@ -83,28 +85,35 @@ class Layout:
         ]
 
     def _of(self, record: Record, names: Collection[str] | None = None) -> Iterator[Point]:
-        parts: dict[str, dict[str, Value]] = {}
+        parts: dict[str, dict[str, Scalar]] = {}
+        places = self._places.setdefault(record.kind, {})
         for name, value in record.values.items():
-            if isinstance(value, list) or not self._wanted(name):
+            if (measurement := places.get(name)) is None:
+                measurement = places[name] = self._place(record.kind, name)
+            if not measurement or isinstance(value, list):
                 continue
-            measurement = self._place(record, name)
-            if (measurement, name) not in self._left_out and (names is None or name in names):
+            if names is None or name in names:
                 parts.setdefault(measurement, {})[name] = value
         tags = tag_set(record, self._tags)
         for measurement, fields in parts.items():
             text = line(measurement, tags, fields, record.time_ms)
             yield Point(record, measurement, tuple(fields), text)
 
-    def _place(self, record: Record, name: str) -> str:
-        if record.kind != "inverter":
-            return f"{self._measurement}_{record.kind}"
-        if _OF_STRINGS.match(name):
-            return f"{self._measurement}_strings"
-        return f"{self._measurement}_settings" if name in self._settings else self._measurement
+    def _place(self, kind: str, name: str) -> str:
+        part = ""
+        if kind != "inverter":
+            part = f"_{kind}"
+        elif _OF_STRINGS.match(name):
+            part = "_strings"
+        elif name in self._settings:
+            part = "_settings"
+        measurement = f"{self._measurement}{part}"
+        is_sent = self._wanted(name) and (measurement, name) not in self._left_out
+        return measurement if is_sent else ""
 
     def history(self, records: Sequence[Record]) -> list[str]:
         """Lines of the inverters' own arrays; of one moment the last that was told."""
-        found: dict[tuple[str, int], dict[str, Value]] = {}
+        found: dict[tuple[str, int], dict[str, Scalar]] = {}
         for record in records:
             arrays = {
                 name: value
@@ -121,7 +130,7 @@ class Layout:
 
 def _past(
     arrays: Mapping[str, list[float | None]], now: datetime
-) -> Iterator[tuple[datetime, dict[str, Value]]]:
+) -> Iterator[tuple[datetime, dict[str, Scalar]]]:
     for name, values in arrays.items():
         for index, moment in began(len(values), now):
             if (value := values[index]) is not None:

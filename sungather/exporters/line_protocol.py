@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from sungather.outbox import Record
-from sungather.reading import Value
+
+Scalar = float | int | str | bool
+"""A value that is a field; history arrays are none."""
 
 _NAME = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\=", "\n": "\\ ", "\r": "\\ "})
 _MEASUREMENT = str.maketrans({",": "\\,", " ": "\\ ", "\n": "\\ ", "\r": "\\ "})
@@ -45,20 +47,16 @@ def tag_set(record: Record, tags: Mapping[str, str]) -> str:
     )
 
 
-def line(measurement: str, tags: str, fields: Mapping[str, Value], time_ms: int) -> str:
-    """One line with a timestamp in milliseconds; lists are no fields, and "" if none is left."""
-    written = ",".join(
-        f"{escaped(name)}={_field(value)}"
-        for name, value in fields.items()
-        if not isinstance(value, list)
-    )
+def line(measurement: str, tags: str, fields: Mapping[str, Scalar], time_ms: int) -> str:
+    """One line with a timestamp in milliseconds; "" without fields."""
+    written = ",".join([f"{escaped(name)}={_field(value)}" for name, value in fields.items()])
     name = measurement.rstrip("\\").translate(_MEASUREMENT)
     return f"{name}{tags} {written} {time_ms}" if written else ""
 
 
-def _field(value: float | str) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+def _field(value: Scalar) -> str:
     if isinstance(value, str):
         return f'"{value.translate(_TEXT)}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return repr(float(value))
