@@ -1,6 +1,7 @@
 """Refused is not delivered: only what provably concerns a reading gives it up."""
 
 import asyncio
+import base64
 import gzip
 import json
 import re
@@ -95,6 +96,50 @@ async def test_an_answer_that_is_about_no_reading_keeps_them_all_and_says_what_h
             await b.drained()
             assert b.delivery.health().delivered == count
             assert b.delivery.health().state == "ok"
+
+
+async def test_a_version_that_was_found_out_of_somebody_else_is_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    """A login page stands where InfluxDB 3 will be: nothing that was made of it holds longer."""
+    there = False
+
+    def answer(request: Request) -> Reply:
+        if request.path == "/ping":
+            version = {"X-Influxdb-Version": "3.0.0"} if there else {}
+            return Reply(200, b"" if there else PAGE, version or HTML)
+        if not there:
+            return Reply(404, PAGE, HTML)
+        return Reply(204) if request.path == "/api/v3/write_lp" else error("unknown", 404)
+
+    with site(answer) as server:
+        async with bench(tmp_path, replace(V2, version="auto", url=server.url)) as b:
+            b.take(13)
+            await b.naps.fell_asleep()
+            there = True
+            b.naps.go_on()
+            await b.drained()
+            assert b.delivery.health().delivered == 1
+
+
+@pytest.mark.parametrize("version", ["1", "2", "3"])
+@pytest.mark.parametrize("key", ["password", "token"])
+async def test_what_the_server_was_told_in_confidence_is_not_shown_when_it_says_it_again(
+    tmp_path: Path, key: str, version: str
+) -> None:
+    """As it went over the wire, too: name and password as one text."""
+    secret = "s3cret-of-the-house"
+    logins = {"password": {"token": "", "username": "sun", "password": secret}}
+    login = logins.get(key, {"token": secret})
+    with site(lambda request: error(f"no: {request.headers['authorization']}", 401)) as server:
+        options = replace(V2, version=version, url=server.url, **login)
+        encoded = base64.b64encode(f"sun:{secret}".encode()).decode()
+        async with bench(tmp_path, options) as b:
+            b.take(13)
+            await b.naps.fell_asleep()
+            assert b.delivery.health().state == "blocked"
+            message = b.delivery.health().message
+            assert not [one for one in (secret, "sun:", encoded) if one in message]
 
 
 @pytest.mark.parametrize("status", [413, 422])

@@ -24,6 +24,15 @@ def test_what_is_no_number_of_a_line_names_none(number: object) -> None:
     assert found.named == {}
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_number_of_a_line_names_that_line_and_no_other(number: int) -> None:
+    """InfluxDB 3 counts from 1."""
+    entry = {"line_number": number, "error_message": "no"}
+    found = refusal(said({"error": "partial write", "data": [entry]}), LINES)
+    assert found is not None
+    assert found.named == {number - 1: "no"}
+
+
 @pytest.mark.parametrize("count", ["9" * 5000, "3" + "0" * 4000, "-3", "2"])
 def test_a_count_that_is_not_that_of_the_lines_gives_none_up(count: str) -> None:
     text = f"points beyond retention policy dropped={count}"
