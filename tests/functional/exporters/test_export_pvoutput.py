@@ -229,6 +229,32 @@ async def test_an_inverter_that_sleeps_keeps_its_part_in_the_energy_of_the_site(
     assert org.kept["20260621 14:10"][0] == "8500", "east's, west's and another one's"
 
 
+async def alone(b: Bench, name: str, **values: Value) -> None:
+    """Five minutes in which only this inverter is read, and the upload."""
+    for _ in range(10):
+        b.outbox.on_reading(reading(b.time.now, name, **values))
+        b.time.pass_by(seconds=30)
+    await b.outbox.flush()
+    b.time.pass_by(seconds=6)
+    await b.round()
+
+
+async def test_each_energy_is_carried_from_when_it_was_last_known(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await b.read(5, house_energy_today=3.0)
+        await b.read(5)
+        await alone(b, "east", pv_power=10, pv_energy_today=2.0)
+        assert b.org.kept["20260621 14:10"] == ["3500", "10", "3000"]
+
+
+async def test_lifetime_energies_are_carried_over_midnight(tmp_path: Path) -> None:
+    org = PvoutputOrg(Time(NOON.replace(hour=21, minute=55)))
+    async with bench(tmp_path, replace(OPTIONS, cumulative=True), org) as b:
+        await b.read(5)
+        await alone(b, "east", pv_power=10, pv_energy_total=500.0, house_energy_total=0)
+        assert org.kept["20260622 00:00"][0] == "1500500"
+
+
 async def test_the_energy_of_yesterday_is_in_no_interval_of_today(tmp_path: Path) -> None:
     time = Time(NOON.replace(hour=21, minute=50))
     org = PvoutputOrg(time)

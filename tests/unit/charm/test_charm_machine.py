@@ -1,5 +1,6 @@
 """What a machine, its snapd and Juju's resource may do to the unit, and how it goes in the end."""
 
+import json
 from pathlib import Path
 
 import ops
@@ -203,6 +204,8 @@ def test_a_stopped_unit_polls_no_longer(context: Context, snapd: FakeSnapd) -> N
     context.run(context.on.stop(), state(HOST))
     assert not snapd.running
     assert snapd.revision
+    (claim,) = ownership.DIRECTORY.glob("*.json")
+    assert json.loads(claim.read_text())["polls"] is False, "another unit may"
 
 
 def test_a_unit_stops_while_snapd_is_busy(context: Context, snapd: FakeSnapd) -> None:
@@ -266,3 +269,16 @@ def test_a_unit_that_never_had_the_snap_can_be_removed(context: Context, snapd: 
     context.run(context.on.stop(), state(HOST))
     context.run(context.on.remove(), state(HOST))
     assert snapd.revision == ""
+
+
+def test_what_was_left_as_it_is_for_a_while_is_unset_when_nobody_wants_it(
+    snapd: FakeSnapd,
+) -> None:
+    """As a broker's options: they stay while it says nothing, and go with the relation."""
+    host = {"inverter.host": "192.0.2.1"}
+    sungather_snap.ensure_installed(None, "latest/stable", update=False)
+    sungather_snap.ensure_options({**host, "mqtt.client-id": "house"})
+    assert not sungather_snap.ensure_options({**host, "mqtt.client-id": None})
+    assert snapd.options["mqtt.client-id"] == "house"
+    assert sungather_snap.ensure_options(host)
+    assert snapd.options["mqtt.client-id"] == ""

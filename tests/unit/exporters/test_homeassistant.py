@@ -19,7 +19,7 @@ from sungather.exporters.homeassistant import (
 )
 from sungather.exporters.homeassistant_entities import FAULT, HOUSEHOLD, entity, title
 from sungather.outbox.record import body_of
-from sungather.reading import FaultReport, Reading, Value
+from sungather.reading import ActiveFault, FaultReport, Reading, Value
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import UNITS
 from sungather.registers.device import Device
@@ -230,6 +230,27 @@ def test_a_fault_is_a_problem_in_the_foreground_with_its_text() -> None:
         "json_attr_tpl": "{{{'faults':value_json['faults']|default(none)}|tojson}}",
         "uniq_id": "sungather_A223098765_fault",
     }
+
+
+def test_why_there_are_no_values_can_be_seen_while_there_are_none() -> None:
+    """The connection needs the collector alone; every other entity needs the inverter, too."""
+    one = reading(pv_power=1)
+    message = told(one, {**one.values, FAULT: False})
+    assert message["avty"] == [{"t": "s/status/c"}, {"t": "s/roof/availability"}]
+    own = {name: each["avty"] for name, each in message["cmps"].items() if "avty" in each}
+    assert own == {"connection": [{"t": "s/status/c"}]}
+
+
+@pytest.mark.parametrize(
+    ("faults", "fault"),
+    [
+        (FaultReport(), False),
+        (FaultReport(active=(ActiveFault("fault", "039 Low insulation"),)), True),
+        (FaultReport(unknown="the inverter is asleep"), None),
+    ],
+)
+def test_no_fault_is_said_only_when_that_is_known(faults: FaultReport, fault: bool | None) -> None:
+    assert fault_values(replace(reading(), faults=faults))[FAULT] is fault
 
 
 def test_the_words_of_faults_are_no_names_of_values() -> None:

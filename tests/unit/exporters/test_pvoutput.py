@@ -48,6 +48,13 @@ def test_zero_is_a_value_and_absent_is_none() -> None:
     assert data(slot.start_ms, slot.totals({}), BERLIN, False) == "20260621,23:55,0,0"
 
 
+def test_a_power_below_zero_is_none() -> None:
+    """An inverter may show a few watts the wrong way at night; PVOutput refuses them."""
+    slot = Slot(ms(2026, 6, 21, 21, 55))
+    slot.add("roof", {"pv_power": -3, "house_power": -0.4}, MEANS, LASTS)
+    assert data(slot.start_ms, slot.totals({}), BERLIN, False) == "20260621,23:55,,0,,0"
+
+
 @pytest.mark.parametrize(
     ("when", "label"),
     [

@@ -372,6 +372,24 @@ def test_an_inverter_long_in_use_that_never_bought_anything_does_not_count_what_
     assert new.values["grid_import_energy_today"] == 0.0
 
 
+def test_what_power_gave_yesterday_does_not_hide_that_a_counter_is_silent_today() -> None:
+    """Of an inverter whose own midnight is an hour before the site's."""
+    derivation = Derivation(BERLIN)
+    midnight = datetime(2026, 6, 15, 22, tzinfo=UTC)
+    counter = 0.0
+    for minute in range(-180, 100, 5):
+        watts = 9000 if minute < -70 else 3000 if minute > 10 else 0
+        counter = 0.0 if minute >= -60 else counter + watts / 1000 / 12
+        said: dict[str, Value] = {
+            "export_power_hybrid": -watts,
+            "daily_import_energy": round(counter, 1),
+            "total_import_energy": 500.0 + min(minute + 180, 110) * 0.15,
+        }
+        found = step(said, derivation=derivation, now=midnight + timedelta(minutes=minute))
+    assert "daily_import_energy" in found.rejected
+    assert found.values["daily_import_from_grid"] == pytest.approx(3 * 85 / 60, abs=0.3)
+
+
 def test_a_counter_of_today_at_0_whose_lifetime_counter_moves_is_not_silent() -> None:
     derivation = Derivation(BERLIN)
     for minute in range(60):
