@@ -82,13 +82,13 @@ def networks_of(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
         try:
             network = ipaddress.ip_network(text.strip(), strict=False)
         except ValueError:
-            problems.append(f"{text!r} is no network. Write it like 192.168.1.0/24.")
+            problems.append(f"{text!r} is not a network. Write it like 192.168.1.0/24.")
             continue
         if not isinstance(network, IPv4Network):
             problems.append(f"{text} is IPv6, which is too large to look through.")
         elif not any(network.subnet_of(private) for private in PRIVATE):
             problems.append(
-                f"{text} is not a private network; only your own home may be looked through."
+                f"{text} is not a private network; only private networks can be scanned."
             )
         elif network.num_addresses > LARGEST:
             problems.append(

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _SLEEPS = Problem(
     errors.Asleep.kind,
-    "The inverter sleeps until there is sun on the panels again. It is asked at every scan.",
+    "The inverter sleeps until there is sun on the panels again. We keep checking.",
 )
 _PROBABLY = "The inverter is unreachable, probably asleep; it will be asked at every scan."
 _PROBABLY_IF = (

@@ -33,8 +33,8 @@ def test_private_networks_may_be_looked_through(text: str) -> None:
         ("192.168.0.0/15", "not a private network"),
         ("10.0.0.0/8", f"at most {LARGEST}"),
         ("fd00::/64", "IPv6"),
-        ("my-home", "no network"),
-        ("", "no network"),
+        ("my-home", "not a network"),
+        ("", "not a network"),
     ],
 )
 def test_public_networks_and_those_too_large_are_refused(text: str, says: str) -> None:
