@@ -201,6 +201,8 @@ def test_meter_that_was_never_commissioned_is_absent() -> None:
     [
         ([64], None),  # running on the grid: the load is the inverter's own generation
         ([0x1000], 850),  # without the grid it is what the inverter feeds
+        ([0x0041], 850),
+        ([0x4001], None),  # emergency charging is from the grid
     ],
 )
 def test_load_without_a_meter_is_known_only_without_the_grid(
