@@ -291,6 +291,8 @@ class Integral:
     date: str = ""
     since: float = 0.0
     """From when on it counts, in the day `date`."""
+    whole: bool = False
+    """Nothing is missing since the day began."""
 
     def enter(
         self, watts: float, watts_before: float | None, seconds: float, at: float, day: Day
@@ -302,6 +304,8 @@ class Integral:
         """
         if self.date != day.date:
             self.kwh, self.date, self.since = 0.0, day.date, max(day.began, at - seconds)
+            self.whole = self.since == day.began
+        self.whole &= watts_before is not None and seconds > 0
         if watts_before is not None:
             hours = min(seconds, at - day.began) / HOUR
             self.kwh += (watts + watts_before) / 2 * hours / 1000

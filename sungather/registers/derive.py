@@ -122,8 +122,8 @@ class Derivation:
         power = {f"{flow}_power": watts for flow, watts in found.flows.items()}
         flows = {counter: power.get(f"{flow}_power") for _, flow, counter in _TO_AND_FROM_GRID}
         self._judge.drop_silent(said, flows, derived)
-        energies = self._energies(said, device, day)
         grid = self._to_and_from_grid(said, power, at, day, monotonic)
+        energies = self._energies(said, device, day)
         derived.values |= power | energies | grid
         derived.units = {name: UNITS[name] for name in derived.values if name in UNITS}
         if (state := run_state(values)) is not None:
@@ -154,8 +154,12 @@ class Derivation:
         counters = _HYBRID_COUNTERS if device.hybrid else _STRING_COUNTERS
         flows = [flow for flow in counters if device.meter or not flow.startswith("grid")]
         energies: dict[str, float] = {}
+        integrated = self._integrated(day)
         for flow in flows:
-            if (today := self._today(counters[flow], said)) is not None:
+            today = self._today(counters[flow], said)
+            if today is None:
+                today = integrated.get(counters[flow])
+            if today is not None:
                 energies[f"{flow}_energy_today"] = today
             if (total := said.get(TOTAL_OF[counters[flow]])) is not None:
                 energies[f"{flow}_energy_total"] = total
@@ -177,6 +181,17 @@ class Derivation:
         if total is None or TOTAL_OF[counter] not in said or not total.whole:
             return None
         return total.today()
+
+    def _integrated(self, day: Day) -> dict[str, float]:
+        """Counter that never counts -> the energy of this whole day, by its power."""
+        memory, found = self._memory, dict[str, float]()
+        for name, _, counter in _TO_AND_FROM_GRID:
+            today, integral = memory.todays.get(counter), memory.integrals.get(name)
+            if today is None or integral is None or not today.silent or today.stuck:
+                continue
+            if integral.whole and integral.date == day.date:
+                found[counter] = round(integral.kwh, 3)
+        return found
 
     def _has_of_today(self, counter: str) -> bool:
         """Whether the inverter has this counter of today, and it counts."""

@@ -360,6 +360,21 @@ def test_counters_that_never_count_are_left_out_and_power_is_integrated() -> Non
     assert step(counts, derivation=derivation, now=now).values["grid_import_energy_today"] == 0.1
 
 
+def test_what_is_integrated_since_midnight_is_the_energy_of_today() -> None:
+    derivation = Derivation(BERLIN)
+    never: dict[str, Value] = {"daily_import_energy": 0.0, "total_import_energy": 0.0}
+    said: dict[str, Value] = {**never, "total_pv_generation": 500.0, "export_power_hybrid": -3000}
+    now = midnight = datetime(2026, 6, 15, tzinfo=BERLIN).astimezone(UTC)
+    found = Derived()
+    for minute in range(-60, 121):
+        now = midnight + timedelta(minutes=minute)
+        found = step(said, derivation=derivation, now=now)
+        assert ("grid_import_energy_today" in found.values) == (minute >= 0)
+    assert found.values["grid_import_energy_today"] == pytest.approx(6.0)
+    later = step(said, derivation=derivation, now=now + timedelta(hours=2))
+    assert "grid_import_energy_today" not in later.values, "two hours of today are not in it"
+
+
 def test_an_inverter_long_in_use_that_never_bought_anything_does_not_count_what_it_buys() -> None:
     derivation = Derivation(BERLIN)
     never: dict[str, Value] = {"daily_import_energy": 0.0, "total_import_energy": 0.0}
