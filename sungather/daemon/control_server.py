@@ -21,6 +21,8 @@ LOOK_EVERY: Final = 20.0
 _LONGEST_PATH: Final = 107  # bytes of a Unix socket's path on Linux, less the final NUL
 _REQUEST_SECONDS: Final = 15.0
 """Until a request has come, and until its answer has been taken."""
+_REMOVE_WITHIN: Final = 0.5
+"""Seconds that a stop waits for a disk."""
 _MOST_CLIENTS: Final = 100
 
 Handler = Callable[[], Awaitable[Mapping[str, object]]]
@@ -57,7 +59,9 @@ class ControlServer:
             server.close()
             for client in self._clients:
                 client.cancel()
-            await asyncio.to_thread(self._remove, made)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_REMOVE_WITHIN):
+                    await asyncio.to_thread(self._remove, made)
 
     def _listener(self) -> tuple[socket.socket, os.stat_result]:
         if len(bytes(self._path)) > _LONGEST_PATH:

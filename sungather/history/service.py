@@ -157,7 +157,7 @@ class History:
             self._ended = [*ended, *self._ended][-_MOST_PENDING:]
             self._changed_faults |= faults
             self._put_back(buckets)
-            self._trouble(f"The history cannot be written: {error}. It is kept in memory.")
+            self._trouble(f"The history cannot be written: {_why(error)}. It is kept in memory.")
         else:
             self._health = Health(
                 self.name,
@@ -176,7 +176,7 @@ class History:
                 self._call(self._file.energies, inverters, day, day),
             )
         except (sqlite3.Error, OSError) as error:
-            log.warning("The history cannot be read: %s", error)
+            log.warning("The history cannot be read: %s", _why(error))
             stored, energies = {}, {}
         found = sums(stored, self._meter)
         nothing = dict[str, float]()
@@ -311,7 +311,7 @@ class History:
         try:
             await self._worker.call(self._file.open)
         except (sqlite3.Error, OSError) as error:
-            self._trouble(f"The history {self._file.path} cannot be opened: {error}")
+            self._trouble(f"The history {self._file.path} cannot be opened: {_why(error)}")
             return False
         self._accounts = self._file.accounts
         self._faults = {(f.inverter, f.register, f.text): f for f in self._file.faults}
@@ -336,3 +336,7 @@ class History:
         if self._health.message != message:
             log.warning(message)
         self._health = replace(self._health, state="waiting", message=message)
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

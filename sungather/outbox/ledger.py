@@ -212,8 +212,9 @@ class Ledger:
             self.commit()
 
     def close(self) -> None:
-        """Write everything down and release the file."""
-        self.flush()
+        """Write everything down, anew where the directory was removed, and release the file."""
+        self._unsaved_acks += SAVE_CURSORS_AFTER
+        self.commit()
         self._file.close()
 
     def fetch(self, exporter: str, limit: int) -> list[Record]:

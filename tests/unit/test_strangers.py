@@ -30,6 +30,17 @@ def test_a_line_of_a_log_cannot_be_forged_and_a_terminal_not_coloured() -> None:
     assert said == "no 2026-01-01 ERROR forged [31m line"
 
 
+@pytest.mark.parametrize(
+    ("secret", "echo"),
+    [("pass  word", "pass  word"), ("pass word", "pass\nword"), ("pass\tword", "pass\tword")],
+    ids=["more than one space", "joined from two lines", "a tab"],
+)
+def test_a_secret_is_masked_before_and_after_its_text_becomes_one_line(
+    secret: str, echo: str
+) -> None:
+    assert fit_to_show(f"said {echo}.", [secret]) == "said (secret)."
+
+
 def test_a_secret_is_masked_before_the_text_is_cut() -> None:
     shown = fit_to_show(
         "x" * 290 + "my-token-of-twenty-characters", ["my-token-of-twenty-characters"]

@@ -156,6 +156,7 @@ async def test_a_hanging_disk_holds_up_neither_scans_nor_page_nor_stop(
     assert await daemon.page("/healthz")
     assert await daemon.page("/metrics")
     assert await daemon.stop() == 0
+    assert daemon.lines[-1].endswith("stopped"), "nothing more is waited for"
 
 
 async def test_one_that_hangs_at_the_start_is_said_and_delays_no_stop(daemon: Daemon) -> None:

@@ -6,12 +6,13 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from sungather import http_client
 from sungather.errors import Blocked, Unavailable
-from sungather.http_client import LONGEST_BODY, HttpClient
+from sungather.http_client import LONGEST_BODY, HttpClient, HttpConnection
 from sungather.simulator.certificate import self_signed, server_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -287,3 +288,39 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     except OSError:
         pass
     writer.transport.abort()
+
+
+class _Nowhere:
+    """A writer whose bytes nobody gets."""
+
+    def write(self, data: bytes) -> None:
+        """Lose them."""
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;e=f\r\na\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["chunks of one byte", "to be continued"],
+)
+async def test_a_flood_of_tiny_parts_lets_others_work_in_between(head: bytes, part: bytes) -> None:
+    flood = head + part * 20_000
+    reader = asyncio.StreamReader()
+    reader.feed_data(flood)
+    reader.feed_eof()
+    turns = 0
+
+    async def somebody_else() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.create_task(somebody_else())
+    connection = HttpConnection((reader, cast(Any, _Nowhere())), "here")
+    with pytest.raises(EOFError):
+        await connection.exchange("GET", "/", {})
+    other.cancel()
+    assert turns >= len(flood) // 16384

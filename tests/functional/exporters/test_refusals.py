@@ -189,6 +189,24 @@ async def test_a_line_that_is_named_is_given_up_the_others_arrive_and_its_conten
     assert len(set(written)) == 8
 
 
+@pytest.mark.parametrize(
+    "limit", ["max-series-per-database limit exceeded: (10)", "max-values-per-tag limit exceeded"]
+)
+async def test_a_limit_of_the_database_gives_nothing_up_also_where_the_others_are_taken(
+    tmp_path: Path, limit: str
+) -> None:
+    _, answer = refusing(
+        lambda one: "pv_power=3.0" not in one, lambda _: f"partial write: {limit} dropped=1"
+    )
+    with site(answer) as server:
+        async with bench(tmp_path, replace(V2, url=server.url)) as b:
+            b.take(*range(10))
+            await b.naps.fell_asleep()
+            health = b.delivery.health()
+            assert (health.state, health.rejected) == ("blocked", 0)
+            assert "Raise this limit" in health.message
+
+
 async def test_lines_that_are_each_named_are_all_given_up(tmp_path: Path) -> None:
     _, answer = refusing(lambda _: False, lambda one: f"unable to parse '{one}': bad timestamp")
     with site(answer) as server:

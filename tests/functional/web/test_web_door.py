@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 from households import BERLIN, reading, running
@@ -138,6 +138,21 @@ async def test_there_are_only_so_many_streams_of_one_address_and_in_all() -> Non
         assert [head[9:12] for head in heads] == ["200"] * 3 + ["503"] + ["200"] * 2 + ["503"]
         assert "retry-after" in heads[3].lower()
         assert await status(web, "/") == "200"
+
+
+async def test_one_address_leaves_room_for_the_others() -> None:
+    """Although all that it has is in use, so that nothing of it makes way."""
+    limits = Limits(connections=10, of_one_address=6, streams=30, streams_of_one_address=30)
+    async with served(limits=limits) as web, AsyncExitStack() as stack, asyncio.timeout(60):
+        heads: list[bytes] = []
+        for _ in range(12):
+            reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+            stack.callback(writer.close)
+            writer.write(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            with suppress(OSError):
+                heads.append(await reader.read(100))
+        assert [head[9:12] for head in heads if head] == [b"200"] * 6
+        assert await status(web, "/", source="127.0.0.2") == "200"
 
 
 async def test_a_stream_that_ends_gives_its_room_back() -> None:

@@ -364,6 +364,22 @@ async def test_a_directory_that_cannot_be_made_means_memory_and_recovers_by_itse
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["another reading", "no reading"])
+async def test_a_directory_removed_just_before_the_end_loses_nothing_either(
+    silent: bool, tmp_path: Path
+) -> None:
+    time, state = Time(), tmp_path / "state"
+    async with opened(state, time=time) as outbox:
+        take(outbox, time, 1, 2)
+        await outbox.flush()
+        shutil.rmtree(state)
+        if not silent:
+            take(outbox, time, 3)
+    async with opened(state, time=time) as outbox:
+        expected = [1, 2] if silent else [1, 2, 3]
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == expected
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["another reading", "no reading"])
 async def test_a_directory_removed_while_running_loses_nothing_that_is_owed(
     silent: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
