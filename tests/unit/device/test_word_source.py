@@ -19,7 +19,7 @@ from sungather.device.sub_devices import SubDevices
 from sungather.device.word_source import BUDGET, INTEREST, QUEUE, UnitWords, WordSource
 from sungather.reading import Path
 from sungather.registers import Block, Space
-from sungather.registers.catalogue import registers_for
+from sungather.registers.catalogue import Tier, registers_for
 from sungather.registers.models import model_named
 from sungather.simulator import device_named
 from sungather.simulator.device import SimulatedDevice
@@ -288,6 +288,13 @@ async def test_sub_devices_have_their_units_and_the_inverter_those_that_mean_it(
     words, asked = await pack.read(Block(Space.INPUT, 10711, 10))
     assert words == home.transport.units[200].read("input", 10710, 10)
     assert not asked
+    assert pack.reader.session is not None
+    fast = next(o.block for o in pack.reader.session.read_registers if o.tier is Tier.FAST)
+    home.time.tick(6)
+    words, asked = await pack.read(fast)
+    assert words == home.transport.units[200].read("input", fast.start - 1, fast.count)
+    assert asked
+    assert {unit for unit, _ in home.transport.asked} == {200}
 
 
 async def test_holding_registers_are_spared_through_a_dongle(
