@@ -95,7 +95,7 @@ class Influxdb:
             if not points:
                 continue
             part = _records(points)
-            refused = await self._write([point.text for point in points])
+            refused = await self._write([one.text for one in points], divisible=len(part) > 1)
             if refused is None:
                 taken = True
             elif refused.columns:
@@ -217,7 +217,7 @@ class Influxdb:
         if lines:
             self._history_trouble = trouble
 
-    async def _write(self, lines: Sequence[str]) -> WriteRefusal | None:
+    async def _write(self, lines: Sequence[str], *, divisible: bool = True) -> WriteRefusal | None:
         answer = await self._server.request(
             "POST",
             _path(self._version, self._options),
@@ -226,7 +226,7 @@ class Influxdb:
             gzip.compress("\n".join(lines).encode(), 3, mtime=0),
             repeatable=True,
         )
-        return refusal(answer, lines, self._secrets)
+        return refusal(answer, lines, self._secrets, divisible=divisible)
 
     async def _find_out_version(self) -> str:
         headers = _headers("3", self._options)

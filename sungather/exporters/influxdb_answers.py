@@ -50,12 +50,16 @@ class WriteRefusal:
 
 
 def refusal(
-    answer: HttpAnswer, lines: Sequence[str], secrets: Iterable[str] = ()
+    answer: HttpAnswer,
+    lines: Sequence[str],
+    secrets: Iterable[str] = (),
+    *,
+    divisible: bool = True,
 ) -> WriteRefusal | None:
     """What an answer to writing `lines` refuses; None if it takes them all.
 
     `secrets` are what the server knows of us, and could send back. A refusal without
-    names says that smaller parts may tell more.
+    names says that smaller parts may tell more; `divisible` says whether there are any.
 
     Raises:
         Blocked: the destination takes nothing until a person has changed something.
@@ -84,7 +88,7 @@ def refusal(
     if status not in (400, 413, 422):
         raise Unavailable(f"{said}.", retry_after(answer))
     if not is_own(answer):
-        if status == 413 and len(lines) > 1:
+        if status == 413 and divisible:
             return WriteRefusal(said)
         raise Blocked(f"{said}. {_advice(answer)}")
     return _own_refusal(answer, lines, said, secrets)
