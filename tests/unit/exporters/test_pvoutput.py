@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sungather.exporters.pvoutput_answers import UploadRefusal, refusal, results
+from sungather.exporters.pvoutput_fields import UploadFields
 from sungather.exporters.pvoutput_slots import Slot, data, start_of
+from sungather.options.table import PvoutputOptions
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MEANS = {"v2": "pv_power", "v4": "house_power"}
@@ -40,6 +42,15 @@ def test_inverters_have_a_mean_temperature_and_no_common_level_of_batteries() ->
         values = {"degrees": degrees, "power": 5, "level": 20, "battery_level": 60}
         slot.add(name, values, {"v5": "degrees"}, lasts)
     assert slot.totals({}, {"v5", "v9"}) == {"v5": 45.0, "v8": 10.0, "v9": 20.0}
+
+
+def test_the_unit_tells_what_inverters_have_together_and_what_has_a_mean() -> None:
+    chosen = {
+        "v5": "internal_temperature", "v6": "phase_a_voltage", "v7": "total_active_power",
+        "v8": "total_power_yields", "v9": "battery_level", "v10": "power_factor",
+    }  # fmt: skip
+    fields = UploadFields(PvoutputOptions(**chosen))
+    assert fields.averaged == {"v5", "v6", "v9", "v10"}
 
 
 def test_zero_is_a_value_and_absent_is_none() -> None:
