@@ -289,6 +289,23 @@ async def test_the_interval_of_the_account_is_used(tmp_path: Path) -> None:
         await b.read(31)
         await b.round()
         assert list(b.org.kept) == ["20260621 14:00", "20260621 14:15"]
+        assert b.exporter.health().rejected == 0, "no other interval was tried"
+
+
+async def test_what_is_sent_again_and_taken_is_not_given_up_any_more(tmp_path: Path) -> None:
+    org = PvoutputOrg(Time())
+    async with bench(tmp_path, org=org) as b:
+        await b.round()
+        org.says = Reply(400, b"Bad request 400: Moon Powered")
+        await b.read(5.5)
+        await b.round()
+        assert len(await b.exporter.rejected()) == 1
+        assert await b.exporter.send_again() == 1
+        await b.round()
+        assert org.kept == {"20260621 14:00": ["1500", "100", "", "50"]}
+    async with bench(tmp_path, org=org) as b:
+        assert await b.exporter.rejected() == []
+        assert b.exporter.health().queue == 0
 
 
 async def test_three_days_without_pvoutput_are_filled_in_within_the_limit_newest_first(

@@ -278,6 +278,61 @@ async def test_a_disk_that_refuses_costs_nothing_but_memory(tmp_path: Path) -> N
         assert sample.means[0] == 800
 
 
+async def test_energies_that_a_disk_refused_are_written_though_nothing_new_comes(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "history.db"
+    history = opened(file)
+    async with running(history):
+        await ready(history)
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("alter table energies rename to away")
+        history.on_reading(only("house", pv_energy_total=1000.0))
+        await history.commit()
+        assert history.health().state == "waiting"
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("alter table away rename to energies")
+    again = opened(file)
+    async with running(again):
+        await ready(again)
+        lifetime = again.totals("house")["pv"].lifetime
+        assert lifetime is not None
+        assert lifetime.kwh == 1000.0, "of an inverter without a counter of the day"
+
+
+async def test_a_step_that_was_read_is_not_silent_for_what_came_while_the_disk_refused(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "history.db"
+    history = opened(file)
+    async with running(history):
+        await ready(history)
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("alter table samples rename to away")
+        history.on_reading(reading(pv_power=700))
+        refused = asyncio.create_task(history.commit())
+        await asyncio.sleep(0)
+        history.on_reading(silent(State.UNREACHABLE))
+        await refused
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("alter table away rename to samples")
+        await history.commit()
+        (sample,) = (await history.day(["house"], TODAY)).samples.values()
+        assert (sample.state, sample.means[0]) == (State.OK, 700)
+
+
+async def test_a_clock_that_is_years_ahead_throws_nothing_away() -> None:
+    watch = Watch()
+    history = opened(None, watch, keep_days=2)
+    async with running(history):
+        await ready(history)
+        history.on_reading(reading())
+        await history.commit()
+        watch.tick(3650 * 86400)
+        await history.commit()
+        assert (await history.day(["house"], TODAY)).samples
+
+
 async def test_a_directory_removed_while_running_loses_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

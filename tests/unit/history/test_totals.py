@@ -71,6 +71,16 @@ def test_a_counter_that_was_reset_begins_anew_and_says_since_when() -> None:
     assert (month.kwh, month.since) == (2.5, later)
 
 
+def test_a_counter_that_falls_by_its_last_digit_goes_on() -> None:
+    """Made of several, or rounded: it was not reset."""
+    later = date(2026, 4, 9)
+    account = entered((date(2026, 4, 1), 4.0, 1020.0), (later, 5.0, 1100.0))
+    account.enter(later, noon(later) + timedelta(minutes=1), 5.0, 1099.96)
+    month = account.totals(later).month
+    assert month is not None
+    assert (round(month.kwh, 2), month.since) == (83.96, None)
+
+
 def test_over_midnight_a_month_begins_with_the_counter_read_just_before() -> None:
     """Not with what the inverter calls today's: some reset that only later."""
     march, april = date(2026, 3, 31), date(2026, 4, 1)
