@@ -21,6 +21,7 @@ from ops import testing
 
 import ownership
 import sungather_snap
+import troubles
 
 NOT_SEEDED = "too early for operation, device not yet seeded or device model not acknowledged"
 NO_SQUASHFS = (
@@ -282,3 +283,30 @@ def test_what_was_left_as_it_is_for_a_while_is_unset_when_nobody_wants_it(
     assert snapd.options["mqtt.client-id"] == "house"
     assert sungather_snap.ensure_options(host)
     assert snapd.options["mqtt.client-id"] == ""
+
+
+def test_what_was_about_to_be_set_is_known_whatever_comes_in_between(
+    snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine may lose its power between the option and the note of it."""
+
+    def lost(name: str, options: object) -> None:
+        raise KeyboardInterrupt
+
+    sungather_snap.ensure_installed(None, "latest/stable", update=False)
+    sungather_snap.ensure_options({"mqtt.topic": "house"})
+    with monkeypatch.context() as patched:
+        patched.setattr("sungather_snap.snap.set", lost)
+        with pytest.raises(KeyboardInterrupt):
+            sungather_snap.ensure_options({"mqtt.host": "broker"})
+    assert set(sungather_snap.SET_KEYS.read_text().split()) == {"mqtt.topic", "mqtt.host"}
+
+
+def test_of_each_kind_of_status_there_is_one_with_all_that_is_to_be_said() -> None:
+    several = [
+        ops.ActiveStatus("a"), ops.BlockedStatus("b"), ops.ActiveStatus(), ops.BlockedStatus("c"),
+        ops.BlockedStatus("b"), ops.WaitingStatus("d"),
+    ]  # fmt: skip
+    assert list(troubles.combined(several)) == [
+        ops.ActiveStatus("a"), ops.BlockedStatus("b | c"), ops.WaitingStatus("d"),
+    ]  # fmt: skip

@@ -120,6 +120,7 @@ def test_a_secret_that_juju_does_not_give_for_another_reason_is_not_called_ungra
     ("option", "content", "lacks"),
     [
         ("inverter-credentials", {"username": "user"}, "password"),
+        ("inverter-credentials", {"username": "", "password": "x"}, "username"),
         ("mqtt-credentials", {"password": "x"}, "username"),
         ("influxdb-credentials", {"username": "user"}, "token or password"),
         ("pvoutput-credentials", {"key": "x"}, "api-key and system-id"),
