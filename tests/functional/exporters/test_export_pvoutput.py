@@ -229,10 +229,11 @@ async def test_an_inverter_that_sleeps_keeps_its_part_in_the_energy_of_the_site(
     assert org.kept["20260621 14:10"][0] == "8500", "east's, west's and another one's"
 
 
-async def alone(b: Bench, name: str, **values: Value) -> None:
+async def alone(b: Bench, name: str, **values: float) -> None:
     """Five minutes in which only this inverter is read, and the upload."""
     for _ in range(10):
-        b.outbox.on_reading(reading(b.time.now, name, **values))
+        one = replace(reading(b.time.now, name), measurements=measurements(dict(values)))
+        b.outbox.on_reading(one)
         b.time.pass_by(seconds=30)
     await b.outbox.flush()
     b.time.pass_by(seconds=6)

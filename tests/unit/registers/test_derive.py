@@ -391,7 +391,7 @@ def test_what_power_gave_yesterday_does_not_hide_that_a_counter_is_silent_today(
     """Of an inverter whose own midnight is an hour before the site's."""
     derivation = Derivation(BERLIN)
     midnight = datetime(2026, 6, 15, 22, tzinfo=UTC)
-    counter = 0.0
+    counter, found = 0.0, Derived()
     for minute in range(-180, 100, 5):
         watts = 9000 if minute < -70 else 3000 if minute > 10 else 0
         counter = 0.0 if minute >= -60 else counter + watts / 1000 / 12
