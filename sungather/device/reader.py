@@ -121,6 +121,7 @@ class DeviceReader:
         """Ask for everything again, also of devices like this one that are not read now."""
         for name in self._storage.names(QUIRKS):
             self._storage.remove(name)
+        self.words.clear()
         if self._session is not None:
             self._session.forget_refusals()
 

@@ -141,6 +141,11 @@ class WordSource:
         await self._ask_outside(session, wanted)
         return self._answer(wanted), True
 
+    def close(self) -> None:
+        """Give up what is being asked: nothing may open the connection again."""
+        for task in self._under_way.values():
+            task.cancel()
+
     def is_wanted(self, block: Block) -> bool:
         """Whether a range outside the plan is asked for again and again."""
         times = self._wanted.get(block, ())
@@ -372,6 +377,11 @@ class UnitWords:
                 reader, self._transport, self._clock, self._max_age, self._budget
             )
         return source
+
+    def close(self) -> None:
+        """Give up what is being asked."""
+        for source in self._sources.values():
+            source.close()
 
 
 def _overlap(one: Block, other: Block) -> bool:

@@ -79,6 +79,10 @@ class Units(Protocol):
         """The words of a unit; None if there is no such device."""
         ...
 
+    def close(self) -> None:
+        """Give up what is being asked of them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ServedInverter:
@@ -186,6 +190,7 @@ class ModbusServer(SimpleService):
         finally:
             for server in servers:
                 server.close()
+            inverter.units.close()
             for client in tuple(self._clients):
                 client.writer.transport.abort()
 

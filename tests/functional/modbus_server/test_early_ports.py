@@ -66,6 +66,9 @@ class NoUnits:
     def on_unit(self, unit):
         return None
 
+    def close(self):
+        pass
+
 async def serve():
     options = ModbusServerOptions(enabled=True, address="127.0.0.1", port=502)
     served = ServedInverter("roof", 502, NoUnits(), lambda: None, 30.0)

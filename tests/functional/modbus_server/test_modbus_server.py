@@ -342,6 +342,26 @@ async def test_silence_is_said_within_a_second_over_a_connection_that_stays(
     assert exceptions(home) == {11: 10}
 
 
+async def test_a_server_that_stops_leaves_no_request_behind(
+    device: Server, tmp_path: Path, time: ManualClock
+) -> None:
+    """Otherwise it would open a second connection beside that of the next collector."""
+    transport = ModbusTransport("127.0.0.1", device.port, TIMEOUT)
+    async with house(transport, tmp_path, time.clock, devices="none") as made:
+        await made.poller.scan()
+        asked = len(device.requests)
+        device.faults.silent = True
+        time.tick(6)
+        async with await made.client() as client:
+            client.ask(13008, 2)
+            await device.until(lambda: len(device.requests) > asked)
+    await device.until(lambda: device.open == 0)
+    rest = [one for one in asyncio.all_tasks() if "_fetch" in repr(one.get_coro())]
+    await asyncio.gather(*rest, return_exceptions=True)
+    assert (device.connections, device.open) == (1, 0)
+    assert len(device.requests) == asked + 1
+
+
 async def test_an_inverter_that_went_dark_at_night_is_told_and_comes_back(
     tmp_path: Path, time: ManualClock
 ) -> None:
@@ -448,3 +468,6 @@ class NoUnits:
 
     def on_unit(self, unit: int) -> None:
         """There is no unit."""
+
+    def close(self) -> None:
+        """Nothing is asked of it."""

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from sungather.daemon.assembly import pollers
+from sungather.clock import Clock
+from sungather.daemon.assembly import modbus_server, pollers
 from sungather.options.configuration import load
 
 
@@ -15,3 +16,23 @@ def test_each_inverter_knows_the_others_of_its_site(tmp_path: Path) -> None:
     for inverter in inverters:
         others = {other.options.name for other in inverter.others}
         assert others == {"a", "b", "c"} - {inverter.options.name}
+
+
+def test_other_programs_are_served_on_a_port_for_each_inverter(tmp_path: Path) -> None:
+    """And everything is read for them, whatever the level; without the server nothing more."""
+    file = tmp_path / "sungather.yaml"
+    file.write_text(
+        "inverters: {a: {host: 192.0.2.1}, b: {host: 192.0.2.2, modbus-server-port: 502}, "
+        "c: {host: 192.0.2.3}}\nmodbus-server: {enabled: true}\n"
+        f"storage: {{directory: {tmp_path}}}"
+    )
+    configuration = load(file, (), environment={})
+    assert configuration.modbus_ports == [5502, 502, 5504]
+    found = pollers(configuration)
+    (server,) = modbus_server(configuration, found, Clock())
+    assert server.name == "modbus-server"
+    assert all(poller.words is not None for poller in found)
+    off = load(file, ["modbus-server.enabled=false"], environment={})
+    assert off.modbus_ports == []
+    assert modbus_server(off, pollers(off), Clock()) == []
+    assert all(poller.words is None for poller in pollers(off))
