@@ -21,6 +21,7 @@ async def main() -> None:
     """Run the demo until its afternoon, and take every picture."""
     demo = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sungather", "demo", "--speed", str(_SPEED)),
+        *("--address", "127.0.0.1", "--port", "0"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
