@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from sungather.control import Targets
+from sungather.control import SIGN_OF_LIFE_EVERY, Targets
 from sungather.own_file import is_same_file
 from sungather.strangers import fit_to_show, parsed_json
 
@@ -101,7 +101,14 @@ class ControlServer:
             with contextlib.suppress(OSError, ValueError):  # a timeout is an OSError
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     line = await reader.readline()
-                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                answer = asyncio.create_task(self._answer(line))
+                try:
+                    while not (await asyncio.wait((answer,), timeout=SIGN_OF_LIFE_EVERY))[0]:
+                        if not writer.is_closing():
+                            writer.write(b"\n")
+                finally:
+                    answer.cancel()
+                writer.write(json.dumps(answer.result()).encode() + b"\n")
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     await writer.drain()
         finally:

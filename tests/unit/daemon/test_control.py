@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from sungather import control as client
 from sungather.clock import Clock
 from sungather.control import ask_daemon
 from sungather.daemon import control_server
@@ -191,3 +193,65 @@ async def test_an_answer_that_is_none_is_an_error_of_the_daemon(tmp_path: Path) 
     async with await asyncio.start_unix_server(serve, path):
         with pytest.raises(DaemonError):
             await ask_daemon(path, "readings", [])
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds become fractions of them, in the same proportion."""
+    monkeypatch.setattr(client, "HANGS_AFTER", 1.0)
+    monkeypatch.setattr(control_server, "SIGN_OF_LIFE_EVERY", 0.01)
+
+
+@pytest.mark.usefixtures("quickly")
+@pytest.mark.parametrize("snap", [False, True])
+async def test_a_daemon_that_hangs_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap: bool
+) -> None:
+    """As one that was stopped by a signal: the kernel takes the connection all the same."""
+    path = tmp_path / "control.sock"
+    if snap:
+        monkeypatch.setenv("SNAP_NAME", "sungather")
+        monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_two")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        with pytest.raises(DaemonError, match="hangs") as told:
+            await ask_daemon(path, "readings", [])
+    assert ("sudo snap restart sungather_two." in str(told.value)) is snap
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_a_daemon_that_takes_its_time_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, poller = tmp_path / "control.sock", Poller()
+    async with running(path, poller):
+        await until(path.exists)
+        asking = asyncio.create_task(ask_daemon(path, "run-once", []))
+        await asyncio.sleep(3 * client.HANGS_AFTER)
+        poller.goes_on.set()
+        assert await asking == {"inverters": []}
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_who_goes_away_stops_nothing_that_was_begun(tmp_path: Path) -> None:
+    path, poller = tmp_path / "control.sock", Poller()
+    ended = asyncio.Event()
+
+    async def work(what: str) -> dict[str, object]:
+        await poller.scan(complete=True)
+        ended.set()
+        return {"forgotten": what}
+
+    server = control_server.ControlServer(path, [], {"forget": lambda: work("it")})
+    task = asyncio.create_task(server.run())
+    await until(path.exists)
+    _, writer = await asyncio.open_unix_connection(path)
+    writer.write(b'{"command": "forget", "inverters": []}\n')
+    await poller.begun.wait()
+    writer.close()
+    await asyncio.sleep(0.1)
+    poller.goes_on.set()
+    async with asyncio.timeout(20):
+        await ended.wait()
+    task.cancel()
