@@ -202,7 +202,7 @@ async def test_all_outputs_tell_the_same(case: str, tmp_path: Path) -> None:
             active=True, enabled=True, health=health.status, message=health.message,
             code=health.code, since=None,
         ),
-        "sungather/0",
+        "sungather/0", reads="", changed=None, now=reading.time,
     )  # fmt: skip
     assert unit.name == "active"
     assert (verdict[:40] in unit.message) if verdict else "fault" not in unit.message
