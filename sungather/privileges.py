@@ -1,18 +1,23 @@
 """In the snap: what is where, giving up root, and what belongs to the user that is left.
 
 AppArmor leaves a snap's root without the right to pass over file modes. So the files belong to
-`_daemon_` and to root's group, which may read them: hooks, and snaps on the slot `logs`, run as
+`snap_daemon` and to root's group, which may read them: hooks, and snaps on the slot `logs`, run as
 root. Nobody else may do anything.
+
+A container has a part of the kernel's user numbers, often 65536, and that user's is not in it.
+There the daemon stays the container's root, confined by snapd, and files stay root's.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-USER = 584792
-"""Number of the user `_daemon_`, the same on every machine (snapd's system-usernames)."""
+USER = 584788
+"""Number of the user `snap_daemon`, the same on every machine (snapd's system-usernames). Its
+successor `_daemon_` came with snapd 2.61, and Debian 12 has 2.57."""
 GROUP = USER
 """Number of its group."""
 STATE = "state"
@@ -38,28 +43,46 @@ def instance() -> str:
     return os.environ.get("SNAP_INSTANCE_NAME", "sungather")
 
 
+def on_host(text: str) -> str:
+    """The same text with paths as they are outside of the snap, for people.
+
+    Within a parallel instance snapd shows its directories under the snap's own name.
+    """
+    return text.replace("/var/snap/sungather/", f"/var/snap/{instance()}/") if in_snap() else text
+
+
 def logs_directory() -> Path | None:
     """Where log files belong: in the snap alone, elsewhere the journal or the shell has them."""
     return Path(os.environ["SNAP_COMMON"], LOGS) if in_snap() else None
 
 
-def drop_root() -> None:
-    """Become `_daemon_` for good, if this is root in the snap; else nothing happens.
+def drop_root() -> str:
+    """Become `snap_daemon` for good, if this is root in the snap; else nothing happens.
 
-    What must be read as root, the file of options, is read before.
+    What must be read as root, the file of options, is read before. The value says why root had
+    to stay root; it is empty as a rule.
     """
     if not in_snap() or os.geteuid() != 0:
-        return
+        return ""
+    os.umask(_UMASK)
     # The order matters: groups can only be changed by root. snapd allows just this way.
     os.setgroups([])
-    os.setresgid(GROUP, GROUP, GROUP)
+    try:
+        os.setresgid(GROUP, GROUP, GROUP)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return (
+            f"This container has no user {USER} (snap_daemon), so the daemon goes on as the "
+            "container's root. A wider range of user numbers (idmap) changes that."
+        )
     os.setresuid(USER, USER, USER)
-    os.umask(_UMASK)
+    return ""
 
 
 def let_read(path: Path) -> None:
     """Have the daemon's user read a file of root's, and nobody else. Run as root."""
-    os.chown(path, -1, GROUP)
+    _chown(path, -1, GROUP)
     path.chmod(0o640)
 
 
@@ -85,7 +108,16 @@ def _give(path: Path) -> None:
     # Modes first: afterwards the file is not ours any more.
     if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode):
         path.chmod(_mode(found.st_mode))
-    os.chown(path, USER, ROOT_GROUP, follow_symlinks=False)
+    _chown(path, USER, ROOT_GROUP)
+
+
+def _chown(path: Path, user: int, group: int) -> None:
+    """Give a file away, unless this container has no such user."""
+    try:
+        os.chown(path, user, group, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
 
 
 def _mode(mode: int) -> int:

@@ -6,8 +6,8 @@ import ops
 
 import snapd_state
 
-NO_INVERTER = "no-inverter"
-"""What the snap said before it was told of an inverter; the daemon has not spoken since."""
+OF_NO_DAEMON = frozenset({"no-inverter", "daemon-stopped", "daemon-ended", "daemon-options"})
+"""Codes of what the snap says while no daemon runs. One that is active has not spoken since."""
 _WORKING = frozenset({"asleep", "fault"})
 """An inverter that sleeps is as it should be; one that tells a fault is read all the same."""
 
@@ -35,7 +35,7 @@ def status(
     since = f"since {state.since:%Y-%m-%d %H:%M} UTC" if state.since is not None else ""
     if state.health == "okay":
         return ops.ActiveStatus(f"reads {reads or 'the inverter'} {since}".rstrip())
-    if state.health not in ("waiting", "blocked", "error") or state.code == NO_INVERTER:
+    if state.health not in ("waiting", "blocked", "error") or state.code in OF_NO_DAEMON:
         return ops.WaitingStatus("the daemon is starting")
     if changed and state.since and state.since < changed and now - changed < _TAKES_UP:
         # What it said is about what it was told before.
@@ -54,6 +54,6 @@ def status(
 
 def in_trouble(state: snapd_state.State) -> str:
     """What keeps the daemon from its inverters, and since when; "" if nothing does."""
-    if state.health not in ("waiting", "blocked") or state.code in (*_WORKING, NO_INVERTER):
+    if state.health not in ("waiting", "blocked") or state.code in (_WORKING | OF_NO_DAEMON):
         return ""
     return f"{state.code} {state.since or ''}"

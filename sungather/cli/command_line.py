@@ -59,6 +59,7 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 def _fail(error: errors.SungatherError, command: str, *, as_json: bool) -> None:
     problems = error.problems if isinstance(error, errors.OptionsError) else [str(error)]
+    problems = [privileges.on_host(problem) for problem in problems]
     _say(*problems)
     if isinstance(error, arguments.UsageError):
         print(error.usage, file=sys.stderr)

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -45,13 +46,13 @@ def _configuration(chosen: argparse.Namespace, need_inverter: bool = True) -> Co
 
         open_early(configuration.modbus_server.address, configuration.modbus_ports)
     # The file of options and these ports were the last things that root was needed for.
-    privileges.drop_root()
+    still_root = privileges.drop_root()
     log_format = "%(levelname)s %(message)s"
     if chosen.command == "run" and not _log_goes_to_journal():
         log_format = f"%(asctime)s {log_format}"
     logging.basicConfig(level=configuration.log.level, format=log_format, stream=sys.stderr)
     if chosen.command in ("run", "check-config"):
-        for warning in configuration.warnings:
+        for warning in filter(None, (*configuration.warnings, still_root)):
             log.warning("%s", warning)
     else:
         # The answer says what came of every inverter; the log need not say it twice.
@@ -83,7 +84,8 @@ def _daemon(chosen: argparse.Namespace) -> int:
 
     watched: WatchedFile | None = None
     if privileges.in_snap() and chosen.config is not None:
-        watched = WatchedFile(chosen.config, lambda: load(chosen.config, chosen.settings))
+        read = partial(_changed_options, chosen)
+        watched = WatchedFile(chosen.config, read, _begin_anew)
     configuration = _configuration(chosen)
     if (directory := privileges.logs_directory()) is not None:
         from sungather.daemon.log_files import LogThread
@@ -91,6 +93,26 @@ def _daemon(chosen: argparse.Namespace) -> int:
         logging.getLogger().addHandler(LogThread(directory))
     asyncio.run(assembly.run(configuration, watched))
     return 0
+
+
+def _changed_options(chosen: argparse.Namespace) -> Configuration:
+    """The options of the running daemon's file; ends it if they take root, for a new port."""
+    from sungather.modbus_server import early_ports
+
+    new = load(chosen.config, chosen.settings)
+    if early_ports.lacks(new.modbus_server.address, new.modbus_ports):
+        log.warning("The daemon starts anew, for a port below 1024.")
+        _begin_anew()
+    return new
+
+
+def _begin_anew() -> NoReturn:
+    """End at once, for systemd to start the daemon again, and close nothing that is open.
+
+    It is root then, for what has to be opened before that is given up.
+    """
+    logging.shutdown()
+    os._exit(1)
 
 
 async def _answer(
@@ -319,7 +341,8 @@ def _support_bundle(chosen: argparse.Namespace) -> int:
         support_bundle.write(text, file)
     except OSError as error:
         raise errors.OptionsError([f"{file} cannot be written: {error.strerror}."]) from None
-    print(json.dumps({"file": str(file)}) if chosen.format == "json" else file)
+    where = privileges.on_host(str(file))
+    print(json.dumps({"file": where}) if chosen.format == "json" else where)
     return 0
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from datetime import date
@@ -172,7 +173,7 @@ async def _collect_until_stopped(
         for exporters in opened:
             await exporters.close(within)
 
-    others = options.other_than(configuration) if options else None
+    others = options.other_than(configuration, claim.is_whole) if options else None
     changed = await until_stopped(_collect(configuration, claim, opened), others, close)
     if changed is None:
         log.info("stopped")
@@ -204,7 +205,8 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     if in_snap():
         from sungather.snap.health import SnapHealthService
 
-        services.append(health := SnapHealthService(exporters.services))
+        health = SnapHealthService(Path(os.environ["SNAP_DATA"]), services)
+        services.append(health)
         if not reads:
             await health.tell()
     found = pollers(configuration, services, clock, storage) if reads else []

@@ -1,6 +1,8 @@
 """The log as files beside standard error: rotated, bounded, and never in the collector's way."""
 
+import io
 import logging
+import os
 import sys
 import time
 from contextlib import suppress
@@ -8,6 +10,8 @@ from logging.handlers import QueueHandler, RotatingFileHandler
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
+
+from sungather.own_file import is_same_file
 
 FILE = "sungather.log"
 LARGEST = 1_000_000
@@ -69,6 +73,17 @@ class LogFiles(RotatingFileHandler):
         self.setFormatter(form)
         self._file = file
         self._complained = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write into the file that is there now; a restored snapshot has brought another one."""
+        if self.stream and not is_same_file(self._file, self._made):
+            self.close()
+        super().emit(record)
+
+    def _open(self) -> io.TextIOWrapper:
+        stream = super()._open()
+        self._made = os.fstat(stream.fileno())
+        return stream
 
     def doRollover(self) -> None:  # noqa: N802 (the library's name)
         """Begin a new file, with the modes of the first."""

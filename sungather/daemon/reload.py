@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from sungather.errors import OptionsError
 from sungather.options.configuration import Configuration
@@ -21,9 +22,12 @@ _LOOK_EVERY = 0.25
 class WatchedFile:
     """The file of options, and whether it is still the one that was read last."""
 
-    def __init__(self, file: Path, read: Callable[[], Configuration]) -> None:
+    def __init__(
+        self, file: Path, read: Callable[[], Configuration], begin_anew: Callable[[], NoReturn]
+    ) -> None:
         self._file = file
         self._read = read
+        self._begin_anew = begin_anew
         self._seen = self._stamp()
 
     def read(self) -> Configuration:
@@ -35,13 +39,20 @@ class WatchedFile:
         self._seen = self._stamp()
         return self._read()
 
-    async def other_than(self, current: Configuration) -> Configuration:
+    async def other_than(
+        self, current: Configuration, is_whole: Callable[[], bool]
+    ) -> Configuration:
         """Wait for options of which something that is in force differs from `current`.
 
-        Options that cannot be used are said, and change nothing.
+        Options that cannot be used are said, and change nothing. `is_whole` says, on a thread,
+        whether the state directory is the one that was opened. `snap restore` brings another one,
+        and a file of options with it; the program begins anew then.
         """
         while True:
-            await self._changed()
+            await self._changed(is_whole)
+            if not await asyncio.to_thread(is_whole):
+                log.warning("The data were restored from a snapshot; the daemon begins anew.")
+                self._begin_anew()
             try:
                 new = await asyncio.to_thread(self.read)
             except OptionsError as error:
@@ -51,12 +62,15 @@ class WatchedFile:
             if new.in_force != current.in_force:
                 return new
 
-    async def _changed(self) -> None:
+    async def _changed(self, is_whole: Callable[[], bool]) -> None:
         while True:
             before = self._stamp()
             if before in (self._seen, None):
                 await asyncio.sleep(_LOOK_EVERY)
                 continue
+            # What is still open would soon be written over what was restored.
+            if not await asyncio.to_thread(is_whole):
+                return
             await asyncio.sleep(QUIET)
             if before == self._stamp():
                 return

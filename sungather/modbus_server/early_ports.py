@@ -25,6 +25,11 @@ def open_early(address: str, ports: Collection[int]) -> None:
                 _open[address, port] = _listeners(address, port)
 
 
+def lacks(address: str, ports: Collection[int]) -> bool:
+    """Whether one of the ports takes root, and was not opened early."""
+    return any(port < FIRST_FREE and (address, port) not in _open for port in ports)
+
+
 def opened(address: str, port: int) -> list[socket.socket]:
     """What was opened of this port, for one use: to be closed after it; none if nothing was."""
     return [one.dup() for one in _open.get((address, port), ())]

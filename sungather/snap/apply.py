@@ -1,16 +1,18 @@
 """The one way in which options take effect in the snap, for the hook and for `set-secret`."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from sungather import errors
 from sungather.options.check import Checked, check
-from sungather.options.configuration import configured
-from sungather.options.file import Document, render
+from sungather.options.file import Document, parse, render
 from sungather.options.values import text_of
 from sungather.privileges import instance, let_read, prepare
-from sungather.snap import confined
+from sungather.snap import set_aside
+from sungather.snap.health import SnapHealth, without_daemon, without_inverter
+from sungather.snap.judge import judged
 from sungather.snap.snapctl import snapctl
 from sungather.snap.snapd_socket import set_texts
 
@@ -25,13 +27,18 @@ _SEVERAL = (
 
 
 def apply(
-    stored: Document, secrets: Mapping[str, str] | None = None, *, steer: bool = True
+    stored: Document,
+    secrets: Mapping[str, str] | None = None,
+    *,
+    refused: Mapping[str, str] | None = None,
+    steer: bool = True,
 ) -> None:
     """Check every option; store defaults and `secrets`; write the file; steer the daemon.
 
     Args:
         stored: what snapd holds.
         secrets: options to be stored beside it, or in its place, if all is well.
+        refused: options to be set aside; they are not in `stored` any more.
         steer: whether to start or stop the daemon, as the options want it. One that runs takes
             the file up by itself (`daemon/reload.py`).
 
@@ -40,46 +47,69 @@ def apply(
         SnapctlFailed: snapd refused something.
     """
     secrets = secrets or {}
-    common = Path(os.environ["SNAP_COMMON"])
+    common, data = Path(os.environ["SNAP_COMMON"]), Path(os.environ["SNAP_DATA"])
     prepare(common)
     given = {**stored.texts, **secrets}
     checked = _checked(given, stored, common)
     texts = {key: text_of(value) for key, value in checked.values.items()}
-    file = Path(os.environ["SNAP_DATA"]) / FILE
+    had_inverter = _names_inverter(data / FILE)
     startup, current = _service()
-    missing = [key for key in texts if key not in given]
+    aside = {**set_aside.load(data), **(refused or {})}
+    aside = {key: text for key, text in aside.items() if key not in given}
+    # What is set aside is left out, so that one sees when somebody has set it anew.
+    missing = [key for key in texts if key not in given and key not in aside]
     if secrets:
         set_texts(secrets)
     if missing:
         # Only defaults get onto this command line.
         snapctl("set", "-s", *(f"{key}={texts[key]}" for key in missing))
-    _write(file, render(checked.values))
+    _write(data / FILE, render(checked.values))
+    if aside:
+        _write(data / set_aside.FILE, json.dumps(aside))
+    else:
+        (data / set_aside.FILE).unlink(missing_ok=True)
     if not checked.has_inverter:
-        # snapd takes 7 to 70 characters.
-        no_host = f"no inverter yet: sudo snap set {instance()} inverter.host=ADDRESS"
-        snapctl("set-health", "blocked", no_host[:70], "--code=no-inverter")
+        _tell(without_inverter())
     if not steer:
         return
-    service = _service_name()
     if not checked.has_inverter:
         if (startup, current) != ("disabled", "inactive"):
-            snapctl("stop", "--disable", service)
-    elif current != "active":
-        snapctl("start", "--enable", service)
+            stop()
+    elif current == "active":
+        return
+    elif startup == "enabled" or not had_inverter:
+        snapctl("start", "--enable", _service_name())
+    else:
+        # Whoever disabled it wants it so; only the first inverter starts it.
+        _tell(without_daemon({}))
+
+
+def stop() -> None:
+    """Stop the daemon, until an inverter is named."""
+    snapctl("stop", "--disable", _service_name())
 
 
 def _checked(given: Mapping[str, str], stored: Document, common: Path) -> Checked:
-    checked = check(given, need_inverter=False, wrong=stored.wrong)
-    problems = [sentence for _, sentence in stored.problems]
-    problems += [problem.message for problem in checked.problems]
-    if not problems:
-        problems = confined.problems(configured(checked), common)
+    found = judged(given, stored, common)
+    problems = found.problems
     if problems:
         # Defaults of the one inverter may still be stored beside several.
         if any("cannot stand beside inverters." in problem for problem in problems):
             problems.append(_SEVERAL.format(instance=instance()))
         raise errors.OptionsError(problems)
-    return checked
+    return found.checked
+
+
+def _names_inverter(file: Path) -> bool:
+    """Whether the options that were in force name an inverter."""
+    try:
+        return check(parse(file.read_bytes()).texts, need_inverter=False).has_inverter
+    except FileNotFoundError:
+        return False
+
+
+def _tell(health: SnapHealth) -> None:
+    snapctl("set-health", *health.arguments)
 
 
 def _service_name() -> str:

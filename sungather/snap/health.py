@@ -1,12 +1,17 @@
 """The snap's health, which `snap info sungather` shows: told to snapd when it changes."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from sungather.errors import OptionsError
+from sungather.privileges import instance
 from sungather.reading import Reading, State
 from sungather.service import Health, Service
+from sungather.snap import set_aside
 from sungather.snap.snapctl import SnapctlFailed, snapctl
 
 log = logging.getLogger(__name__)
@@ -25,6 +30,10 @@ _WORDS = {
     State.MISCONFIGURED: ("blocked", "needs other options; sungather.test-connection says which"),
 }
 _WORST_FIRST = ("blocked", "waiting")
+_OF_THIS_MACHINE = ("control", "storage", "outbox", "history")
+"""Services that wait only when something is wrong with this machine's own disk."""
+_LOOK_EVERY = 10.0
+"""Seconds after which trouble is told, or its end, that no reading tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +54,27 @@ class SnapHealth:
         return self.status, _cut(self.message), f"--code={self.code}"
 
 
-def snap_health(readings: Iterable[Reading], services: Iterable[Health]) -> SnapHealth:
-    """The worst of all inverters and exporters. Of sub-devices only faults count."""
+def snap_health(
+    readings: Iterable[Reading], services: Iterable[Health], refused: Iterable[str] = ()
+) -> SnapHealth:
+    """The worst of all inverters and services. Of sub-devices only faults count.
+
+    Args:
+        readings: the newest of each device.
+        services: how each of them is doing.
+        refused: options that were set aside.
+    """
     known = list(readings)
     found = [_of(reading) for reading in known if not reading.via]
     # An exporter whose other side is down waits with nothing lost: that is its normal work.
     found += [
-        SnapHealth("blocked", f"{one.name}: {one.message}", f"{one.name}-blocked")
+        SnapHealth(one.state, f"{one.name}: {one.message}", f"{one.name}-{one.state}")
         for one in services
-        if one.state == "blocked"
+        if one.state == "blocked" or (one.state == "waiting" and one.name in _OF_THIS_MACHINE)
+    ]
+    found += [
+        SnapHealth("blocked", f"{key} is refused since a refresh: set it anew", "set-aside")
+        for key in refused
     ]
     # A fault of the inverter hides nothing that keeps the snap from working.
     found += [
@@ -77,21 +98,44 @@ def _of(reading: Reading) -> SnapHealth:
     return SnapHealth(status, f"{reading.name} {words}", kind)
 
 
+def without_inverter() -> SnapHealth:
+    """While there is nothing to run."""
+    text = f"no inverter yet: sudo snap set {instance()} inverter.host=ADDRESS"
+    return SnapHealth("blocked", text, "no-inverter")
+
+
+def without_daemon(environment: Mapping[str, str]) -> SnapHealth:
+    """After the daemon has ended, as systemd's variables for ExecStopPost tell it.
+
+    Without them, and after a stop that somebody asked for, a person has to start it.
+    """
+    if environment.get("SERVICE_RESULT", "success") == "success":
+        start = f"sudo snap start --enable {instance()}"
+        return SnapHealth("blocked", f"stopped: {start}", "daemon-stopped")
+    logs = f"sudo snap logs {instance()}"
+    if environment.get("EXIT_STATUS") == str(OptionsError.exit_code):
+        return SnapHealth("blocked", f"cannot run with its options: {logs}", "daemon-options")
+    return SnapHealth("waiting", f"ended, and is started again; why: {logs}", "daemon-ended")
+
+
 def _cut(text: str, more: str = "") -> str:
     room = _LONGEST - len(more)
     return (text if len(text) <= room else text[: room - 1] + "…") + more
 
 
 class SnapHealthService:
-    """Tells snapd after each reading that changed something."""
+    """Tells snapd when readings, other services or options set aside have changed something."""
 
     name = "snap"
 
     def __init__(
         self,
+        data: Path,
         services: Sequence[Service] = (),
         tell: Callable[..., object] = lambda *words: snapctl("set-health", *words),
     ) -> None:
+        """`data`: $SNAP_DATA, where options are set aside."""
+        self._data = data
         self._services = services
         self._tell = tell
         self._newest: dict[str, Reading] = {}
@@ -108,14 +152,19 @@ class SnapHealthService:
         """Tell snapd if the health is another one with these readings."""
         for reading in readings:
             self._newest[reading.name] = reading
-        now = snap_health(self._newest.values(), [one.health() for one in self._services])
+        # On a thread, like every other use of a disk: it may hang.
+        refused = await asyncio.to_thread(set_aside.load, self._data)
+        services = [one.health() for one in self._services]
+        now = snap_health(self._newest.values(), services, refused)
         if now != self._told:
             await self._say(now)
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._changed.wait()
             self._changed.clear()
             await self.tell()
 

@@ -1,4 +1,4 @@
-"""What the snap's hooks do, one function a hook.
+"""What the snap's hooks do, one function a hook; and what is done after the daemon's end.
 
 snapd stores any key and any JSON value, so the configure hook is where options are judged: a hook
 that fails makes snapd store nothing and show what the hook wrote to standard error.
@@ -14,8 +14,10 @@ from pathlib import Path
 from sungather import control, errors
 from sungather.options.configuration import load
 from sungather.options.keys import option
-from sungather.privileges import SUPPORT, drop_root, prepare
-from sungather.snap.apply import FILE, apply
+from sungather.privileges import SUPPORT, drop_root, on_host, prepare
+from sungather.snap import set_aside
+from sungather.snap.apply import FILE, apply, stop
+from sungather.snap.health import without_daemon, without_inverter
 from sungather.snap.snapctl import snapctl
 from sungather.snap.stored import stored
 
@@ -25,15 +27,18 @@ def main(hook: str) -> int:
     try:
         _HOOKS[hook]()
     except errors.SungatherError as error:
-        print(error, file=sys.stderr)
+        print(on_host(str(error)), file=sys.stderr)
         return error.exit_code
     return 0
 
 
 def install() -> None:
-    """Before the configure hook of a fresh installation: the place where the daemon may write."""
+    """Before anything else of a fresh installation: no daemon yet, and where it may write."""
     # The slot shares one of the directories, so they are there before the daemon has run.
     prepare(Path(os.environ["SNAP_COMMON"]))
+    # The configure hook starts it as soon as an inverter has a host. (`install-mode: disable`
+    # would do it at each `snap revert` too.)
+    stop()
 
 
 def configure() -> None:
@@ -42,12 +47,18 @@ def configure() -> None:
 
 
 def post_refresh() -> None:
-    """In the new version, before snapd starts its daemon: options that it does not know go."""
+    """In the new version, before snapd starts its daemon: nothing that was set may stop it.
+
+    Options that it does not know go, and those with values that it refuses are set aside.
+    """
     known = stored()
-    for key in [key for key in known.texts if option(key) is None]:
-        snapctl("unset", key)
+    gone = [key for key in known.texts if option(key) is None]
+    for key in gone:
         del known.texts[key]
-    apply(known, steer=False)
+    refused = set_aside.take_refused(known, Path(os.environ["SNAP_COMMON"]))
+    for key in (*gone, *refused):
+        snapctl("unset", key)
+    apply(known, refused=refused, steer=False)
 
 
 def pre_refresh() -> None:
@@ -60,16 +71,30 @@ def pre_refresh() -> None:
         print(error, file=sys.stderr)
 
 
+def stopped() -> None:
+    """After the daemon's end, whatever ended it: what it said of its health is true no more."""
+    try:
+        options = load(Path(os.environ["SNAP_DATA"]) / FILE, need_inverter=False)
+        health = without_daemon(os.environ) if options.inverters else without_inverter()
+        snapctl("set-health", *health.arguments, patience=_SHUTDOWN_WAITS)
+    except errors.SungatherError as error:
+        # systemd would take an error here for one of the daemon's.
+        print(error, file=sys.stderr)
+
+
 def remove() -> None:
     """At a removal snapd may keep a copy of the data: without what was made for a bug report."""
     drop_root()
     shutil.rmtree(Path(os.environ["SNAP_COMMON"]) / SUPPORT, ignore_errors=True)
 
 
+_SHUTDOWN_WAITS = 5.0
+"""Seconds for snapd, which may have ended before us when the machine is shut down."""
 _HOOKS: Mapping[str, Callable[[], None]] = {
     "configure": configure,
     "install": install,
     "post-refresh": post_refresh,
     "pre-refresh": pre_refresh,
     "remove": remove,
+    "stopped": stopped,
 }

@@ -229,10 +229,13 @@ def test_what_a_person_must_repair_blocks_the_unit_such_as_a_taken_port(
     assert blocked(status(context, state(HOST))).startswith(words)
 
 
-def test_what_the_snap_said_before_it_had_an_inverter_blocks_nobody(
-    context: Context, snapd: FakeSnapd
+@pytest.mark.parametrize(
+    "code", ["no-inverter", "daemon-stopped", "daemon-ended", "daemon-options"]
+)
+def test_what_the_snap_said_before_its_daemon_ran_blocks_nobody(
+    context: Context, snapd: FakeSnapd, code: str
 ) -> None:
-    snapd.health = HEALTH | {"status": "blocked", "message": "no inverter", "code": "no-inverter"}
+    snapd.health = HEALTH | {"status": "blocked", "message": "no daemon", "code": code}
     assert status(context, state(HOST)) == testing.WaitingStatus("the daemon is starting")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sungather import __version__
-from sungather.cli import arguments
+from sungather.cli import arguments, commands
 from sungather.cli.command_line import main
 
 
@@ -211,3 +211,26 @@ def test_a_dump_that_the_capture_does_not_have_names_those_it_has(
     file.write_text(json.dumps(content))
     assert main(["simulate", "--capture", str(file), "--dump", "wlan"]) == 2
     assert "lan" in capsys.readouterr().err
+
+
+def test_in_a_parallel_instance_a_path_is_told_as_it_is_on_the_host(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNAP_NAME", "sungather")
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_two")
+    assert main(["readings", "--config", "/var/snap/sungather/x1/none.yaml"]) == 2
+    assert "/var/snap/sungather_two/x1/none.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", [502, 5502])
+def test_a_new_port_that_takes_root_ends_the_daemon_for_systemd_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(commands, "_begin_anew", lambda: ended.append(1))
+    file = tmp_path / "sungather.yaml"
+    file.write_text(f"inverter: {{host: a}}\nmodbus-server: {{enabled: true, port: {port}}}\n")
+    chosen = arguments.parse(["run", "--config", str(file)])
+    changed = commands._changed_options(chosen)  # pyright: ignore[reportPrivateUsage]
+    assert changed.modbus_ports == [port]
+    assert bool(ended) is (port == 502)

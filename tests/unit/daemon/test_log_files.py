@@ -39,6 +39,22 @@ def log_to(directory: Path) -> LogThread:
     return handler
 
 
+def test_lines_go_into_the_file_that_is_there_now(tmp_path: Path) -> None:
+    """`snap restore` puts another directory in the place of the one that was opened."""
+    logs = tmp_path / "logs"
+    handler = log_to(logs)
+    logging.getLogger("sungather.x").warning("before")
+    handler.flush(LONG)
+    logs.rename(tmp_path / "replaced")
+    logs.mkdir()
+    (logs / FILE).write_text("restored\n")
+    logging.getLogger("sungather.x").warning("after")
+    handler.flush(LONG)
+    restored, line = (logs / FILE).read_text().splitlines()
+    assert restored == "restored"
+    assert line.endswith("after")
+
+
 def test_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
     handler = log_to(tmp_path / "logs")
     logging.getLogger("sungather.x").warning("roof is %s", "busy")

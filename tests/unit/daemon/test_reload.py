@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -29,6 +30,10 @@ def write(file: Path, *lines: str) -> None:
     fresh.replace(file)
 
 
+def never() -> NoReturn:
+    raise AssertionError("nothing was restored")
+
+
 class Reads:
     """The options of a file, and how often they were read."""
 
@@ -43,13 +48,13 @@ class Reads:
 
 async def waited(watched: WatchedFile, current: Configuration) -> Configuration:
     async with asyncio.timeout(30):
-        return await watched.other_than(current)
+        return await watched.other_than(current, lambda: True)
 
 
 async def test_options_that_come_one_after_another_are_taken_up_together(file: Path) -> None:
     write(file)
     reads = Reads(file)
-    watched = WatchedFile(file, reads)
+    watched = WatchedFile(file, reads, never)
     current = watched.read()
     task = asyncio.create_task(waited(watched, current))
     for number in range(20):
@@ -61,7 +66,7 @@ async def test_options_that_come_one_after_another_are_taken_up_together(file: P
 
 async def test_a_change_between_reading_and_waiting_is_not_missed(file: Path) -> None:
     write(file)
-    watched = WatchedFile(file, Reads(file))
+    watched = WatchedFile(file, Reads(file), never)
     current = watched.read()
     write(file, "log: {level: DEBUG}")
     assert (await waited(watched, current)).log.level == "DEBUG"
@@ -72,7 +77,7 @@ async def test_what_is_not_in_force_or_cannot_be_used_changes_nothing(
 ) -> None:
     write(file)
     reads = Reads(file)
-    watched = WatchedFile(file, reads)
+    watched = WatchedFile(file, reads, never)
     task = asyncio.create_task(waited(watched, watched.read()))
     changes = (
         "mqtt: {host: 192.168.1.5}",  # mqtt is off
@@ -89,9 +94,28 @@ async def test_what_is_not_in_force_or_cannot_be_used_changes_nothing(
     assert sum("the old ones stay" in line for line in caplog.messages) == 2
 
 
+class BegunAnewError(Exception):
+    """Stands for the program that was started again."""
+
+
+async def test_options_that_come_with_another_state_directory_begin_all_anew(file: Path) -> None:
+    """As `snap restore` brings them back; nothing that is open may be written any more."""
+
+    def begin_anew() -> NoReturn:
+        raise BegunAnewError
+
+    write(file)
+    watched = WatchedFile(file, Reads(file), begin_anew)
+    current = watched.read()
+    write(file)
+    with pytest.raises(BegunAnewError):
+        async with asyncio.timeout(30):
+            await watched.other_than(current, lambda: False)
+
+
 async def test_a_file_that_is_gone_for_a_moment_is_waited_for(file: Path) -> None:
     write(file)
-    watched = WatchedFile(file, Reads(file))
+    watched = WatchedFile(file, Reads(file), never)
     current = watched.read()
     os.unlink(file)  # noqa: PTH108 (done at once, and no thread is wanted)
     task = asyncio.create_task(waited(watched, current))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sungather.options.configuration import load
 from sungather.options.table import OPTIONS
+from sungather.snap import hooks
 
 HOST = "inverter.host=192.168.1.10"
 
@@ -57,11 +58,38 @@ def test_a_daemon_that_runs_is_left_to_take_its_file_up_by_itself(fake: Snapd, d
 
 def test_a_daemon_that_has_failed_is_started_by_the_next_change(fake: Snapd) -> None:
     fake.set(HOST)
-    state = fake.state
-    state.current = "inactive"
-    fake.put(state)
+    found(fake, "enabled", "inactive")
     fake.set("inverter.level=2")
     assert asked(fake) == ["start"]
+
+
+def found(fake: Snapd, startup: str, current: str) -> None:
+    """The state in which the next hook finds the daemon."""
+    state = fake.state
+    state.startup, state.current = startup, current
+    fake.put(state)
+
+
+def test_a_daemon_that_somebody_disabled_stays_disabled(fake: Snapd) -> None:
+    """Neither a change starts it, nor a refresh, which runs both hooks."""
+    fake.set(HOST)
+    found(fake, "disabled", "inactive")
+    assert fake.set("inverter.level=2") == 0
+    assert fake.set("inverter.host=192.168.1.20") == 0
+    assert hooks.main("post-refresh") == 0
+    assert fake.set() == 0
+    assert (fake.state.startup, fake.state.current) == ("disabled", "inactive")
+    assert fake.state.health[:2] == ["blocked", "stopped: sudo snap start --enable sungather"]
+    fake.set("inverter!")
+    assert fake.set(HOST) == 0, "the first inverter"
+    assert (fake.state.startup, fake.state.current) == ("enabled", "active")
+
+
+def test_a_daemon_that_was_disabled_and_runs_is_left_as_it_is(fake: Snapd) -> None:
+    fake.set(HOST)
+    found(fake, "disabled", "active")
+    assert fake.set("inverter.level=2") == 0
+    assert (fake.state.startup, fake.state.current) == ("disabled", "active")
 
 
 def test_from_one_inverter_to_several_the_command_is_told(

@@ -1,8 +1,11 @@
 """The other hooks, and the files that snapd runs."""
 
 import asyncio
+import json
 import os
 import shlex
+import socket
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -12,10 +15,11 @@ from pathlib import Path
 import pytest
 from fake_snapctl import STATE, Snapd
 
-from sungather import privileges
+from sungather import control, privileges
 from sungather.control import SOCKET
 from sungather.daemon.control_server import ControlServer, Handler
-from sungather.snap import hooks
+from sungather.options.configuration import load
+from sungather.snap import hooks, set_aside
 
 ROOT = Path(__file__).parents[3]
 HOST = "inverter.host=192.168.1.10"
@@ -33,8 +37,11 @@ async def daemon(common: Path, handlers: Mapping[str, Handler]) -> AsyncGenerato
     server.cancel()
 
 
-def test_an_installation_makes_the_place_of_the_logs(fake: Snapd, common: Path) -> None:
+def test_an_installation_makes_the_place_of_the_logs_and_starts_nothing(
+    fake: Snapd, common: Path
+) -> None:
     assert hooks.main("install") == 0
+    assert fake.state.queued == ["stop"], "snapd honours it before it starts services"
     assert {file.name for file in common.iterdir()} == {"logs", "state", "support"}
 
 
@@ -53,15 +60,93 @@ def test_a_refresh_lets_unknown_options_go_and_keeps_the_rest(fake: Snapd, data:
     assert fake.state.current == "active"
 
 
-def test_a_refresh_with_a_value_that_is_wrong_by_now_fails_with_the_reason(
+def older(fake: Snapd, **wrong: str) -> None:
+    """What an older version has taken."""
+    state = fake.state
+    state.options |= {key.replace("_", "."): json.dumps(text) for key, text in wrong.items()}
+    fake.put(state)
+
+
+def test_values_that_the_new_version_refuses_are_set_aside_and_the_refresh_goes_on(
+    fake: Snapd, data: Path
+) -> None:
+    fake.set(HOST, "inverter.scan-interval=7", "log.level=DEBUG")
+    older(fake, inverter_level="9", web_port="80", mqtt_enabled="true", log_level="LOUD")
+    assert hooks.main("post-refresh") == 0
+    assert set_aside.load(data) == {
+        "inverter.level": "9",
+        "web.port": "80",
+        "mqtt.enabled": "true",  # without a host, as if the new version had begun to need one
+        "log.level": "LOUD",
+    }
+    assert stat.S_IMODE((data / set_aside.FILE).stat().st_mode) == 0o640
+    assert load(data / "sungather.yaml").inverters[0].scan_interval == 7
+    assert fake.set() == 0, "snapd runs the configure hook at the end of a refresh"
+    assert "inverter.level" not in fake.state.options
+    assert "inverter.level" in set_aside.load(data)
+
+
+def test_what_was_set_aside_stays_so_until_it_is_set_anew(fake: Snapd, data: Path) -> None:
+    fake.set(HOST)
+    older(fake, inverter_level="9", web_port="80")
+    assert hooks.main("post-refresh") == 0
+    fake.set("inverter.retries=2")
+    fake.set("inverter.level!")
+    assert set_aside.load(data).keys() == {"inverter.level", "web.port"}
+    assert fake.set("inverter.level=1") == 0, "the default, but chosen by somebody"
+    assert set_aside.load(data).keys() == {"web.port"}
+    older(fake, inverter_retries="nine")
+    assert hooks.main("post-refresh") == 0
+    assert set_aside.load(data) == {"web.port": "80", "inverter.retries": "nine"}
+    fake.set("web.port=8081", "inverter.retries=1")
+    assert not (data / set_aside.FILE).exists()
+
+
+def test_what_cannot_be_set_aside_stops_the_refresh_with_the_reason(
     fake: Snapd, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake.set(HOST)
     state = fake.state
-    state.options["inverter.level"] = "9"
+    state.options["inverter.level"] = "[1]"
     fake.put(state)
     assert hooks.main("post-refresh") != 0
-    assert "inverter.level must be" in capsys.readouterr().err
+    assert "inverter.level takes one value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", [HOST, "inverter.level=1"])
+def test_after_its_end_the_daemon_is_well_no_more(
+    fake: Snapd, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.set(host)
+    monkeypatch.setenv("SERVICE_RESULT", "signal")
+    assert hooks.main("stopped") == 0
+    word = fake.state.health[0]
+    assert word == ("waiting" if host == HOST else "blocked")
+
+
+def test_an_end_during_the_machines_own_waits_for_nobody(
+    fake: Snapd,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake.set(HOST)
+    monkeypatch.setattr(hooks, "_SHUTDOWN_WAITS", 0.1)
+    (tmp_path / "bin/snapctl").write_text("#!/bin/sh\nexec sleep 60\n")
+    assert hooks.main("stopped") == 0
+    assert "snapd does not answer" in capsys.readouterr().err
+
+
+def test_a_daemon_that_hangs_does_not_stop_the_refresh_that_may_cure_it(
+    fake: Snapd, common: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(control, "HANGS_AFTER", 0.2)
+    fake.set(HOST)
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(common / privileges.STATE / SOCKET))
+        hanging.listen()
+        assert hooks.main("pre-refresh") == 0
+    assert "hangs" in capsys.readouterr().err
 
 
 def test_before_a_refresh_without_a_daemon_nothing_is_done(

@@ -28,6 +28,44 @@ def test_the_snap_needs_nothing_that_does_not_connect_by_itself() -> None:
     assert "plugs" not in read("snapcraft.yaml")
 
 
+def test_the_listing_has_what_the_store_and_its_linters_want() -> None:
+    snap = read("snapcraft.yaml")
+    assert 0 < len(snap["title"]) <= 40
+    assert 0 < len(snap["summary"]) <= 78
+    assert not snap["summary"].endswith(".")
+    for key in ("contact", "issues", "source-code", "website"):
+        assert str(snap[key]).startswith("https://"), key
+    icon = ROOT / snap["icon"]
+    assert icon.suffix == ".svg"
+    assert icon.stat().st_size < 256_000
+    left, top, width, height = re.search(r'viewBox="([^"]+)"', icon.read_text())[1].split()  # pyright: ignore
+    assert (left, top, width) == ("0", "0", height), "a square"
+    assert snap["lint"] == {"ignore": [{"metadata": ["donation"]}]}
+
+
+def test_a_revert_does_not_disable_the_daemon() -> None:
+    """snapd 2.68 takes the oldest revision that is there for a first installation, and disables
+    at each revert to it what has `install-mode: disable`."""
+    assert "install-mode" not in read("snapcraft.yaml")["apps"]["daemon"]
+
+
+def test_the_user_of_the_daemon_is_one_that_old_snapds_know() -> None:
+    """`_daemon_` came with snapd 2.61; Debian 12 and Raspberry Pi OS 12 have 2.57."""
+    assert read("snapcraft.yaml")["system-usernames"] == {"snap_daemon": "shared"}
+
+
+def test_what_is_packed_takes_no_virtual_environment_along() -> None:
+    pull = read("snapcraft.yaml")["parts"]["sungather"]["override-pull"]
+    assert "--exclude='.*'" in pull
+    assert "find . -mindepth 1 -delete" in pull
+
+
+def test_legacy_names_of_time_zones_come_along() -> None:
+    """core24 has no tzdata-legacy, and a machine may be in US/Eastern."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "tzdata" in {plain(text).partition(">")[0] for text in project["dependencies"]}
+
+
 def test_every_option_endpoint_and_action_of_the_charm_has_a_description() -> None:
     charm = read("charmcraft.yaml")
     described = [*charm["config"]["options"].values(), *charm["actions"].values()]
