@@ -62,7 +62,7 @@ def _answer(model: Model, tool: str, arguments: list[str]) -> str | None:
             bag = _relation(model, ref)["data"].setdefault(ours, {}) | json.load(sys.stdin)
             _relation(model, ref)["data"][ours] = {k: v for k, v in bag.items() if v}
         case ["network-get", "--format=json", *_]:
-            address = {"hostname": "", "value": model["address"], "cidr": "10.77.0.0/24"}
+            address = {"hostname": "", "value": model["address"], "cidr": "10.77.0.0/28"}
             binding = {"macaddress": "", "interfacename": "eth0", "addresses": [address]}
             networks = {
                 "bind-addresses": [binding],

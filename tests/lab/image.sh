@@ -85,21 +85,25 @@ YAML
     rm -rf "$snap"
 }
 
-put_kernel() { # from sid, whose kernel traps system calls by seccomp: three times faster
-    local apt=$dir/apt root=$dir/root modules
+download() { # download SUITE PACKAGE DIRECTORY: a package of another Debian, from the same mirror
+    local suite_of_it=$1 package=$2 apt=$3
     mkdir -p "$apt"/{lists,cache}
-    # The mirror is the one that the machine was made from.
-    sed -n "s/^deb \(\[[^]]*\] \)\?\([^ ]*\) $suite .*/deb \2 sid main/p" \
-        "$root/etc/apt/sources.list" | head -1 >"$apt/sources.list"
+    sed -n "s/^deb \(\[[^]]*\] \)\?\([^ ]*\) $suite .*/deb \2 $suite_of_it main/p" \
+        "$dir/root/etc/apt/sources.list" | head -1 >"$apt/sources.list"
     (
         cd "$apt"
         options=(-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
             -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root
-            -o "Dir::Etc::trustedparts=$root/etc/apt/trusted.gpg.d" -o APT::Architecture=amd64)
+            -o "Dir::Etc::trustedparts=$dir/root/etc/apt/trusted.gpg.d" -o APT::Architecture=amd64)
         apt-get "${options[@]}" -qq update
-        apt-get "${options[@]}" -qq download user-mode-linux
-        dpkg-deb -x user-mode-linux_*.deb content
+        apt-get "${options[@]}" -qq download "$package"
     )
+}
+
+put_kernel() { # from sid, whose kernel traps system calls by seccomp: three times faster
+    local apt=$dir/apt root=$dir/root modules
+    download sid user-mode-linux "$apt"
+    dpkg-deb -x "$apt"/user-mode-linux_*.deb "$apt/content"
     cp "$apt/content/usr/bin/linux.uml" "$root/usr/bin/"
     mkdir -p "$root/lib/modules"
     cp -a "$apt"/content/usr/lib/uml/modules/* "$root/lib/modules/"
@@ -110,6 +114,12 @@ put_kernel() { # from sid, whose kernel traps system calls by seccomp: three tim
     rm -rf "$apt"
 }
 
+put_old_snapd() { # that of Debian 12, for the last tests
+    download bookworm snapd "$dir/old"
+    cp "$dir"/old/snapd_*.deb "$dir/root/opt/old-snapd.deb"
+    rm -rf "$dir/old"
+}
+
 configure() { # root by key only; one address, no default route, so no other network
     local root=$dir/root
     echo lab >"$root/etc/hostname"
@@ -118,7 +128,7 @@ configure() { # root by key only; one address, no default route, so no other net
     mkdir -p "$root/root/.ssh" "$root/lab" "$root/etc/systemd/system.conf.d"
     cp "$dir/id.pub" "$root/root/.ssh/authorized_keys"
     chmod -R go= "$root/root/.ssh"
-    printf '[Match]\nName=vec0\n[Network]\nAddress=10.77.0.2/24\nLinkLocalAddressing=no\n' \
+    printf '[Match]\nName=vec0\n[Network]\nAddress=10.77.0.2/28\nLinkLocalAddressing=no\n' \
         >"$root/etc/systemd/network/10-lab.network"
     printf '[Manager]\nDefaultTimeoutStartSec=600s\nDefaultDeviceTimeoutSec=600s\n' \
         >"$root/etc/systemd/system.conf.d/slow.conf"
@@ -135,6 +145,7 @@ ssh-keygen -q -t ed25519 -N '' -f "$dir/id"
 debian minbase "systemd,systemd-sysv,dbus,udev,apparmor,auditd,snapd,openssh-server,python3,iproute2,procps,kmod,ca-certificates,debian-archive-keyring,$python_libraries" "$dir/root"
 put_python "$dir/root"
 put_kernel
+put_old_snapd
 configure
 stand_in_snapd
 stand_in_core24

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ def simulated_inverter(machine: VirtualMachine) -> Generator[None]:
         first = process.stderr.readline()
         if "answers on" not in first:
             raise AssertionError(f"no simulated inverter: {first}{process.stderr.read()}")
-        yield
-        process.terminate()
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 class Broker:
@@ -52,7 +54,9 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; clients come back by themselves."""
+        """Start it, unless it runs; clients come back by themselves."""
+        if self._process is not None:
+            return
         self._process = subprocess.Popen(
             self._machine.inside(_program("mosquitto"), "-c", str(self._settings)),
             stdout=subprocess.DEVNULL,
@@ -80,18 +84,23 @@ class Broker:
             assert lines is not None
 
             def wait(wanted: Callable[[str, Any], bool]) -> None:
-                deadline = time.monotonic() + _PATIENCE
-                for line in lines:
-                    topic, _, payload = line.partition(" ")
-                    with contextlib.suppress(ValueError):
-                        if wanted(topic, json.loads(payload)):
-                            return
-                    if time.monotonic() > deadline:
-                        break
+                # Nothing at all may come, so the end is that of the lines.
+                giving_up = threading.Timer(_PATIENCE, process.kill)
+                giving_up.start()
+                try:
+                    for line in lines:
+                        topic, _, payload = line.partition(" ")
+                        with contextlib.suppress(ValueError):
+                            if wanted(topic, json.loads(payload)):
+                                return
+                finally:
+                    giving_up.cancel()
                 raise AssertionError("the broker did not hear what was awaited")
 
-            yield wait
-            process.kill()
+            try:
+                yield wait
+            finally:
+                process.kill()
 
 
 def _program(name: str) -> str:

@@ -12,8 +12,9 @@ _RIGHT = {
     OptionKind.PORT: "4321",
     OptionKind.HOST: "192.0.2.7",
     OptionKind.HOSTS: "sungather.local",
+    OptionKind.NETWORKS: "192.0.2.0/24",
     OptionKind.URL: "http://192.0.2.7:8086",
-    OptionKind.TIME_ZONE: "Europe/Berlin",
+    OptionKind.TIME_ZONE: "US/Eastern",  # the base of the snap has no legacy names
     OptionKind.MODEL: "SH10RT",
     OptionKind.DEVICES: "none",
     OptionKind.TOPIC: "solar/roof",
@@ -33,6 +34,7 @@ _WRONG = {
     OptionKind.PORT: "70000",
     OptionKind.HOST: "a b",
     OptionKind.HOSTS: "a b",
+    OptionKind.NETWORKS: "a b",
     OptionKind.URL: "ftp://192.0.2.7",
     OptionKind.TIME_ZONE: "Nowhere/Land",
     OptionKind.DIRECTORY: "relative",

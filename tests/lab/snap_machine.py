@@ -1,5 +1,6 @@
 """What the tests of the snap share: how to ask the machine about the installed snap."""
 
+import contextlib
 import itertools
 import json
 import re
@@ -10,11 +11,13 @@ from typing import Any, cast
 
 from vm import Answer, VirtualMachine
 
+from sungather.options.table import OPTIONS
+
 SERVICE = "snap.sungather.daemon.service"
 DATA = "/var/snap/sungather/current"
 COMMON = "/var/snap/sungather/common"
-DAEMON_USER = "584792"
-"""The user _daemon_, the same number on every machine."""
+DAEMON_USER = "584788"
+"""The user snap_daemon, the same number on every machine."""
 VISITOR = "visitor"
 """An ordinary user of the machine."""
 _PATIENCE = 90
@@ -40,6 +43,25 @@ def set_texts(machine: VirtualMachine, texts: dict[str, str], *, check: bool = T
     return machine.run(f"snap set sungather {words}", check=check)
 
 
+def set_alone(machine: VirtualMachine, texts: dict[str, str]) -> None:
+    """`snap set` of all these, and of every other option to its default: whatever was before."""
+    groups = dict.fromkeys([*(row.key.partition(".")[0] for row in OPTIONS), "inverters"])
+    words = shlex.join(
+        [*(f"{group}!" for group in groups), *(f"{k}={v}" for k, v in texts.items())]
+    )
+    machine.run(f"snap set sungather {words}")
+
+
+@contextlib.contextmanager
+def set_for_now(machine: VirtualMachine, texts: dict[str, str]) -> Generator[None]:
+    """These options until the end of the block, which may fail; then their defaults."""
+    set_texts(machine, texts)
+    try:
+        yield
+    finally:
+        machine.run(f"snap unset sungather {shlex.join(texts)}")
+
+
 def eventually(
     machine: VirtualMachine, command: str, wanted: Callable[[Any], bool], *, check: bool = False
 ) -> Any:
@@ -48,7 +70,8 @@ def eventually(
     while True:
         answer = machine.run(command, check=check)
         found = json.loads(answer.stdout) if answer.stdout else None
-        if found is not None and wanted(found):
+        # An error is an answer too: of a daemon that is not there yet, say.
+        if found is not None and "error" not in found and wanted(found):
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"{command} still says {answer.stdout}{answer.stderr}")
@@ -87,11 +110,11 @@ def health(machine: VirtualMachine) -> tuple[str, str]:
     return (found["status"], (found["message"] or "").strip('"')) if found else ("", "")
 
 
-def becomes_healthy(machine: VirtualMachine, status: str) -> str:
-    """Wait until `snap info` has this word; the sentence beside it."""
+def becomes_healthy(machine: VirtualMachine, status: str, saying: str = "") -> str:
+    """Wait until `snap info` has this word, and `saying` in the sentence beside it: that one."""
     deadline = time.monotonic() + _PATIENCE
-    while (found := health(machine))[0] != status:
+    while (found := health(machine))[0] != status or saying not in found[1]:
         if time.monotonic() > deadline:
-            raise AssertionError(f"the health is still {found}, not {status}")
+            raise AssertionError(f"the health is still {found}, not {status} {saying}")
         time.sleep(0.5)
     return found[1]

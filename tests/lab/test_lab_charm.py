@@ -30,7 +30,7 @@ SECRET = "swordfish-of-the-dongle"
 ROTATED = "marlin-of-the-dongle"
 URI = "secret:9m4e2mr0ui3e8a215n4g"
 BROKER_URI = "secret:cvh7kruupa1s46bqvuig"
-NOWHERE = "10.77.0.99"
+NOWHERE = "10.77.0.9"
 """An address of the machine's network where nobody is."""
 EVERY_CHANGE = "for n in $(snap changes | awk 'NR > 1 {print $1}'); do snap change $n; done"
 LAST_CHANGE = "snap changes | grep -v '^$' | tail -n 1"
@@ -348,7 +348,7 @@ def test_an_unreachable_inverter_makes_the_unit_wait_and_say_since_when(
 ) -> None:
     unit.model.config["inverter-host"] = NOWHERE
     told.append(unit.event("config-changed"))
-    becomes_healthy(machine, "waiting")
+    becomes_healthy(machine, "waiting", "is unreachable")
     told.append(unit.event("update-status"))
     status, message = told[-1].status
     assert status == "waiting"

@@ -12,7 +12,7 @@ from snap_machine import (
     VISITOR,
     main_pid,
     readings,
-    set_texts,
+    set_alone,
 )
 from vm import HOST_ADDRESS, VirtualMachine
 
@@ -24,7 +24,7 @@ CONNECT = f"import socket; socket.socket(socket.AF_UNIX).connect('{COMMON}/state
 @pytest.fixture(scope="module")
 def running(snapd: VirtualMachine) -> VirtualMachine:
     """The daemon reads an inverter, and has a secret that came by `set-secret`."""
-    set_texts(snapd, {"inverter.host": HOST_ADDRESS, "mqtt.enabled": "false"})
+    set_alone(snapd, {"inverter.host": HOST_ADDRESS})
     with audit_log.recorded(snapd):
         snapd.run("sungather.set-secret mqtt.password", given=SECRET)
         readings(snapd)
@@ -72,11 +72,11 @@ def test_files_are_for_root_and_the_daemon_alone(running: VirtualMachine) -> Non
         if path in (f"{DATA}/", COMMON):
             continue
         assert mode[-1] == "0", line
-        assert owner in ("root:root", "root:_daemon_", "_daemon_:root"), line
+        assert owner in ("root:root", "root:snap_daemon", "snap_daemon:root"), line
         if kind == "f":
             assert mode in ("600", "640"), line
-    assert f"640 root:_daemon_ f {DATA}/sungather.yaml" in listed
-    assert f"640 _daemon_:root f {COMMON}/logs/sungather.log" in listed
+    assert f"640 root:snap_daemon f {DATA}/sungather.yaml" in listed
+    assert f"640 snap_daemon:root f {COMMON}/logs/sungather.log" in listed
 
 
 def test_the_secret_is_nowhere_but_in_roots_own_files(running: VirtualMachine) -> None:
@@ -86,7 +86,7 @@ def test_the_secret_is_nowhere_but_in_roots_own_files(running: VirtualMachine) -
     found = running.run(search, check=False, given=SECRET).stdout.split()
     assert any(file.endswith("sungather.yaml") for file in found)
     for file in found:
-        known = ("600 root root", "640 root _daemon_")
+        known = ("600 root root", "640 root snap_daemon")
         assert running.run(f"stat -c '%a %U %G' {file}").stdout.strip() in known, file
 
 

@@ -1,7 +1,8 @@
 """The lab's virtual machine: a Debian with a real snapd that enforces AppArmor.
 
 It runs as an ordinary process (User-mode Linux) in a network namespace of its own, at 10.77.0.2,
-and reaches no other network than this machine's end of the wire, 10.77.0.1.
+and reaches no other network than this machine's end of the wire, 10.77.0.1. There are 14
+addresses, so that looking for inverters takes no time.
 """
 
 import contextlib
@@ -101,7 +102,7 @@ class VirtualMachine:
             else:
                 self._process.kill()
                 self._process.wait()
-        subprocess.run(self.inside("ssh", *self._ssh, "-O", "exit", ADDRESS), capture_output=True)
+        self._disconnect()
         subprocess.run(["ip", "netns", "delete", self._name], check=False)
         for leftover in self._directory.glob(f"{self._name}.*"):
             leftover.unlink()
@@ -152,15 +153,28 @@ class VirtualMachine:
         else:
             self.run("systemctl poweroff", check=False)
         self._process.wait(120)
-        subprocess.run(self.inside("ssh", *self._ssh, "-O", "exit", ADDRESS), capture_output=True)
+        self._disconnect()
         self._boot()
+
+    def ensure_running(self) -> None:
+        """Start it again, if a test that failed has left it down."""
+        if self.run("true", check=False).returncode:
+            self.restart(power_cut=True)
+
+    def log_in_anew(self) -> None:
+        """Take up what /etc/environment says by now."""
+        self._disconnect()
+        assert self._connected()
+
+    def _disconnect(self) -> None:
+        subprocess.run(self.inside("ssh", *self._ssh, "-O", "exit", ADDRESS), capture_output=True)
 
     def _make_network(self) -> None:
         for command in (
             ["ip", "netns", "add", self._name],
             self.inside("ip", "link", "set", "lo", "up"),
             self.inside("ip", "tuntap", "add", "dev", "lab0", "mode", "tap"),
-            self.inside("ip", "address", "add", f"{HOST_ADDRESS}/24", "dev", "lab0"),
+            self.inside("ip", "address", "add", f"{HOST_ADDRESS}/28", "dev", "lab0"),
             self.inside("ip", "link", "set", "lab0", "up"),
         ):
             subprocess.run(command, check=True)
