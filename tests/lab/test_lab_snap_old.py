@@ -48,7 +48,8 @@ def test_options_are_in_force_without_a_restart(debian_12: VirtualMachine) -> No
     pid = main_pid(debian_12)
     for number in range(6):
         set_texts(debian_12, {"inverter.retries": str(number % 2), "web.port": f"{8081 + number}"})
-    debian_12.run("timeout 60 sh -c 'until curl -sf localhost:8086/healthz; do sleep 1; done'")
+    fetch = "import urllib.request as one; one.urlopen('http://localhost:8086/healthz')"
+    debian_12.run(f'timeout 60 sh -c "until python3 -c \\"{fetch}\\" 2>&1; do sleep 1; done"')
     assert main_pid(debian_12) == pid
 
 
