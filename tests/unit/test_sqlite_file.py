@@ -195,10 +195,12 @@ def test_another_file_in_its_place_is_set_aside(tmp_path: Path) -> None:
     assert lines_of(path.with_name("notes.sqlite.other")) == ["theirs"]
 
 
-def test_it_is_closed_to_others_and_no_link_is_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [True, False], ids=["there before", "new"])
+def test_it_is_closed_to_others_and_no_link_is_followed(before: bool, tmp_path: Path) -> None:
     path = tmp_path / "notes.sqlite"
-    path.touch(0o644)
-    (tmp_path / "notes.sqlite-wal").touch(0o644)
+    if before:
+        path.touch(0o644)
+        (tmp_path / "notes.sqlite-wal").touch(0o644)
     notebook = opened(path)
     notebook.add("secret")
     files = list(tmp_path.iterdir())

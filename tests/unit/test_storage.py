@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sungather import own_file
 from sungather import storage as storage_module
 from sungather.errors import OptionsError
 from sungather.options.keys import option
@@ -255,6 +256,21 @@ async def test_symbolic_links_are_not_followed(
         pass
     assert victim.read_text() == '{"of": "somebody else"}'
     assert Storage(directory).load("facts") == {"ours": 1}
+
+
+def test_a_link_put_there_after_the_look_is_not_followed_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "link").symlink_to(victim)
+
+    def saw_nothing(_: Path) -> bool:
+        return False
+
+    monkeypatch.setattr(own_file, "close_to_others", saw_nothing)
+    with pytest.raises(OSError, match="symbolic links"):
+        open_own(tmp_path / "link", os.O_RDONLY)
 
 
 def test_a_file_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:

@@ -279,6 +279,24 @@ async def test_a_replaced_dongle_is_trusted_once_the_old_certificate_is_forgotte
         assert (await sungather("test-connection", *words))[0] == 0
 
 
+async def test_a_configuration_with_secrets_that_everybody_can_read_is_said_at_the_start(
+    server: Server, sungather: Shell
+) -> None:
+    file = sungather.directory / "sungather.yaml"
+    file.write_text("mqtt:\n  password: hunter2\n")
+    file.chmod(0o644)
+    daemon = await sungather.start("run", "--config", file, *at(server))
+    assert daemon.stderr is not None
+    said = b""
+    async with asyncio.timeout(60):
+        while b"Every user of this machine can read" not in said:
+            line = await daemon.stderr.readline()
+            assert line, "the daemon ended"
+            said += line
+    assert b"hunter2" not in said
+    await stop(daemon)
+
+
 async def test_the_daemon_stops_cleanly_while_the_inverter_is_silent(
     server: Server, sungather: Shell
 ) -> None:

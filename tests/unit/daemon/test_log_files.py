@@ -72,7 +72,10 @@ def test_what_is_below_the_level_is_left_out(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_text() == ""
 
 
-def test_a_disk_that_hangs_holds_up_neither_the_program_nor_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lines", [10, 5000])
+def test_a_disk_that_hangs_holds_up_neither_the_program_nor_its_end(
+    lines: int, tmp_path: Path
+) -> None:
     # Opening a pipe that nobody reads hangs, as a disk does.
     os.mkfifo(tmp_path / FILE)
     program = f"""
@@ -81,7 +84,7 @@ from pathlib import Path
 from sungather.daemon.log_files import LogThread
 handler = LogThread(Path({str(tmp_path)!r}))
 logging.getLogger().addHandler(handler)
-for number in range(5000):
+for number in range({lines}):
     logging.error("line %d", number)
 print("said")
 """
