@@ -42,6 +42,7 @@ from sungather.exporters.mqtt_layout import (
 )
 from sungather.exporters.mqtt_retained import AT_ONCE, DeviceRecord, Retained
 from sungather.exporters.mqtt_watch import TopicWatch
+from sungather.options.ha_sensors import parse_ha_sensors
 from sungather.options.patterns import value_filter
 from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
@@ -83,6 +84,7 @@ class Mqtt(DeliveryLoop):
         """Whether it speaks for the inverters; else it delivers what is owed, and another does."""
         self._discovery = Discovery(options.homeassistant_prefix, page)
         self._broker = Broker(options, timeout)
+        self._sensors = parse_ha_sensors(options.ha_sensors) if options.ha_sensors else []
         self._wanted = value_filter(options.include, options.exclude)
         self._client_id = ""
         self._latest: dict[str, Reading] = {}
@@ -192,7 +194,7 @@ class Mqtt(DeliveryLoop):
     async def _send(self, client: MqttClient, old_status: str) -> None:
         began = self._clock.monotonic()
         await client.subscribe(self._watch.status, 1)
-        if self._options.homeassistant:
+        if self._options.homeassistant or self._sensors:
             await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
         await client.send(self._watch.status, "online", retain=True)
         if old_status != self._watch.status:
@@ -260,8 +262,8 @@ class Mqtt(DeliveryLoop):
         record = self._retained.records.get(inverter)
         mine = (serial, record.serial) if record else (serial,)
         claims = place_of(inverter, "", topic, serial).claims
-        if self._options.compatibility:
-            claims += (compatibility.topic(serial),)
+        if self._options.as_before:
+            claims += (compatibility.topic(serial, self._options.compatibility_topic),)
         if await self._watch.is_taken(client, inverter, claims, mine):
             return None
         return place_of(name, via, topic, serial)
@@ -288,14 +290,27 @@ class Mqtt(DeliveryLoop):
             if options.value_topics != "false":
                 texts = {place.value(name): plain(value) for name, value in content.items()}
                 found |= {topic: text for topic, text in texts.items() if text}
-        if options.compatibility and reading.state is State.OK and not reading.via:
-            settings = self._settings.get(reading.name, {})
-            message = compatibility.payload(reading, settings, self._timezone)
-            found[compatibility.topic(self._serials.get(reading.name, ""))] = as_json(message)
+        if options.as_before and before is not None and not reading.via:
+            found |= self._as_before(reading, before)
         if arrays := self._arrays.get(reading.name):
             found[place.topic("arrays")] = as_json(arrays)
         found[place.topic("availability")] = "online" if up else "offline"
         found[place.topic("connection")] = str(reading.state)
+        return found
+
+    def _as_before(self, reading: Reading, before: Reading) -> dict[str, str]:
+        """What SunGather 0.5 would have published: its entities, and a state only of readings."""
+        settings = self._settings.get(reading.name, {})
+        state = compatibility.topic(before.serial, self._options.compatibility_topic)
+        found = compatibility.entities(
+            self._sensors,
+            before,
+            str(settings.get("host", "")),
+            state,
+            self._options.homeassistant_prefix,
+        )
+        if reading.state is State.OK:
+            found[state] = as_json(compatibility.payload(reading, settings, self._timezone))
         return found
 
     async def _publish_history(

@@ -95,6 +95,9 @@ def check(
         failed.update(hosts)
     problems += missing(values, _rows(inverters), failed)
     problems += _meter(values, inverters, failed)
+    if values["mqtt.compatibility-topic"] and len(inverters) > 1:
+        sentence = "mqtt.compatibility-topic is for a single inverter: two would mix there."
+        problems.append(OptionProblem("mqtt.compatibility-topic", sentence))
     return Checked(values, inverters, tuple(dict.fromkeys(problems)))
 
 

@@ -153,9 +153,20 @@ def render(values: Mapping[str, OptionValue]) -> str:
         for depth in range(len(list(same)), len(groups)):
             lines.append(f"{'  ' * depth}{groups[depth]}:")
         above = groups
-        written = _quoted(value) if isinstance(value, str) else text_of(value)
+        written = _written(value, "  " * (len(groups) + 1))
         lines.append(f"{'  ' * len(groups)}{last}: {written}")
     return "\n".join(lines or ["{}"]) + "\n"
+
+
+def _written(value: OptionValue, indent: str) -> str:
+    """A value in YAML; a text of several plain lines as they are, below its key."""
+    if not isinstance(value, str):
+        return text_of(value)
+    lines = value.split("\n")
+    plain = all(line.isprintable() for line in lines) and lines[0][:1].strip() and lines[-1]
+    if len(lines) < 2 or not plain:
+        return _quoted(value)
+    return "\n".join(["|-", *(indent + line for line in lines)])
 
 
 def _quoted(text: str) -> str:

@@ -12,6 +12,7 @@ import yaml
 
 from sungather.errors import OptionsError
 from sungather.options.file import LARGEST, decoded
+from sungather.options.migrate_mqtt import import_mqtt
 from sungather.options.migrate_pvoutput import import_pvoutput
 from sungather.options.migrated import Fate, Imported, Migrated, Note, Written
 from sungather.options.table import GROUPS
@@ -45,7 +46,6 @@ _GONE: Mapping[str, str] = {
     "inverter.log_file": "the log goes to standard error, and from there to the journal",
     "influxdb.measurements": "every value is written, with serial, model and name as tags and its "
     "own time; influxdb.include chooses some",
-    "mqtt.ha_sensors": "every value becomes an entity of Home Assistant by itself",
     "pvoutput.join_team": "nobody is joined to a team",
     "pvoutput.rate_limit": "the limit is learned from PVOutput",
     "pvoutput.batch_points": "live intervals go at once, missed ones in batches",
@@ -157,14 +157,9 @@ def _mqtt(work: Migrated, fields: _Fields) -> None:
     _host_and_port(work, "mqtt", fields)
     if _number(fields.get("port")) == 8883:
         work.set("mqtt.port", "mqtt.tls.enabled", True, "port 8883 meant TLS")
-    topic = fields.pop("topic", None)
-    if topic is None:
-        work.values["mqtt.compatibility"] = "sungather-0.5"
-        why = "mqtt.compatibility: sungather-0.5 (keeps the topic SunGather/SERIAL)"
-        work.note(Fate.CHANGED, "mqtt.topic", why)
-    else:
-        why = "states are on TOPIC/NAME/state below it now"
-        work.set("mqtt.topic", "mqtt.topic", topic, why)
+    if "ha_sensors" in fields and (wrong := sorted(_unpublished(fields["ha_sensors"]))):
+        work.note(Fate.CHANGED, "mqtt.ha_sensors", f"no value is called {', '.join(wrong)}")
+    import_mqtt(work, fields)
 
 
 def _influxdb(work: Migrated, fields: _Fields) -> None:
@@ -198,7 +193,7 @@ def _carry_over(work: Migrated, prefix: str, fields: _Fields, names: Mapping[str
             work.set(f"{prefix}.{key}", names[key], value)
         else:
             why = _GONE.get(f"{prefix}.{key}", _UNKNOWN)
-            if key in ("measurements", "ha_sensors") and (wrong := sorted(_unpublished(value))):
+            if key == "measurements" and (wrong := sorted(_unpublished(value))):
                 why += f"; no value is called {', '.join(wrong)}"
             work.drop(f"{prefix}.{key}", why)
 

@@ -69,8 +69,12 @@ class Migrated:
         """Say why a key is not taken over."""
         self.note(Fate.DROPPED, key, why)
 
-    def set(self, old: str, new: str, value: object, why: str = "") -> bool:
+    def set(
+        self, old: str, new: str, value: object, why: str = "", *, quiet: bool = False
+    ) -> bool:
         """Take a value over, if the option takes it; whether it does.
+
+        With `quiet` the caller notes what became of it.
 
         Raises:
             KeyError: `new` is no option.
@@ -97,6 +101,8 @@ class Migrated:
         if row.kind.is_text and isinstance(value, Written) and text != str(value.value):
             why = why or "as it is written; SunGather 0.5 took it for something else than text"
         shown = "(secret)" if row.secret else text
+        if quiet:
+            return True
         if why:
             self.note(Fate.CHANGED, old, f"{new}: {shown} ({why})")
         elif new == old:

@@ -47,6 +47,10 @@ class OptionKind(StrEnum):
     """str, "auto", "none" or a list; see `devices.wanted_devices`."""
     TOPIC = "beginning of MQTT topics"
     """str, without wildcards, and without a slash at its ends."""
+    ANY_TOPIC = "MQTT topic"
+    """str, without wildcards."""
+    HA_SENSORS = "list of sensors in YAML"
+    """str; see `ha_sensors.parse_ha_sensors`."""
     MEASUREMENT = "name of a measurement"
     """str, a name that InfluxDB takes."""
     TAGS = "tags, key=value with commas between"
@@ -66,6 +70,7 @@ _TEXTS = frozenset({
     OptionKind.TEXT, OptionKind.LINES, OptionKind.HOST, OptionKind.HOSTS, OptionKind.NETWORKS,
     OptionKind.URL,
     OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL, OptionKind.TOPIC,
+    OptionKind.ANY_TOPIC, OptionKind.HA_SENSORS,
     OptionKind.MEASUREMENT, OptionKind.TAGS, OptionKind.VALUE, OptionKind.PATTERNS,
 })  # fmt: skip
 

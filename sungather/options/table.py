@@ -347,10 +347,29 @@ class MqttOptions:
     )
     compatibility: str = declared(
         "",
-        "Publish states under the topic, the names and the 10-character serial number of "
-        "SunGather 0.5.",
+        "Publish states beside ours as SunGather 0.5 did: its topic, names, words and "
+        "10-character serial number.",
         choices=("", "sungather-0.5"),
     )
+    compatibility_topic: str = declared(
+        "",
+        "Topic of these states, if SunGather 0.5 had one of your own. For a single inverter.",
+        kind=OptionKind.ANY_TOPIC,
+        otherwise="SunGather/SERIAL",
+        example="solar/main",
+    )
+    ha_sensors: str = declared(
+        "",
+        "Entities that Home Assistant has from SunGather 0.5, in YAML as its ha_sensors: they are "
+        "announced again under the same identities, so that their statistics go on.",
+        kind=OptionKind.HA_SENSORS,
+        otherwise="none",
+    )
+
+    @property
+    def as_before(self) -> bool:
+        """Whether states are published as SunGather 0.5 did, too: one of its options is set."""
+        return bool(self.compatibility or self.compatibility_topic or self.ha_sensors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

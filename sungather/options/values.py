@@ -84,6 +84,10 @@ def convert(row: Option, text: str) -> OptionValue:
             return _devices(text)
         case OptionKind.TOPIC:
             return _topic(text)
+        case OptionKind.ANY_TOPIC:
+            return _any_topic(text)
+        case OptionKind.HA_SENSORS:
+            return _ha_sensors(text)
         case OptionKind.MEASUREMENT:
             return _measurement(text)
         case OptionKind.TAGS:
@@ -264,6 +268,26 @@ def _topic(text: str) -> str:
         raise Wrong(must, "Topics that begin with $ belong to the broker.")
     if len(text.encode()) > _LONGEST_TOPIC:
         raise Wrong(f"{must}, of at most {_LONGEST_TOPIC} bytes")
+    return text
+
+
+def _any_topic(text: str) -> str:
+    must = "a topic without + and #"
+    _text(text, f"{must} and has no control characters")
+    if set(text) & set("+#") or len(text.encode()) > _LONGEST_TOPIC:
+        raise Wrong(f"{must}, of at most {_LONGEST_TOPIC} bytes")
+    return text
+
+
+def _ha_sensors(text: str) -> str:
+    from sungather.options.ha_sensors import parse_ha_sensors  # only needed when it is set
+
+    must = "a list of sensors in YAML, as ha_sensors of SunGather 0.5"
+    _text(text, must, _CONTROL_BUT_LINES)
+    try:
+        parse_ha_sensors(text)
+    except ValueError as error:
+        raise Wrong(must, f"{error}.", show=False) from None
     return text
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import aiomqtt
 import pytest
 
 pytest.importorskip("homeassistant", reason="tox -e homeassistant installs Home Assistant")
@@ -178,3 +179,104 @@ async def test_a_live_home_assistant_shows_values_absence_and_sleep(tmp_path: Pa
     with running(mosquitto(tmp_path)) as server:
         async with home_assistant(directory, server.port) as hass:
             await _run(hass, server, tmp_path)
+
+
+OLD_SERIAL = "A223098765"
+OLD_SENSORS = """
+- {name: Daily Generation, sensor_type: sensor, register: daily_power_yields,
+   device_class: energy, state_class: total_increasing, icon: "mdi:solar-power"}
+- {name: Daily Export to Grid, sensor_type: sensor, register: daily_export_to_grid,
+   device_class: energy, state_class: total_increasing,
+   value_template: "{{ value_json.daily_export_to_grid | round(2) }}",
+   last_reset_value_template: "{{ value_json.last_reset }}"}
+- {name: Power State, sensor_type: binary_sensor, register: run_state, device_class: running,
+   payload_on: "ON", payload_off: "OFF"}
+"""
+
+
+def old_messages(topic: str) -> dict[str, dict[str, Any]]:
+    """What SunGather 0.5 left at the broker: retained discovery, seen with its version 0.5.2."""
+    device = {
+        "name": "Sungrow SH10RT", "manufacturer": "Sungrow", "model": "SH10RT",
+        "identifiers": OLD_SERIAL, "via_device": "SunGather",
+        "connections": [["address", "192.0.2.1"]],
+    }  # fmt: skip
+    return {
+        f"homeassistant/sensor/{OLD_SERIAL}_daily_generation/config": {
+            "state_topic": topic, "value_template": "{{ value_json.daily_power_yields }}",
+            "device_class": "energy", "icon": "mdi:solar-power", "name": "Daily Generation",
+            "state_class": "total_increasing",
+            "unique_id": f"sungather_daily_generation_{OLD_SERIAL}",
+            "unit_of_measurement": "kWh", "device": device,
+        },
+        f"homeassistant/binary_sensor/{OLD_SERIAL}_power_state/config": {
+            "state_topic": topic, "value_template": "{{ value_json.run_state }}",
+            "device_class": "running", "name": "Power State", "payload_off": "OFF",
+            "payload_on": "ON", "unique_id": f"sungather_power_state_{OLD_SERIAL}",
+            "device": device,
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("topic", ["", "solar/{serial_number}"])
+async def test_entities_of_sungather_0_5_live_on_with_their_identities(
+    topic: str, tmp_path: Path
+) -> None:
+    directory = tmp_path / "config"
+    directory.mkdir()
+    state_topic = topic or f"SunGather/{OLD_SERIAL}"
+    with running(mosquitto(tmp_path)) as server:
+        async with (
+            aiomqtt.Client("127.0.0.1", server.port) as before,
+            home_assistant(directory, server.port) as hass,
+        ):
+            for where, message in old_messages(state_topic).items():
+                await before.publish(where, json.dumps(message), 1, retain=True)
+            registry = entity_registry.async_get(hass)
+
+            def entry(name: str) -> Any:
+                wanted = f"sungather_{name}_{OLD_SERIAL}"
+                return next((e for e in registry.entities.values() if e.unique_id == wanted), None)
+
+            def value(name: str) -> str:
+                found = hass.states.get(entry(name).entity_id) if entry(name) else None
+                return found.state if found else ""
+
+            await until(lambda: value("daily_generation"))
+            async with asyncio.timeout(60):
+                # It is not retained, and Home Assistant subscribes a moment later.
+                while value("daily_generation") != "20.0":
+                    await before.publish(state_topic, '{"daily_power_yields": 20.0}')
+                    await asyncio.sleep(0.1)
+            old = {name: entry(name).id for name in ("daily_generation", "power_state")}
+            kept = entry("daily_generation").entity_id
+            outbox = await Outbox.open(tmp_path / "outbox.sqlite3", OutboxLimits(), ("mqtt",))
+            options = replace(
+                OPTIONS, port=server.port, homeassistant=False, compatibility="sungather-0.5",
+                compatibility_topic=topic, ha_sensors=OLD_SENSORS,
+            )  # fmt: skip
+            settings = {"roof": {"host": "192.0.2.1"}}
+            mqtt = Mqtt(options, outbox.feed("mqtt"), Clock(), ZoneInfo("UTC"), settings)
+            task = asyncio.create_task(mqtt.run())
+            try:
+                one = reading(
+                    Clock().now(), daily_power_yields=21.5, daily_export_to_grid=1.239,
+                    start_stop="Stop", run_state="OFF",
+                )  # fmt: skip
+                for service in (outbox, mqtt):
+                    service.on_reading(one)
+                await until(lambda: value("daily_generation") == "21.5")
+                await until(lambda: value("power_state") == "off")
+                await until(lambda: value("daily_export_to_grid") == "1.24")
+                assert {name: entry(name).id for name in old} == old, "the very same entities"
+                assert entry("daily_generation").entity_id == kept
+                attributes = hass.states.get(kept).attributes
+                assert attributes["state_class"] == "total_increasing"
+                assert attributes["unit_of_measurement"] == "kWh"
+                ours = [e for e in registry.entities.values() if e.platform == "mqtt"]
+                assert len(ours) == 3, "none of ours beside them"
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await outbox.close()

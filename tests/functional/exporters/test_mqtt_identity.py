@@ -352,3 +352,42 @@ async def test_what_the_options_have_no_more_is_removed(
             await late.heard_all_so_far(server.port)
             assert not [one for one in late.retained() if one.startswith(gone)]
             assert len(late.retained()) > 3
+
+
+@pytest.mark.parametrize("topic", ["solar/main", "SunGather/{serial_number}", "/solar/main"])
+async def test_a_topic_of_sungather_0_5_is_kept_and_two_inverters_do_not_mix_there(
+    topic: str, tmp_path: Path
+) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        options = at(server, replace(DEFAULT, compatibility_topic=topic, homeassistant=False))
+        (tmp_path / "1").mkdir()
+        async with audience(server.port) as heard, bench(tmp_path, options) as first:
+            first.take(of(FIRST, 1, "roof"))
+            await first.drained()
+            await heard.heard_all_so_far(server.port)
+            (message,) = map(json.loads, heard.on(topic))
+            assert list(message)[:2] == ["model", "serial_number"]
+            assert "pv_power" not in message, "0.5 had no such name"
+            async with bench(tmp_path / "1", options, here="2", names=("shed",)) as second:
+                second.take(of(SECOND, 2, "shed"))
+                await second.is_in_state("blocked")
+                assert topic in second.mqtt.health().message
+            await heard.heard_all_so_far(server.port)
+            assert {json.loads(text)["serial_number"] for text in heard.on(topic)} == {FIRST}
+            first.take(replace(of(FIRST, 1, "roof"), state=State.ASLEEP, measurements={}))
+            await heard.hears(lambda: heard.on("sungather/roof/connection")[-1:] == ["asleep"])
+            assert len(heard.on(topic)) == 1, "0.5 said nothing at night"
+
+
+async def test_entities_of_sungather_0_5_are_removed_when_nobody_wants_them_any_more(
+    tmp_path: Path,
+) -> None:
+    sensors = "- {name: A, sensor_type: sensor, register: pv_power}"
+    with running(mosquitto(tmp_path)) as server:
+        for options in (replace(DEFAULT, ha_sensors=sensors), DEFAULT):
+            async with bench(tmp_path, at(server, options)) as b:
+                b.take(of(FIRST, 1, "roof"))
+                await b.drained()
+                found = await left(server.port)
+                old = {f"homeassistant/sensor/{FIRST}_a/config", f"SunGather/{FIRST}"}
+                assert found & old == (old if options.ha_sensors else set())

@@ -190,7 +190,9 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
             return st.sampled_from(["auto", *model_names()])
         case OptionKind.DEVICES:
             return st.sampled_from(["auto", "none", "battery:200, charger"])
-        case OptionKind.TOPIC | OptionKind.MEASUREMENT:
+        case OptionKind.HA_SENSORS:
+            return st.just("- name: A\n  sensor_type: sensor\n  register: pv_power")
+        case OptionKind.TOPIC | OptionKind.ANY_TOPIC | OptionKind.MEASUREMENT:
             return _name
         case OptionKind.TAGS:
             return st.dictionaries(_name.map("t-{}".format), _name, min_size=1).map(
@@ -222,6 +224,8 @@ def _options(draw: st.DrawFn) -> dict[str, str]:
     names = draw(st.lists(_name, max_size=2, unique=True))
     for prefix in [f"inverters.{name}." for name in names] or ["inverter."]:
         texts |= draw(_some(_OWN, prefix))
+    if len(names) > 1:
+        texts.pop("mqtt.compatibility-topic", None)  # two inverters would mix there
     return texts
 
 

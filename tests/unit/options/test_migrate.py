@@ -136,12 +136,6 @@ def test_a_value_that_is_no_good_is_dropped_with_the_reason() -> None:
     assert "scan-interval" not in imported.text
 
 
-def test_an_own_topic_is_kept_and_what_is_below_it_is_told() -> None:
-    imported = import_config(b"exports: [{name: mqtt, enabled: true, host: h, topic: solar/a}]\n")
-    assert 'topic: "solar/a"' in imported.text
-    assert "compatibility" not in imported.text
-
-
 def test_the_port_of_a_dongles_web_interface_is_found_out() -> None:
     text = import_config(b"inverter: {host: a, connection: http, port: 8082}").text
     assert "port" not in text
