@@ -45,11 +45,11 @@ def test_inverters_have_a_mean_temperature_and_no_common_level_of_batteries() ->
 
 
 def test_the_unit_tells_what_inverters_have_together_and_what_has_a_mean() -> None:
-    chosen = {
-        "v5": "internal_temperature", "v6": "phase_a_voltage", "v7": "total_active_power",
-        "v8": "total_power_yields", "v9": "battery_level", "v10": "power_factor",
-    }  # fmt: skip
-    fields = UploadFields(PvoutputOptions(**chosen))
+    options = PvoutputOptions(
+        v5="internal_temperature", v6="phase_a_voltage", v7="total_active_power",
+        v8="total_power_yields", v9="battery_level", v10="power_factor",
+    )  # fmt: skip
+    fields = UploadFields(options)
     assert fields.averaged == {"v5", "v6", "v9", "v10"}
 
 
