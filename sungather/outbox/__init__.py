@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sungather.clock import Clock
 from sungather.outbox.ledger import Ledger
-from sungather.outbox.limits import FeedStats, OutboxLimits
+from sungather.outbox.limits import MEMORY_ROWS, FeedStats, OutboxLimits
 from sungather.outbox.record import Record, RejectedRecord, body_of, milliseconds, worth_keeping
 from sungather.outbox.timekeeper import Timekeeper, boot_identity, since_boot
 from sungather.reading import Reading
@@ -125,6 +125,8 @@ class Outbox:
         """Readings handed over, counted by the event loop only …"""
         self._added = 0
         """… and readings that the thread has added, counted by it only."""
+        self._left_out = 0
+        """Readings for which there was no room while the disk hung."""
 
     @classmethod
     async def open(
@@ -148,6 +150,11 @@ class Outbox:
     def on_reading(self, reading: Reading) -> None:
         """Store a reading with values; on the disk a few milliseconds later."""
         if not worth_keeping(reading):
+            return
+        if self._taken - self._added >= MEMORY_ROWS:
+            if not self._left_out:
+                log.warning("The outbox's disk hangs, and memory is full: readings are left out.")
+            self._left_out += 1
             return
         self._taken += 1
         stored = self._worker.call(
@@ -215,5 +222,5 @@ class Outbox:
             troubled if trouble else "ok" if self._opened else "starting",
             trouble,
             queue=max((one.queue for one in stats), default=0),
-            dropped=sum(one.dropped for one in stats),
+            dropped=sum(one.dropped for one in stats) + self._left_out,
         )

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sungather import outbox as outbox_module
 from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.limits import MEMORY_ROWS
 from sungather.outbox.record import OutboxRow, body_of, milliseconds
@@ -455,6 +457,22 @@ async def test_memory_is_bounded_when_there_is_no_disk_for_days(tmp_path: Path) 
         assert figures.queue <= MEMORY_ROWS
         assert figures.dropped == 3 * MEMORY_ROWS - figures.queue
         assert powers(await deliver_all(outbox.feed("influxdb")))[-1] == 3 * MEMORY_ROWS - 1
+
+
+async def test_memory_is_bounded_while_a_disk_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outbox_module, "MEMORY_ROWS", 50)
+    time, goes_on = Time(), threading.Event()
+    async with opened(tmp_path, time=time) as outbox:
+        hanging = outbox._worker.call(goes_on.wait, 60)  # pyright: ignore[reportPrivateUsage]
+        take(outbox, time, *range(60))
+        assert outbox.health().dropped == 10
+        assert caplog.text.count("readings are left out") == 1
+        goes_on.set()
+        assert await hanging
+        await outbox.flush()
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == list(range(50))
 
 
 async def test_minute_mode_loses_at_most_the_minute_that_a_power_cut_ends(
