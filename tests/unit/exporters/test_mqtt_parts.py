@@ -198,6 +198,17 @@ def test_a_place_is_known_by_the_machine_and_the_directory(
     assert fingerprint(tmp_path) != card, "a copied card has the same machine id"
 
 
+def test_a_machine_that_shows_no_network_card_is_known_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def denied() -> list[tuple[int, str]]:
+        raise PermissionError
+
+    monkeypatch.setattr("socket.if_nameindex", denied)
+    monkeypatch.setattr(mqtt_identity, "_OF_A_SINGLE_MACHINE", (str(tmp_path / "none"),))
+    assert fingerprint(tmp_path) == fingerprint(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", "null", '["a","b","c",[],5]'])
 def test_a_damaged_note_is_none(text: str) -> None:
     assert DeviceRecord.from_note(text) is None
