@@ -12,6 +12,7 @@ from typing import Any
 
 from sungather import errors
 from sungather.clock import Clock
+from sungather.device.outside_budget import OutsideBudget
 from sungather.device.reader import DeviceReader
 from sungather.device.requester import Requester
 from sungather.device.session import PERIODS, Session
@@ -20,7 +21,7 @@ from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Tier, starts_known
 from sungather.registers.learn import FAILING, SILENT
-from sungather.registers.plan import plan
+from sungather.registers.plan import Address, plan
 from sungather.registers.word_cache import WordMap
 from sungather.transports import Transport
 
@@ -30,10 +31,6 @@ LONGEST_PATIENCE = 3.0
 HOLDING_PAUSE = 60.0
 """Seconds between two reads of a holding register through a dongle: the documents forbid to read
 those periodically (hybrid V1.1.16, 1.2.6; string V1.1.80, 1.2.6)."""
-BUDGET = 30
-"""Requests outside the plan that one connection bears in a minute."""
-QUEUE = 8
-"""Requests outside the plan that may wait for their turn."""
 WANTED_AFTER = 3
 """So often a range outside the plan is asked for within `INTEREST`, until it counts as wanted."""
 INTEREST = 600.0
@@ -41,8 +38,6 @@ INTEREST = 600.0
 _LATEST = 3.0
 """Seconds in which a request outside the plan is answered, or is given up: it may be the one that
 the device never answers."""
-_AFTER_SILENCE = 60.0
-"""Seconds without requests outside the plan after one of them stayed unanswered."""
 _AFTER_CONTENTION = 1.0
 _MOST_REMEMBERED = 256
 _TIER_SETS = (
@@ -51,38 +46,6 @@ _TIER_SETS = (
     frozenset(Tier),
 )
 """The tiers that scans read together, the fewest first."""
-
-
-class OutsideBudget:
-    """What reading outside the plan may cost one connection: a share, and one at a time."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.turn = asyncio.Lock()
-        self._clock = clock
-        self._taken: deque[float] = deque(maxlen=BUDGET)
-        self._waiting = 0
-        self._closed_until = 0.0
-
-    def enter(self) -> None:
-        """Take a request.
-
-        Raises:
-            Busy: There is none to be had now.
-        """
-        now = self._clock.monotonic()
-        spent = len(self._taken) == BUDGET and now - self._taken[0] < 60.0
-        if spent or self._waiting >= QUEUE or now < self._closed_until:
-            raise errors.Busy("Too much is asked for that is outside the read plan.")
-        self._taken.append(now)
-        self._waiting += 1
-
-    def leave(self) -> None:
-        """The request is over."""
-        self._waiting -= 1
-
-    def close_for_a_while(self) -> None:
-        """The device has left a request unanswered; each such costs everybody its time-out."""
-        self._closed_until = self._clock.monotonic() + _AFTER_SILENCE
 
 
 class WordSource:
@@ -110,6 +73,8 @@ class WordSource:
         self._under_way: dict[Block, asyncio.Task[None]] = {}
         self._failures: dict[Block, tuple[float, errors.InverterError]] = {}
         """Block -> until when it is not asked for, and what to say instead."""
+        self._proven: set[Address] = set()
+        """Registers on which a block may start, although filler stands there."""
         self._wanted: dict[Block, deque[float]] = {}
         """Range outside the plan -> when it was asked for last."""
         self._silent_since: float | None = None
@@ -130,7 +95,7 @@ class WordSource:
             wanted.space, wanted.start
         ):
             if (found := self._from_cache(wanted)) is not None:
-                return found, False
+                return found, await self._prove(wanted, found)
             if blocks := self._of_the_plan(session, wanted):
                 try:
                     await self._ask(blocks)
@@ -140,6 +105,31 @@ class WordSource:
                     return self._answer(wanted), True
         await self._ask_outside(session, wanted)
         return self._answer(wanted), True
+
+    async def _prove(self, wanted: Block, found: Sequence[int]) -> bool:
+        """Ask once where the words may be filler, which a device gives inside a larger block only.
+
+        Returns whether it was asked. While that cannot be found out, the words are believed.
+
+        Raises:
+            Refused: The device has nothing there.
+        """
+        at = (wanted.space, wanted.start)
+        if at in self._proven or self._words.starts_at(*at):
+            return False
+        count = 1
+        while count < wanted.count and not self._map.may_cut_after((at[0], at[1] + count - 1)):
+            count += 1
+        if set(found[:count]) not in ({0}, {0xFFFF}):
+            return False
+        try:
+            await self._ask([Block(*at, count)], outside=True)
+        except errors.Refused:
+            raise
+        except errors.InverterError:
+            return False
+        self._proven.add(at)
+        return True
 
     def close(self) -> None:
         """Give up what is being asked: nothing may open the connection again."""
@@ -168,6 +158,7 @@ class WordSource:
             self._map = WordMap(session.read_registers, lifetime | {Tier.FAST: 0.0})
             self._starts = starts_known(session.identity.device)
             self._wanted.clear()
+            self._proven.clear()
         if self._losses != self._words.losses:
             # What stayed unanswered before a loss was not to blame for it.
             self._losses = self._words.losses
@@ -216,9 +207,9 @@ class WordSource:
 
     async def _ask_outside(self, session: Session, wanted: Block) -> None:
         self._note(wanted)
-        for isolated in session.blocks.isolated:
-            if _overlap(isolated, wanted) and not isolated.holds(wanted):
-                raise errors.Refused(errors.Refused.REASONS[2])
+        for suspect in session.blocks.quirks.isolated:
+            if _overlap(suspect, wanted) and not suspect.holds(wanted):
+                raise errors.Silent(SILENT)
         blocks = self._merged(session, wanted)
         if blocks != [wanted]:
             try:

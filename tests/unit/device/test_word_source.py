@@ -15,8 +15,9 @@ from support import OPTIONS, ManualClock, storage_in
 from sungather import errors
 from sungather.device import word_source
 from sungather.device.inverter import Inverter
+from sungather.device.outside_budget import BUDGET, QUEUE
 from sungather.device.sub_devices import SubDevices
-from sungather.device.word_source import BUDGET, INTEREST, QUEUE, UnitWords, WordSource
+from sungather.device.word_source import INTEREST, UnitWords, WordSource
 from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Tier, registers_for
@@ -120,6 +121,21 @@ async def test_a_range_outside_the_plan_is_asked_for_as_it_is(home: Home) -> Non
     assert home.transport.asked == [(1, UNKNOWN)]
     await home.read(UNKNOWN, after=6)
     assert home.transport.asked == [(1, UNKNOWN)] * 2
+
+
+async def test_filler_inside_a_larger_block_is_not_taken_for_a_value(home: Home) -> None:
+    """It is found out once, and remembered; a real 0 is given, and believed from then on."""
+    power, real = Block(Space.INPUT, 5036, 1), Block(Space.INPUT, 5035, 1)
+    home.transport.replaced = {5036: 0, 5035: 0}
+    home.transport.trouble = lambda block, unit: (
+        errors.Refused("illegal data address") if block.start == power.start else None
+    )
+    await home.scan(after=30)
+    for _ in range(2):
+        with pytest.raises(errors.Refused):
+            await home.read(power)
+        assert await home.read(real) == [0]
+    assert sorted(home.transport.starts()) == [5035, 5036]
 
 
 async def test_a_refusal_is_the_devices_own_and_remembered(home: Home) -> None:
