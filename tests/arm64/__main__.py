@@ -95,7 +95,7 @@ def fill(work: Path) -> str:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tree:
         tree.extractall(project, filter="data")
     locked = work / "locked.txt"
-    groups = [f"--group={name}" for name in ("arm64", "charm", "test")]
+    groups = [f"--group={name}" for name in ("parallel", "charm", "test")]
     export = ("export", "-q", "--frozen", "--no-emit-project", *groups, "-o", locked)
     arm64 = ("--python-platform=aarch64-manylinux_2_28", f"--python-version={PYTHON}")
     install = ("pip", "install", "-q", "--no-deps", "--target", work / "packages", *arm64)

@@ -1,7 +1,9 @@
 """The command line itself: what argparse takes and refuses before any command runs."""
 
 import json
+import logging
 import shlex
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,17 @@ import pytest
 from sungather import __version__
 from sungather.cli import arguments, commands
 from sungather.cli.command_line import main
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_was() -> Generator[None]:
+    """A command sets it up for its process, which here is that of all tests."""
+    root, collector = logging.getLogger(), logging.getLogger("sungather.daemon.collector")
+    before = root.level, collector.level, [*root.handlers]
+    yield
+    root.setLevel(before[0])
+    collector.setLevel(before[1])
+    root.handlers[:] = before[2]
 
 
 @pytest.fixture
