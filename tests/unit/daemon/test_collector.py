@@ -218,6 +218,8 @@ class Away(Scripted):
         self._begin = begin
         self._kind = kind
         self._takes = takes
+        self.patience = self.back + 10 * interval + 1000
+        """When the test fails, as it would never end."""
 
     def is_away(self, moment: float) -> bool:
         return self._begin <= moment < self.back
@@ -233,6 +235,7 @@ class Away(Scripted):
 
     async def sleep(self, seconds: float) -> None:
         self.time.tick(max(0.0, seconds))
+        assert self.time.passed < self.patience, "it is not read again"
         if len([began for began in self.good if began >= self.back]) == 3:
             raise asyncio.CancelledError
 
@@ -281,6 +284,7 @@ class Exhausted(Away):
 
     def __init__(self, interval: float, begin: float) -> None:
         super().__init__(interval, begin, float("inf"), "silent", 0.1)
+        self.patience = begin + 10 * interval + 1000
         self._asked = 0.0
 
     def is_away(self, moment: float) -> bool:

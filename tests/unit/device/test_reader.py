@@ -135,6 +135,31 @@ async def test_a_device_that_stays_silent_is_asked_once_a_scan(
     assert (await pack.scan()).state is State.OK
 
 
+@pytest.mark.parametrize("trouble", [errors.Silent("…"), errors.ConnectionLost("…")])
+async def test_retries_end_with_the_first_silent_scan_and_return_with_the_device(
+    time: ManualClock,
+    hybrid: LivingDevice,
+    tmp_path: FilePath,
+    trouble: errors.InverterError,
+) -> None:
+    wire, storage = Wire(battery(hybrid)), Storage(tmp_path)
+    identify = partial(
+        identify_sub_device,
+        kind=SubDeviceKind.BATTERY,
+        unit=200,
+        inverter=replace(model_named("SH10RT"), path=Path.CABLE),
+        connection="modbus",
+    )
+    options = replace(support.OPTIONS, name="pack", unit=200, retries=2)
+    pack = DeviceReader(options, wire, identify, storage, time.clock, "battery", "inverter")
+    requests: list[int] = []
+    for now in (trouble, trouble, trouble, None, trouble):
+        wire.trouble = now
+        requests.append((await pack.scan()).requests)
+    assert requests[:3] == [3, 1, 1]
+    assert requests[4] == 3, "the scan before was answered"
+
+
 async def test_the_state_begins_when_it_changes(pack: DeviceReader, time: ManualClock) -> None:
     first = await pack.scan()
     time.tick(30)

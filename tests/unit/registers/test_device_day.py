@@ -316,6 +316,54 @@ def test_a_clock_by_which_the_device_resets_nothing_is_not_believed(hours: int) 
     assert max(wrong, default=0) < 1440
 
 
+def test_a_reset_at_another_time_than_the_clocks_midnight_is_enough_not_to_believe_it() -> None:
+    """Already at the first midnight of that clock, 15 hours later, nothing is withheld or cut."""
+    house = House(clock=9 * HOUR)
+    house.every(10 * MINUTE, 60, 0.01)
+    house.shown = 0.0
+    house.every(MINUTE, 3, 0.01)
+    for _ in range(20 * 60):
+        house.counts(0.01)
+        assert house.today(MINUTE) == house.shown
+
+
+def gone_on() -> House:
+    """A house whose counter has gone on for two hours past a midnight of its wrong clock."""
+    house = House(clock=9 * HOUR, now=MIDNIGHT - 12 * HOUR, started=MIDNIGHT - 12 * HOUR)
+    assert house.every(10 * MINUTE, 30, 0.1)[-1] == house.shown
+    return house
+
+
+def test_a_clock_that_was_disproved_stays_so_when_all_has_stood_still() -> None:
+    house = gone_on()
+    assert values(house.every(10 * MINUTE, 12)) == {house.shown}
+    for _ in range(10):
+        house.counts(0.1)
+        assert house.today(10 * MINUTE) == house.shown
+
+
+@pytest.mark.parametrize("again", ["set by somebody", "its reset is at its midnight"])
+def test_a_clock_that_was_disproved_is_believed_again(again: str) -> None:
+    """In the night after it, what the sleeping device keeps is yesterday's, not doubtful."""
+    house = gone_on()
+    if again == "set by somebody":
+        house.clock = timedelta()
+        midnight = MIDNIGHT
+    else:
+        midnight = MIDNIGHT + 15 * HOUR
+        house.every(10 * MINUTE, int((midnight - house.now) / (10 * MINUTE)), 0.1)
+        house.shown = 0.0
+        house.every(MINUTE, 3)
+        midnight += 24 * HOUR
+    while house.now < midnight - 3 * HOUR:
+        house.counts(0.1)
+        house.today(10 * MINUTE)
+    while house.now < midnight:
+        house.today(10 * MINUTE)
+    assert house.shown > 0
+    assert values(house.every(10 * MINUTE, 12)) == {0.0}
+
+
 def test_a_meter_that_counts_at_night_does_not_prove_that_the_inverter_is_awake() -> None:
     """An SG-RS behind a WiNet-S: its house buys from the grid all night."""
     for clock in (None, timedelta()):
