@@ -237,19 +237,26 @@ async def without_mqtt_5(port: int) -> AsyncGenerator[int]:
                 await writer.drain()
         writer.close()
 
+    opened: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
         connect = await reader.read(65536)
         if connect[connect.index(b"MQTT") + 4] == 5:
             writer.write(b"\x20\x02\x00\x01")
             writer.close()
             return
         there, back = await asyncio.open_connection("127.0.0.1", port)
+        opened.append(back)
         back.write(connect)
         await asyncio.gather(pipe(reader, back), pipe(there, writer))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+        # The server ends with its last connection, and a client may not have closed its own.
+        for one in opened:
+            one.close()
 
 
 @pytest.mark.parametrize("version", [5, 4])
@@ -266,8 +273,9 @@ async def test_a_client_id_that_another_client_takes_over_is_named_as_that(
                     async with aiomqtt.Client(
                         "127.0.0.1", server.port, identifier="twice"
                     ) as other:
-                        async for _ in other.messages:
-                            pass
+                        async with asyncio.timeout(30):
+                            async for _ in other.messages:
+                                pass
             told = " ".join(one.getMessage() for one in caplog.records)
             assert "another client has connected with the client id 'twice'" in told
             assert "see mqtt.client-id" in told
