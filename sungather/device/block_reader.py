@@ -139,10 +139,11 @@ class BlockReader:
                 continue  # an answer to another one has just proved that this one is to blame
             last = block in self._groups or block in self._suspects
             silent_before = self._suspects.get(block, ([], ""))[1] == SILENT
-            # What is known to break off sessions is asked once, and after everything else.
+            # What is known to break off sessions is asked after everything else, and not again
+            # after silence; contention is no sign of that.
             once = block in self._groups or silent_before
             try:
-                words = await self._requester.read(block, retries=0 if once else None)
+                words = await self._requester.read(block, patient=not once)
             except errors.Refused as error:
                 self._answered(block)
                 gathered.failure = await self._diagnose(block, wanted, error, gathered)
@@ -151,7 +152,7 @@ class BlockReader:
                 if busy and await self._only_fails_here(block, wanted, gathered):
                     continue
                 # A device that answered nothing in this scan may as well be switched off.
-                proven = last and bool(gathered.words)
+                proven = (block in self._suspects if busy else last) and bool(gathered.words)
                 self._strikes.silent(block, tries=1 if proven else STRIKES)
                 members = [one for one in wanted if block.holds(one.block)]
                 self._suspects[block] = members, FAILING if busy else SILENT

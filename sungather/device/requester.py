@@ -41,8 +41,10 @@ class Requester:
         self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE, spread=_SPREAD, sleep=sleep)
         self._contended_since: float | None = None
 
-    async def read(self, block: Block, retries: int | None = None) -> Sequence[int]:
-        """Words of the block.
+    async def read(
+        self, block: Block, retries: int | None = None, *, patient: bool = True
+    ) -> Sequence[int]:
+        """Words of the block; `patient`: whether silence is worth another try, too.
 
         Raises:
             Refused: At once, for it is final.
@@ -61,7 +63,7 @@ class Requester:
                     raise
                 await self._back_off.wait()
             except (errors.Silent, errors.ConnectionLost):
-                if not left:
+                if not left or not patient:
                     raise
             except errors.Refused:
                 self._contended_since = None

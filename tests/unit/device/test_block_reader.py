@@ -112,6 +112,21 @@ async def test_a_group_that_breaks_off_sessions_is_asked_once_and_ends_no_scan(
     assert gathered.failure is None
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_contention_that_passes_costs_a_group_nothing(
+    bench: Bench, transport: ScriptedTransport, retries: int
+) -> None:
+    """A busy device has not broken off a session, so it is no proof against what was asked."""
+    reader = bench.reader(retries=retries)
+    await reader.read(EVERYTHING)
+    busy = iter([errors.Busy("")] * (1 + retries))
+    for _ in range(3):
+        transport.trouble = lambda block, unit: next(busy, None) if block.start == 700 else None
+        await reader.read(EVERYTHING)
+    assert read(await reader.read(EVERYTHING)) == {100, 300, 500, 700, 900}
+    assert reader.refusals == ()
+
+
 async def test_a_group_is_given_up_after_one_silence_others_after_several(
     bench: Bench, transport: ScriptedTransport
 ) -> None:

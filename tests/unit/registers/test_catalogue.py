@@ -217,6 +217,19 @@ def test_meter_registers_are_left_alone_without_a_meter() -> None:
     assert not {"meter_power", "load_power", "total_import_energy"} & names(without, 3)
 
 
+@pytest.mark.parametrize(
+    "inverter",
+    [
+        *(device(model) for model in ("SG3K-D", "SG5K-D", "SG8K-D", "SG34KJ", "SG33K3J")),
+        *(replace(device_for(code), family="SG") for code in (0x0146, 0x2FF0)),
+    ],
+    ids=lambda one: one.model,
+)
+def test_what_no_document_describes_is_asked_for_its_meter(inverter: Device) -> None:
+    assert names(inverter, 1) >= HOUSEHOLD_STRING
+    assert addresses(inverter, 1, "meter_power") == [5083]
+
+
 def test_unlisted_hybrid_has_the_household() -> None:
     unlisted = replace(device_for(0xFFF0), family="SH")
     assert names(unlisted, 1) >= HOUSEHOLD_HYBRID
