@@ -14,7 +14,7 @@ from support import ManualClock, storage_in
 
 from sungather import errors
 from sungather.answers import of_reading
-from sungather.device.sub_devices import LOOK_AGAIN_AFTER, PAUSE, SubDevices
+from sungather.device.sub_devices import LOOK_AGAIN_AFTER, LOOK_FOR, PAUSE, SubDevices
 from sungather.reading import Path, Reading, State
 from sungather.registers.device import Device
 from sungather.registers.models import model_named
@@ -159,7 +159,8 @@ async def test_silence_of_unit_2_hides_no_battery_on_unit_200(home: Home, lan: S
 async def test_what_is_looked_for_and_silent_costs_no_whole_timeout(
     lan: Server, tmp_path: FilePath, time: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of three silent units would cost two timeouts of an hour."""
+    """Each of three silent units would cost two timeouts of an hour; now all of them are 9 s."""
+    assert 3 * LOOK_FOR < 10
     monkeypatch.setattr("sungather.device.sub_devices.LOOK_FOR", 0.3)
     transport = ModbusTransport("127.0.0.1", lan.port, 3600.0)
     home = Home(transport, tmp_path, time)
