@@ -109,10 +109,11 @@ class WordSource:
     async def _prove(self, wanted: Block, found: Sequence[int]) -> bool:
         """Ask once where the words may be filler, which a device gives inside a larger block only.
 
-        Returns whether it was asked. While that cannot be found out, the words are believed.
+        Returns whether it was asked.
 
         Raises:
             Refused: The device has nothing there.
+            InverterError: That cannot be found out now: a wrong number is worse than none.
         """
         at = (wanted.space, wanted.start)
         if at in self._proven or self._words.starts_at(*at):
@@ -122,12 +123,7 @@ class WordSource:
             count += 1
         if set(found[:count]) not in ({0}, {0xFFFF}):
             return False
-        try:
-            await self._ask([Block(*at, count)], outside=True)
-        except errors.Refused:
-            raise
-        except errors.InverterError:
-            return False
+        await self._ask([Block(*at, count)], outside=True)
         self._proven.add(at)
         return True
 

@@ -138,6 +138,19 @@ async def test_filler_inside_a_larger_block_is_not_taken_for_a_value(home: Home)
     assert sorted(home.transport.starts()) == [5035, 5036]
 
 
+async def test_what_may_be_filler_is_not_given_while_it_cannot_be_found_out(home: Home) -> None:
+    """A wrong number is worse than none: with the budget spent it is "busy", and 0 afterwards."""
+    doubtful = Block(Space.INPUT, 5036, 1)
+    home.transport.replaced = {5036: 0}
+    await home.scan(after=30)
+    for n in range(BUDGET):
+        await home.read(Block(Space.INPUT, 21001 + 2 * n, 1))
+    with pytest.raises(errors.Busy):
+        await home.read(doubtful)
+    await home.scan(after=61)
+    assert await home.read(doubtful) == [0]
+
+
 async def test_a_refusal_is_the_devices_own_and_remembered(home: Home) -> None:
     wanted = Block(Space.INPUT, 30001, 2)
     for _ in range(3):
@@ -277,6 +290,24 @@ async def test_contention_is_told_as_such(home: Home) -> None:
     home.transport.trouble = lambda block, unit: errors.Busy("The device is busy.")
     with pytest.raises(errors.Busy):
         await home.read(UNKNOWN)
+
+
+async def test_a_busy_device_is_asked_once_for_all_who_wait_and_again_after_a_moment(
+    home: Home,
+) -> None:
+    """Each of the waiting asking for itself would keep a busy device busy."""
+    home.transport.trouble = lambda block, unit: errors.Busy("The device is busy.")
+    home.time.tick(6)
+    asked = [home.words.read(BATTERY_POWER) for _ in range(32)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(one, errors.Busy) for one in found)
+    once = len(home.transport.asked)
+    assert len(set(home.transport.asked)) == 1
+    with pytest.raises(errors.Busy):
+        await home.read(BATTERY_POWER)
+    assert len(home.transport.asked) == once
+    home.transport.trouble = silent_at()
+    assert await home.read(BATTERY_POWER, after=2)
 
 
 async def test_another_inverter_is_not_mixed_with_the_one_before(home: Home) -> None:
