@@ -20,10 +20,12 @@ from sungather.options.table import ModbusServerOptions
 from sungather.reading import State
 from sungather.simulator import LivingDevice, Server, device_named, serve
 from sungather.simulator.certificate import throwaway_context
+from sungather.simulator.encrypted import EncryptedServer
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.sub_devices import battery
 from sungather.simulator.winet import SH10RT, Dongle, WinetPort
 from sungather.transports.modbus import ModbusTransport
+from sungather.transports.sungrow import SungrowTransport
 from sungather.transports.winet import WinetTransport
 from tests.modbus_house import House, Poll, house, polls
 
@@ -147,6 +149,26 @@ async def test_every_poll_of_ours_is_answered_over_a_dongle_without_modbus(
             assert transport.connects >= 1
 
 
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_hybrid_that_reads_some_apart_is_served_by_cable_and_encrypted(
+    encrypted: bool, tmp_path: Path, time: ManualClock
+) -> None:
+    """All programs at once get what the device itself would say, over one connection."""
+    living = device_named("SH8.0RT", clock=ManualClock().local)
+    units = {1: living}
+    async with EncryptedServer(reads_from(units)) if encrypted else await serve(units) as running:
+        kind = SungrowTransport if encrypted else ModbusTransport
+        transport = kind("127.0.0.1", running.port, TIMEOUT)
+        async with house(transport, tmp_path, time.clock, devices="none", retries=0) as made:
+            made.device = living
+            assert await replay(made, time, 60) > 600
+            assert exceptions(made).keys() <= {2}
+            assert running.connections == 1
+            assert not encrypted or (
+                isinstance(transport, SungrowTransport) and transport.encrypted
+            )
+
+
 async def test_answers_carry_the_requests_own_numbers(home: House, client: Client) -> None:
     """Also where several requests come in one segment."""
     asked = [client.ask(13001, 2, unit=unit) for unit in (1, 0, 255, 1)]
@@ -163,7 +185,8 @@ async def test_sub_devices_are_served_and_other_units_do_not_exist(
     assert isinstance(words, list)
     body = await client.body(10711, 10, unit=200)
     assert body[2:] == struct.pack(">10H", *words)
-    assert await client.body(5001, 1, unit=7) == refused(10)
+    for absent in (7, 247):
+        assert await client.body(5001, 1, unit=absent) == refused(10)
 
 
 @pytest.mark.parametrize(("function", "data"), WRITES)
