@@ -82,8 +82,9 @@ def charm_relations() -> str:
 def charm_alerts() -> str:
     """The alert rules that go with the charm; labels in their words become NAMEs."""
     rows = [
-        [code(rule["alert"]), rule["labels"]["severity"], rule.get("for", "at once"),
-         re.sub(r"{{ \$labels\.(\w+) }}", lambda label: label[1].upper(), _words(rule))]
+        [code(rule["alert"]), rule["labels"]["severity"],
+         "at once" if rule["for"] == "0m" else rule["for"],
+         re.sub(r"{{ \$labels\.(\w+) }}", lambda label: label[1].removeprefix("juju_").upper(), _words(rule))]
         for file in sorted((_ROOT / "charm/src/prometheus_alert_rules").iterdir())
         for group in _read(str(file.relative_to(_ROOT)))["groups"]
         for rule in group["rules"]

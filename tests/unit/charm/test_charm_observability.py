@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cosl import LZMABase64
 from households import SERVICES, reading, silent
 
 import observability
@@ -82,9 +83,11 @@ def test_dashboards_name_only_metrics_that_are_exposed(dashboard: Path, exposed:
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda file: file.stem)
 def test_every_panel_has_a_place_a_title_and_the_chosen_data_source(dashboard: Path) -> None:
     content = json.loads(dashboard.read_text())
-    (source, inverter) = content["templating"]["list"]
+    (source, *inverter) = content["templating"]["list"]
     assert (source["name"], source["type"]) == ("prometheusds", "datasource")
-    assert inverter["query"]["query"] == "label_values(sungather_up, name)"
+    # The fleet's board is about sites, not about single inverters.
+    assert bool(inverter) is (dashboard.stem != "sungather-fleet")
+    assert all(one["query"]["query"] == "label_values(sungather_up, name)" for one in inverter)
     taken: set[tuple[int, int]] = set()
     for panel in content["panels"]:
         assert panel["title"]
@@ -115,6 +118,44 @@ def test_every_rule_is_about_this_application_alone() -> None:
         assert rule["labels"]["juju_charm"] == "sungather"
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"].keys() >= {"summary", "description"}
+        assert re.fullmatch(r"\d+[mh]", rule["for"]), "the interface's schema wants it"
+
+
+def test_every_alert_and_legend_says_which_application_it_is_about() -> None:
+    """At fifty sites every inverter may be called "inverter"."""
+    ours = [rule for rule in rules() if rule["alert"].startswith("Sungather")]
+    assert all("{{ $labels.juju_application }}" in one["annotations"]["summary"] for one in ours)
+    for dashboard in DASHBOARDS:
+        for panel in json.loads(dashboard.read_text())["panels"]:
+            legends = [one.get("legendFormat", "") for one in panel.get("targets", [])]
+            assert all("{{juju_application}}" in one for one in legends if "{{" in one)
+
+
+def test_the_fleet_has_a_row_for_each_site() -> None:
+    (file,) = [one for one in DASHBOARDS if one.stem == "sungather-fleet"]
+    panels = json.loads(file.read_text())["panels"]
+    (table,) = [one for one in panels if one["type"] == "table"]
+    assert all("by (juju_model, juju_application)" in one["expr"] for one in table["targets"])
+    (names,) = [one["options"] for one in table["transformations"] if one["id"] == "organize"]
+    assert names["renameByName"]["juju_application"] == "Site"
+
+
+def test_a_dashboard_of_a_later_charm_has_a_higher_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards = tmp_path / "src" / observability.DASHBOARDS
+    boards.mkdir(parents=True)
+    (boards / "a.json").write_text('{"version": 1}')
+    monkeypatch.setattr(observability, "SOURCE", tmp_path / "src")
+    versions: list[int] = []
+    for started in (None, "2026-11-25T10:00:00.000000Z", "2026-11-25T10:01:00.5Z"):
+        if started:
+            text = f"analysis:\n  attributes: []\ncharmcraft-started-at: '{started}'\n"
+            (tmp_path / "manifest.yaml").write_text(text)
+        content = LZMABase64.decompress(observability.dashboards("sungather")["a"])
+        versions.append(json.loads(content)["version"])
+    assert versions == sorted(set(versions))
+    assert versions[0] == 1
 
 
 def test_the_generic_rules_are_there_too() -> None:

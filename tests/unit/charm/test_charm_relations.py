@@ -11,7 +11,7 @@ from cosl import DashboardPath40UID, LZMABase64
 from fake_snapd import FakeSnapd
 from ops import testing
 
-NAMES = {"sungather-household", "sungather-collector"}
+NAMES = {"sungather-household", "sungather-collector", "sungather-fleet"}
 
 
 def related(
