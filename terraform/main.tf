@@ -7,10 +7,22 @@ resource "juju_application" "sungather" {
   resources   = var.resources
   units       = var.machines == null ? var.units : null
 
+  endpoint_bindings = var.endpoint_bindings
+
   charm {
     name     = "sungather"
     base     = var.base
     channel  = var.channel
     revision = var.revision
+  }
+
+  dynamic "expose" {
+    for_each = var.expose == null ? [] : [var.expose]
+
+    content {
+      cidrs     = expose.value.cidrs
+      endpoints = expose.value.endpoints
+      spaces    = expose.value.spaces
+    }
   }
 }

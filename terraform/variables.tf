@@ -22,7 +22,7 @@ variable "revision" {
 }
 
 variable "base" {
-  description = "Base of the machine."
+  description = "Base of the machine, ubuntu@24.04 or ubuntu@26.04."
   type        = string
   default     = "ubuntu@24.04"
 }
@@ -60,4 +60,20 @@ variable "resources" {
   description = "Resources of the charm: sungather-snap, a revision at Charmhub."
   type        = map(string)
   default     = {}
+}
+
+variable "endpoint_bindings" {
+  description = "Spaces of the network: one without an endpoint for all, and one for each that differs."
+  type        = set(object({ space = string, endpoint = optional(string) }))
+  default     = null
+}
+
+variable "expose" {
+  description = "Whom the page is open to, comma-separated; {} for everybody, null for nobody outside the model."
+  type = object({
+    cidrs     = optional(string)
+    endpoints = optional(string)
+    spaces    = optional(string)
+  })
+  default = null
 }

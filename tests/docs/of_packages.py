@@ -84,7 +84,7 @@ def charm_alerts() -> str:
     rows = [
         [code(rule["alert"]), rule["labels"]["severity"],
          "at once" if rule["for"] == "0m" else rule["for"],
-         re.sub(r"{{ \$labels\.(\w+) }}", lambda label: label[1].removeprefix("juju_").upper(), _words(rule))]
+         re.sub(r"{{ \$labels\.(?:juju_)?(\w+) }}", lambda one: one[1].upper(), _words(rule))]
         for file in sorted((_ROOT / "charm/src/prometheus_alert_rules").iterdir())
         for group in _read(str(file.relative_to(_ROOT)))["groups"]
         for rule in group["rules"]

@@ -24,8 +24,8 @@ def juju() -> Generator[jubilant.Juju]:
 
 @pytest.fixture(scope="session")
 def charm() -> Path:
-    """The packed charm: $CHARM, or what `charmcraft pack` left in the project's directory."""
-    return _packed("CHARM", "*.charm")
+    """The packed charm for Ubuntu 24.04: $CHARM, or what `charmcraft pack` left here."""
+    return _packed("CHARM", "*24.04*.charm")
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,6 @@ def test_a_second_unit_stands_by(juju: jubilant.Juju) -> None:
     [
         ("opentelemetry-collector", "2/edge", "cos-agent"),
         ("haproxy", "2.8/edge", "ingress"),
-        ("prometheus", "latest/edge", "metrics-endpoint"),
     ],
 )
 def test_it_relates_to_the_charms_that_it_is_made_for(

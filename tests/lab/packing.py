@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -98,9 +99,11 @@ def pack_charm(out: Path, python: Path) -> Path:
     (out / "os-release").write_text(_UBUNTU)
     script = (
         'mount --bind "$1/os-release" /usr/lib/os-release && cd "$2" && '
-        "exec charmcraft pack --destructive-mode"
+        'exec charmcraft pack --destructive-mode --platform="$3"'
     )
-    _run(["unshare", "--mount", "sh", "-euc", script, "sh", out, project], out, python)
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    arguments = (str(out), str(project), f"ubuntu-24.04-{machine}")
+    _run(["unshare", "--mount", "sh", "-euc", script, "sh", *arguments], out, python)
     (packed,) = project.glob("*.charm")
     return _pointed_to_ubuntus_python(packed, out / packed.name)
 

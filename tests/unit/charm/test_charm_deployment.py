@@ -24,8 +24,60 @@ def test_the_terraform_module_knows_every_endpoint(charmcraft: dict[str, Any], s
 def test_the_terraform_module_deploys_this_charm(charmcraft: dict[str, Any]) -> None:
     text = (ROOT / "terraform/main.tf").read_text()
     assert f'name     = "{charmcraft["name"]}"' in text
-    variables = (ROOT / "terraform/variables.tf").read_text()
-    assert f'default     = "{charmcraft["base"]}"' in variables
+    bases = {one.partition(":")[0] for one in built_for(charmcraft)}
+    for module in ("terraform", "terraform/sites"):
+        default = block("variable", "base", ROOT / module)["default"].strip('"')
+        assert default in bases
+
+
+def built_for(charmcraft: dict[str, Any]) -> set[str]:
+    """BASE:ARCHITECTURE of every charm that is packed."""
+    rows = charmcraft["platforms"].values()
+    assert all(row["build-on"] == row["build-for"] for row in rows)
+    return {one for row in rows for one in row["build-for"]}
+
+
+def block(kind: str, name: str, module: Path) -> dict[str, str]:
+    """The plain settings of one block of a Terraform module; empty if there is none."""
+    text = "\n".join(file.read_text() for file in sorted(module.glob("*.tf")))
+    found = re.search(rf'^{kind} "{name}" {{\n(.*?)^}}', text, re.DOTALL | re.MULTILINE)
+    return dict(re.findall(r"^ *(\w+) += (.+)$", found[1], re.MULTILINE)) if found else {}
+
+
+def test_the_charm_is_built_for_both_supported_bases_and_architectures(
+    charmcraft: dict[str, Any],
+) -> None:
+    assert built_for(charmcraft) == {
+        f"ubuntu@{release}:{machine}"
+        for release in ("24.04", "26.04")
+        for machine in ("amd64", "arm64")
+    }
+
+
+@pytest.mark.parametrize("module", ["terraform", "terraform/sites"])
+def test_a_terraform_module_uses_what_it_declares_and_nothing_else(module: str) -> None:
+    text = "\n".join(file.read_text() for file in (ROOT / module).glob("*.tf"))
+    declared = set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
+    assert set(re.findall(r"\bvar\.(\w+)", text)) == declared
+    assert all(block("variable", one, ROOT / module)["description"] for one in declared)
+    assert text.count("{") == text.count("}")
+
+
+def test_the_module_of_sites_gives_the_other_module_what_it_takes() -> None:
+    text = (ROOT / "terraform/sites/main.tf").read_text()
+    given = set(re.findall(r"^  (\w+) +=", text, re.MULTILINE)) - {"source", "for_each"}
+    inner = (ROOT / "terraform/variables.tf").read_text()
+    assert given <= set(re.findall(r'^variable "(\w+)"', inner, re.MULTILINE))
+    fields = set(re.findall(r"\beach\.value\.(\w+)", text))
+    sites = block("variable", "sites", ROOT / "terraform/sites")
+    assert fields == sites.keys() - {"description", "type"}
+
+
+def test_what_the_charm_assumes_is_what_is_tried(charmcraft: dict[str, Any]) -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
+    tried = workflow["jobs"]["integration"]["strategy"]["matrix"]["juju"]
+    assert tried == ["3.6/stable", "4.0/stable"]
+    assert charmcraft["assumes"] == ["juju >= 3.6", "juju < 5"]
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
