@@ -1,12 +1,15 @@
 """The actions: the snap's apps, run and told. They work whenever the snap can run them."""
 
+import pathlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import ops
 
 import action_results
 import snap_apps
+import snap_data
 import snap_errors
 import snap_pins
 import sungather_snap
@@ -24,29 +27,27 @@ class Actions(ops.Object):
     def __init__(self, charm: "SungatherCharm"):
         super().__init__(charm, "actions")
         self._charm = charm
-        on = charm.on
-        charm.framework.observe(on.run_once_action, self._on_run_once)
-        charm.framework.observe(on.get_inverter_info_action, self._on_get_inverter_info)
-        charm.framework.observe(on.test_connection_action, self._on_test_connection)
-        charm.framework.observe(on.get_readings_action, self._on_get_readings)
-        charm.framework.observe(on.discover_action, self._on_discover)
-        charm.framework.observe(on.refresh_snap_action, self._on_refresh_snap)
 
-    def _on_run_once(self, event: ops.ActionEvent) -> None:
+    def on_run_once(self, event: ops.ActionEvent) -> None:
+        """Read everything now, and export it."""
         if self._reads(event):
             self._ask_inverters(event, "run-once", action_results.summary)
 
-    def _on_get_readings(self, event: ops.ActionEvent) -> None:
+    def on_get_readings(self, event: ops.ActionEvent) -> None:
+        """The newest values."""
         if self._reads(event):
             self._ask_inverters(event, "readings", action_results.newest_readings)
 
-    def _on_get_inverter_info(self, event: ops.ActionEvent) -> None:
+    def on_get_inverter_info(self, event: ops.ActionEvent) -> None:
+        """What the inverters are."""
         self._ask_inverters(event, "get-inverter-info", action_results.by_inverter)
 
-    def _on_test_connection(self, event: ops.ActionEvent) -> None:
+    def on_test_connection(self, event: ops.ActionEvent) -> None:
+        """Try the way to the inverters; a standby tries its own."""
         self._ask_inverters(event, "test-connection", action_results.by_inverter)
 
-    def _on_discover(self, event: ops.ActionEvent) -> None:
+    def on_discover(self, event: ops.ActionEvent) -> None:
+        """Look for inverters."""
         self._charm.reconcile()
         network = event.params.get("network", "")
         arguments = ["--network", network] if network else []
@@ -57,7 +58,7 @@ class Actions(ops.Object):
         if not answer["found"]:
             event.fail(f"no Sungrow device answers in {' '.join(answer['networks'])}")
 
-    def _on_refresh_snap(self, event: ops.ActionEvent) -> None:
+    def on_refresh_snap(self, event: ops.ActionEvent) -> None:
         """Take what is newest in the channel; the other units follow through the peer relation."""
         charm, app = self._charm, self._charm.app.name
         charm.reconcile()
@@ -80,6 +81,70 @@ class Actions(ops.Object):
             after = sungather_snap.get_revision()
             snap_pins.note(charm, channel, after)
             event.set_results({"before": before, "after": after})
+
+    def on_export_history(self, event: ops.ActionEvent) -> None:
+        """The page's table of energies, one row a day, as a file."""
+        settings = self._charm.settings
+        if not settings.enable_webserver:
+            app = self._charm.app.name
+            event.fail(f"the page keeps the history: juju config {app} enable-webserver=true")
+            return
+        last = datetime.now(UTC).date()
+        first = last - timedelta(days=event.params.get("days", 366) - 1)
+        period = f"first={first}&last={last}"
+        address = f"http://localhost:{settings.webserver_port}/api/v1/energies.csv"
+        import urllib.request  # Events that need no HTTP do not pay for it.
+
+        try:
+            got = urllib.request.urlopen(f"{address}?{period}", timeout=60)  # noqa: S310 (http)
+            with got:
+                content = got.read()
+        except OSError as error:
+            self._fail(event, f"the page gives no history: {error}")
+            return
+        file = self._file("history", "csv")
+        file.write_bytes(content)
+        snap_data.hand_over(file)
+        self._hand_out(event, file)
+
+    def on_backup(self, event: ops.ActionEvent) -> None:
+        """Save what the snap keeps into a file."""
+        file = self._file("backup", "zip")
+        if self._with_snap(event, lambda: snap_data.backup(file)):
+            self._hand_out(event, file)
+
+    def on_restore(self, event: ops.ActionEvent) -> None:
+        """Put back what `backup` has saved."""
+        file = pathlib.Path(event.params["file"])
+        if not file.is_file():
+            event.fail(f"{file} is not there: juju scp FILE {self._charm.unit.name}:{file}")
+        elif self._with_snap(event, lambda: snap_data.restore(file)):
+            event.set_results({"restored": str(file)})
+
+    def _with_snap(self, event: ops.ActionEvent, work: Callable[[], None]) -> bool:
+        """Do something with the stopped snap, then start it again; whether it was done."""
+        charm = self._charm
+        charm.reconcile()
+        if not (charm.owns_snap and sungather_snap.is_installed()):
+            self._fail(event)
+            return False
+        try:
+            work()
+        except snap_errors.SnapError as error:
+            self._fail(event, str(error))
+            return False
+        finally:
+            # Options are the model's again, whatever the file says, and the daemon runs.
+            charm.reconcile()
+        return True
+
+    def _file(self, what: str, kind: str) -> pathlib.Path:
+        unit = self._charm.unit.name.replace("/", "-")
+        return snap_data.place(f"{unit}-{what}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{kind}")
+
+    def _hand_out(self, event: ops.ActionEvent, file: pathlib.Path) -> None:
+        fetch = f"juju scp {self._charm.unit.name}:{file} ."
+        event.set_results({"file": str(file), "fetch": fetch})
 
     def _reads(self, event: ops.ActionEvent) -> bool:
         """Whether this unit has readings of its own. If not, the action fails with who has."""

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 import ops
 
 import action_results
-import actions
 import config
 import cos_agent
 import credentials
@@ -32,6 +31,7 @@ import standby
 import sungather_snap
 import troubles
 import unit_inverters
+from actions import Actions
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,6 @@ class SungatherCharm(ops.CharmBase):
         self._tracing = ops.tracing.Tracing(
             self, "charm-tracing", ca_relation_name="receive-ca-cert"
         )
-        self._actions = actions.Actions(self)
         self._reconciled = False
         self.troubles: list[ops.StatusBase] = []
         """What the steps of this event could not do."""
@@ -75,6 +74,17 @@ class SungatherCharm(ops.CharmBase):
             framework.observe(relation.relation_broken, self._on_any_event)
         framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_remove)
+        # The framework holds observers weakly.
+        self._actions = actions = Actions(self)
+        framework.observe(self.on.run_once_action, actions.on_run_once)
+        framework.observe(self.on.get_inverter_info_action, actions.on_get_inverter_info)
+        framework.observe(self.on.test_connection_action, actions.on_test_connection)
+        framework.observe(self.on.get_readings_action, actions.on_get_readings)
+        framework.observe(self.on.discover_action, actions.on_discover)
+        framework.observe(self.on.refresh_snap_action, actions.on_refresh_snap)
+        framework.observe(self.on.export_history_action, actions.on_export_history)
+        framework.observe(self.on.backup_action, actions.on_backup)
+        framework.observe(self.on.restore_action, actions.on_restore)
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
 
     def _on_any_event(self, _: ops.EventBase) -> None:
@@ -82,7 +92,7 @@ class SungatherCharm(ops.CharmBase):
 
     def _on_stop(self, _: ops.StopEvent) -> None:
         """Stop polling: from here on another unit may be told to."""
-        self._left_with = "stopped"
+        self._left_with = "stopped; history and what is still owed go with the unit"
         try:
             if ownership.claim(self._me(), polls=False):
                 sungather_snap.ensure_stopped()

@@ -39,8 +39,8 @@ class Config(pydantic.BaseModel):
     pvoutput_enabled: bool = False
     log_level: str = "INFO"
     timezone: str = ""
-    site_latitude: float | None = None
-    site_longitude: float | None = None
+    site_latitude: str = ""
+    site_longitude: str = ""
     site_meter: str = "auto"
     snap_channel: str = "latest/stable"
     snap_revision: int = 0

@@ -76,6 +76,11 @@ def dashboards(charm_name: str) -> dict[str, str]:
         content = json.loads(file.read_text())
         content["uid"] = DashboardPath40UID.generate(charm_name, f"{DASHBOARDS}/{file.name}")
         content["tags"] = [*content.get("tags", []), f"charm: {charm_name}"]
+        for target in (one for panel in content["panels"] for one in panel.get("targets", [])):
+            legend = target.get("legendFormat", "")
+            if legend.startswith("{{") and "juju_" not in legend:
+                # At fifty sites every inverter may be called "inverter".
+                target["legendFormat"] = f"{{{{juju_application}}}} {legend}"
         # Of two charms that bring the same dashboard Grafana shows the higher version.
         content["version"] = _packed_at()
         found[file.stem] = LZMABase64.compress(json.dumps(content))

@@ -56,6 +56,10 @@ class FakeSnapd:
             "readings": {"inverters": [{"name": "inverter", "model": "SH10RT"}], "exporters": []}
         }
         """App -> what it prints: JSON, or a text on standard error."""
+        self.restored: list[str] = []
+        """The content of each snapshot that was put back."""
+        self._saved: dict[int, str] = {}
+        self._next = 1
         self._errors: dict[str, str] = {}
 
     def answer(self, method: str, path: str, body: Answer) -> tuple[str, Any]:
@@ -89,7 +93,7 @@ class FakeSnapd:
         if command[0] in self.slow:
             raise subprocess.TimeoutExpired(command, timeout)
         match command:
-            case ("snap", "install" | "refresh", *_) if message := self._no_change():
+            case ("snap", "install" | "refresh" | "save", *_) if message := self._no_change():
                 return subprocess.CompletedProcess(command, 1, "", f"error: {message}\n")
             case ("snap", "install", "--dangerous", file):
                 if not file.endswith(".snap"):
@@ -111,6 +115,31 @@ class FakeSnapd:
                 return subprocess.CompletedProcess(command, 0, "", "")
             case ("systemctl", "enable" | "disable", "--now", unit) if unit.endswith(".timer"):
                 return subprocess.CompletedProcess(command, 0, "", "")
+            case ("snap", "save", "sungather"):
+                assert not self.running, "a database is copied while it is written"
+                self._saved[self._next] = json.dumps(self.options)
+                self._next += 1
+                table = f"Set  Snap  Age\n{self._next - 1}    sungather  1.2s\n"
+                return subprocess.CompletedProcess(command, 0, table, "")
+            case ("snap", "export-snapshot", number, file):
+                Path(file).write_text(self._saved[int(number)])
+                return subprocess.CompletedProcess(command, 0, "", "")
+            case ("snap", "import-snapshot", file):
+                content = Path(file).read_text()
+                if not content.startswith("{"):
+                    return subprocess.CompletedProcess(command, 1, "", "error: no snapshot\n")
+                self._saved[self._next] = content
+                self._next += 1
+                said = f"Imported snapshot as #{self._next - 1}\nSet  Snap\n"
+                return subprocess.CompletedProcess(command, 0, said, "")
+            case ("snap", "restore", number, "sungather"):
+                assert not self.running, "a database is replaced while it is written"
+                self.options = json.loads(self._saved[int(number)])
+                self.restored.append(self._saved[int(number)])
+                return subprocess.CompletedProcess(command, 0, "", "")
+            case ("snap", "forget", number):
+                del self._saved[int(number)]
+                return subprocess.CompletedProcess(command, 0, "", "")
             case ("snap", "run", app, "--format", "json", *_):
                 answer = self.app_answers[app.removeprefix("sungather.")]
                 if isinstance(answer, str):
@@ -118,6 +147,11 @@ class FakeSnapd:
                 return subprocess.CompletedProcess(command, 0, json.dumps(answer), "")
             case _:
                 raise AssertionError(f"the fake snapd does not run {command}")
+
+    @property
+    def snapshots(self) -> int:
+        """How many are left."""
+        return len(self._saved)
 
     def _no_change(self) -> str:
         """Why it takes no change now."""

@@ -213,7 +213,9 @@ def test_a_unit_stops_while_snapd_is_busy(context: Context, snapd: FakeSnapd) ->
     after_config_changed(context, state(HOST))
     snapd.under_way = "refresh-snap"
     out = context.run(context.on.stop(), state(HOST))
-    assert out.unit_status == testing.MaintenanceStatus("stopped")
+    assert out.unit_status == testing.MaintenanceStatus(
+        "stopped; history and what is still owed go with the unit"
+    )
     assert (snapd.running, snapd.enabled) == (False, False)
 
 

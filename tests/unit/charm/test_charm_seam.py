@@ -78,7 +78,7 @@ def test_a_port_that_is_named_is_passed_on_with_any_connection(
 
 
 def test_the_site_is_passed_on_also_on_the_equator() -> None:
-    settings = config.Config(site_latitude=0.0, site_longitude=-78.5, site_meter="all")
+    settings = config.Config(site_latitude="0.0", site_longitude="-78.5", site_meter="all")
     texts = config.snap_options(settings)
     found = [texts[f"site.{part}"] for part in ("latitude", "longitude", "meter")]
     assert found == ["0.0", "-78.5", "all"]
