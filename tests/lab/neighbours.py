@@ -17,10 +17,10 @@ _PATIENCE = 90
 
 
 @contextlib.contextmanager
-def simulated_inverter(machine: VirtualMachine) -> Generator[None]:
-    """A simulated SH10RT on port 502 of the machine's only neighbour, with a single session."""
+def simulated_inverter(machine: VirtualMachine, port: int = 502) -> Generator[None]:
+    """A simulated SH10RT on a port of the machine's only neighbour, with a single session."""
     command = [sys.executable, "-m", "sungather", "simulate", "--model", "SH10RT"]
-    address = ["--host", HOST_ADDRESS, "--port", "502", "--fault", "sessions=1"]
+    address = ["--host", HOST_ADDRESS, "--port", str(port), "--fault", "sessions=1"]
     inside = machine.inside(*command, *address)
     with subprocess.Popen(inside, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

@@ -3,7 +3,10 @@
 These come last: the machine's own snapd has to go.
 """
 
+from collections.abc import Generator
+
 import pytest
+from neighbours import simulated_inverter
 from packing import Packed
 from snap_machine import (
     DAEMON_USER,
@@ -15,9 +18,11 @@ from snap_machine import (
 )
 from vm import HOST_ADDRESS, VirtualMachine
 
+PORT = 1502
+
 
 @pytest.fixture(scope="module")
-def debian_12(machine: VirtualMachine, packed: Packed) -> VirtualMachine:
+def debian_12(machine: VirtualMachine, packed: Packed) -> Generator[VirtualMachine]:
     """snapd 2.57 with the snap installed, as if nothing of ours had ever been there."""
     # The newer one, which is there as a snap too, would take its place.
     machine.run("snap remove --purge sungather; echo SNAP_REEXEC=0 >>/etc/environment")
@@ -32,11 +37,14 @@ def debian_12(machine: VirtualMachine, packed: Packed) -> VirtualMachine:
     assert versions["snapd"].startswith("2.57")
     machine.put(packed.snap.result())
     machine.run("mv sungather_*.snap sungather.snap && snap install --dangerous sungather.snap")
-    return machine
+    # An inverter of its own: the only session of the other may still be that of a power cut.
+    with simulated_inverter(machine, PORT):
+        yield machine
 
 
 def test_the_snap_collects_and_is_not_root(debian_12: VirtualMachine) -> None:
-    set_texts(debian_12, {"inverter.host": HOST_ADDRESS, "inverter.scan-interval": "2"})
+    chosen = {"inverter.host": HOST_ADDRESS, "inverter.port": str(PORT)}
+    set_texts(debian_12, chosen | {"inverter.scan-interval": "2"})
     readings(debian_12)
     becomes_healthy(debian_12, "okay")
     status = debian_12.run(f"cat /proc/{main_pid(debian_12)}/status").stdout
