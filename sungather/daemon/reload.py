@@ -51,7 +51,7 @@ class WatchedFile:
         while True:
             await self._changed(is_whole)
             if not await asyncio.to_thread(is_whole):
-                log.warning("The data were restored from a snapshot; the daemon begins anew.")
+                log.warning("The state directory is another one; the daemon begins anew in it.")
                 self._begin_anew()
             try:
                 new = await asyncio.to_thread(self.read)
@@ -63,8 +63,9 @@ class WatchedFile:
                 return new
 
     async def _changed(self, is_whole: Callable[[], bool]) -> None:
+        # Each look on a thread: a disk may hang, and the loop may not.
         while True:
-            before = self._stamp()
+            before = await asyncio.to_thread(self._stamp)
             if before in (self._seen, None):
                 await asyncio.sleep(_LOOK_EVERY)
                 continue
@@ -72,7 +73,7 @@ class WatchedFile:
             if not await asyncio.to_thread(is_whole):
                 return
             await asyncio.sleep(QUIET)
-            if before == self._stamp():
+            if before == await asyncio.to_thread(self._stamp):
                 return
 
     def _stamp(self) -> tuple[int, int, int] | None:

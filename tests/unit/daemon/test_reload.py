@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -124,3 +125,25 @@ async def test_a_file_that_is_gone_for_a_moment_is_waited_for(file: Path) -> Non
     os.utime(file, (1, 1))
     write(file, "site: {timezone: Europe/Kiev}")
     assert str((await task).timezone) == "Europe/Kiev"
+
+
+async def test_the_loop_leaves_every_look_at_the_file_to_threads(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may hang."""
+    write(file)
+    watched = WatchedFile(file, Reads(file), never)
+    current = watched.read()
+    threads: set[threading.Thread] = set()
+    stat = Path.stat
+
+    def seen(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == file:
+            threads.add(threading.current_thread())
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", seen)
+    write(file, "log: {level: DEBUG}")
+    await waited(watched, current)
+    assert threads
+    assert threading.main_thread() not in threads
