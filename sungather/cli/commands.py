@@ -163,9 +163,13 @@ async def _read_all(configuration: Configuration) -> answers.ReadingsAnswer:
 
 
 async def _no_daemon(configuration: Configuration) -> NoReturn:
+    start, once = "sungather run", "sungather run-once"
+    if privileges.in_snap():
+        snap = privileges.instance()
+        start, once = f"sudo snap start {snap}", f"sudo {snap}.run-once"
     raise errors.DaemonError(
-        "No daemon is running, so there are no newest readings. Start it with 'sungather run', "
-        f"or use 'sungather run-once'. (Looked in {configuration.state_directory}.)"
+        f"No daemon is running, so there are no newest readings. Start it with '{start}', "
+        f"or use '{once}'. (Looked in {configuration.state_directory}.)"
     )
 
 

@@ -25,6 +25,7 @@ from sungather.modbus_server.sunspec import UNIT as SUNSPEC_UNIT
 from sungather.modbus_server.sunspec import SunSpecView
 from sungather.modbus_server.traffic import Traffic, TrafficBook
 from sungather.options.table import ModbusServerOptions
+from sungather.privileges import instance
 from sungather.reading import Reading
 from sungather.registers import Block
 from sungather.registers.device import Device
@@ -43,10 +44,10 @@ _FRAME_WITHIN = 15.0
 _UNREAD = 10.0
 """Seconds for which a client may leave its answers unread."""
 _REMEDY = "Choose another modbus-server.port, or stop what uses it."
-_REMEDIES = {
-    errno.EACCES: "Ports below 1024 take root; in the snap they are opened at the start alone: "
-    "sudo snap restart sungather."
-}
+_NOT_ROOT = (
+    "Ports below 1024 take root; in the snap they are opened at the start alone: "
+    "sudo snap restart {snap}."
+)
 _BUFFER = 4096
 _MOST_TOLD = 20
 """Addresses outside the networks that are told to the log."""
@@ -202,9 +203,11 @@ class ModbusServer(SimpleService):
 
     def _cannot_listen(self, inverter: ServedInverter, error: OSError) -> None:
         where = f"{self._options.address or '*'}:{inverter.port}"
+        not_root = error.errno == errno.EACCES
+        remedy = _NOT_ROOT.format(snap=instance()) if not_root else _REMEDY
         message = (
             f"The Modbus server for {inverter.name} cannot listen on {where}: "
-            f"{error.strerror or error}. {_REMEDIES.get(error.errno or 0, _REMEDY)} "
+            f"{error.strerror or error}. {remedy} "
             f"Tried again every {_RETRY_SECONDS:.0f} seconds; everything else goes on."
         )
         if self._troubles.get(inverter.name) != message:

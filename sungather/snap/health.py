@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sungather.errors import OptionsError
-from sungather.privileges import instance
+from sungather.privileges import instance, on_host
 from sungather.reading import Reading, State
 from sungather.service import Health, Service
 from sungather.snap import set_aside
@@ -24,10 +24,10 @@ _LONGEST = 70
 _WORDS = {
     State.ASLEEP: ("waiting", "is asleep until the sun is back"),
     State.CONNECTING: ("waiting", "is being connected to"),
-    State.UNREACHABLE: ("waiting", "is unreachable; sungather.test-connection says why"),
+    State.UNREACHABLE: ("waiting", "is unreachable; {snap}.test-connection says why"),
     State.BUSY: ("blocked", "is busy: another client holds its connection"),
     State.NOT_AN_INVERTER: ("blocked", "is no Sungrow inverter: correct its host"),
-    State.MISCONFIGURED: ("blocked", "needs other options; sungather.test-connection says which"),
+    State.MISCONFIGURED: ("blocked", "needs other options; {snap}.test-connection says which"),
 }
 _WORST_FIRST = ("blocked", "waiting")
 _OF_THIS_MACHINE = ("control", "storage", "outbox", "history")
@@ -68,7 +68,7 @@ def snap_health(
     found = [_of(reading) for reading in known if not reading.via]
     # An exporter whose other side is down waits with nothing lost: that is its normal work.
     found += [
-        SnapHealth(one.state, f"{one.name}: {one.message}", f"{one.name}-{one.state}")
+        SnapHealth(one.state, f"{one.name}: {on_host(one.message)}", f"{one.name}-{one.state}")
         for one in services
         if one.state == "blocked" or (one.state == "waiting" and one.name in _OF_THIS_MACHINE)
     ]
@@ -95,7 +95,7 @@ def _of(reading: Reading) -> SnapHealth:
         return SnapHealth("okay")
     status, words = _WORDS[reading.state]
     kind = reading.problem.kind if reading.problem else str(reading.state)
-    return SnapHealth(status, f"{reading.name} {words}", kind)
+    return SnapHealth(status, f"{reading.name} {words.format(snap=instance())}", kind)
 
 
 def without_inverter() -> SnapHealth:
@@ -107,9 +107,10 @@ def without_inverter() -> SnapHealth:
 def without_daemon(environment: Mapping[str, str]) -> SnapHealth:
     """After the daemon has ended, as systemd's variables for ExecStopPost tell it.
 
-    Without them, and after a stop that somebody asked for, a person has to start it.
+    Without them, and after a stop that somebody asked for, a person has to start it. That one was
+    asked for, too, of which systemd says that the time for it was up: nothing else has a limit.
     """
-    if environment.get("SERVICE_RESULT", "success") == "success":
+    if environment.get("SERVICE_RESULT", "success") in ("success", "timeout"):
         start = f"sudo snap start --enable {instance()}"
         return SnapHealth("blocked", f"stopped: {start}", "daemon-stopped")
     logs = f"sudo snap logs {instance()}"

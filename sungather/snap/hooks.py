@@ -65,17 +65,25 @@ def pre_refresh() -> None:
     """In the old version: its daemon puts on the disk what it still has in memory."""
     try:
         state = load(Path(os.environ["SNAP_DATA"]) / FILE, need_inverter=False).state_directory
-        asyncio.run(control.ask_daemon(state / control.SOCKET, "write-down", []))
+        asking = control.ask_daemon(state / control.SOCKET, "write-down", [])
+        asyncio.run(asyncio.wait_for(asking, _WRITES_WITHIN))
+    # Whatever is wrong here must not stand in the way of the version that cures it.
+    except TimeoutError:
+        print("The daemon is alive, but does not write down what it has.", file=sys.stderr)
     except errors.SungatherError as error:
-        # Whatever is wrong here must not stand in the way of the version that cures it.
-        print(error, file=sys.stderr)
+        print(on_host(str(error)), file=sys.stderr)
 
 
 def stopped() -> None:
     """After the daemon's end, whatever ended it: what it said of its health is true no more."""
     try:
-        options = load(Path(os.environ["SNAP_DATA"]) / FILE, need_inverter=False)
-        health = without_daemon(os.environ) if options.inverters else without_inverter()
+        has_inverter = bool(
+            load(Path(os.environ["SNAP_DATA"]) / FILE, need_inverter=False).inverters
+        )
+    except errors.OptionsError:
+        has_inverter = True  # or not: the daemon's log says what is wrong with the options
+    try:
+        health = without_daemon(os.environ) if has_inverter else without_inverter()
         snapctl("set-health", *health.arguments, patience=_SHUTDOWN_WAITS)
     except errors.SungatherError as error:
         # systemd would take an error here for one of the daemon's.
@@ -88,6 +96,9 @@ def remove() -> None:
     shutil.rmtree(Path(os.environ["SNAP_COMMON"]) / SUPPORT, ignore_errors=True)
 
 
+_WRITES_WITHIN = 60.0
+"""Seconds for a daemon that is alive to write down what it has: its disk may hang. snapd gives a
+hook ten minutes, and undoes the refresh then."""
 _SHUTDOWN_WAITS = 5.0
 """Seconds for snapd, which may have ended before us when the machine is shut down."""
 _HOOKS: Mapping[str, Callable[[], None]] = {

@@ -13,7 +13,7 @@ from sungather.options.keys import option
 from sungather.options.option import OptionKind
 from sungather.options.table import OPTIONS
 from sungather.options.values import listed
-from sungather.privileges import in_snap
+from sungather.privileges import in_snap, instance
 from sungather.snap.apply import apply
 from sungather.snap.stored import stored
 
@@ -40,10 +40,10 @@ def set_secret(key: str) -> None:
         what = f"'{key}' is no option" if row is None else f"{key} is no secret"
         raise _Refused(f"{what}: the secrets are {listed(secrets, 'and')}.")
     if os.geteuid() != 0:
-        raise _Refused(f"Only root can set options: sudo sungather.set-secret {key}")
+        raise _Refused(f"Only root can set options: sudo {instance()}.set-secret {key}")
     text = _asked(key, several_lines=row.kind is OptionKind.LINES)
     if not text:
-        raise _Refused(f"Nothing is changed. To remove it: sudo snap unset sungather {key}")
+        raise _Refused(f"Nothing is changed. To remove it: sudo snap unset {instance()} {key}")
     apply(stored(), {key: text})
 
 
@@ -54,6 +54,7 @@ def _asked(key: str, *, several_lines: bool) -> str:
         return text if several_lines else text.removesuffix("\n")
     if several_lines:
         raise _Refused(
-            f"{key} has several lines, so pipe it in: cat FILE | sudo sungather.set-secret {key}"
+            f"{key} has several lines, so pipe it in: "
+            f"cat FILE | sudo {instance()}.set-secret {key}"
         )
     return getpass.getpass(f"{key}: ", sys.stderr)

@@ -1,15 +1,18 @@
 """Ports that take root are opened before root is given up, and kept as long as they are wanted."""
 
 import asyncio
+import errno
 import os
 import sys
 
 import pytest
 
 from sungather.modbus_server import early_ports
+from sungather.modbus_server.server import ModbusServer, ServedInverter
+from sungather.options.table import ModbusServerOptions
+from sungather.privileges import USER
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may open such a port")
-USER = 584792
 
 
 async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,6 +57,35 @@ async def test_a_port_serves_one_server_after_the_other_until_nobody_wants_it(
 async def test_ports_that_everybody_may_open_are_left_alone() -> None:
     early_ports.open_early("127.0.0.1", [5502])
     assert early_ports.opened("127.0.0.1", 5502) == []
+
+
+async def test_a_port_that_takes_root_is_told_with_the_command_of_this_instance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def not_root(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_two")
+    monkeypatch.setattr(asyncio, "start_server", not_root)
+    options = ModbusServerOptions(enabled=True, address="127.0.0.1", port=502)
+    served = ServedInverter("roof", 502, NoUnits(), lambda: None, 30.0)
+    server = ModbusServer(options, [served])
+    running = asyncio.create_task(server.run())
+    async with asyncio.timeout(30):
+        while server.health().state == "starting":  # noqa: ASYNC110 (another task tries)
+            await asyncio.sleep(0)
+    running.cancel()
+    assert "sudo snap restart sungather_two." in server.health().message
+
+
+class NoUnits:
+    """Serves nothing."""
+
+    def on_unit(self, unit: int) -> None:
+        """No such unit."""
+
+    def close(self) -> None:
+        """Nothing to do."""
 
 
 SERVES = f"""

@@ -247,3 +247,25 @@ def test_a_new_port_that_takes_root_ends_the_daemon_for_systemd_to_start_it(
     changed = commands._changed_options(chosen)  # pyright: ignore[reportPrivateUsage]
     assert changed.modbus_ports == [port]
     assert bool(ended) is (port == 502)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("snap", "says"),
+    [
+        ("", ("'sungather run'", "'sungather run-once'")),
+        ("sungather", ("'sudo snap start sungather_two'", "'sudo sungather_two.run-once'")),
+    ],
+)
+def test_without_a_daemon_the_command_that_starts_it_is_told(
+    snap: str,
+    says: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SNAP_NAME", snap)
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_two")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert main(["readings", "--set", "inverter.host=192.168.1.10"]) == 3
+    said = capsys.readouterr().err
+    assert [command for command in says if command not in said] == []

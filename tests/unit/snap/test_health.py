@@ -80,17 +80,30 @@ def test_without_a_daemon_health_says_what_became_of_it(monkeypatch: pytest.Monk
     refused = {"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "2"}
     killed = {"SERVICE_RESULT": "signal", "EXIT_STATUS": "KILL"}
     asked = {"SERVICE_RESULT": "success", "EXIT_STATUS": "0"}
+    hung = {"SERVICE_RESULT": "timeout", "EXIT_STATUS": "KILL"}
     logs, start = "snap logs sungather_abcdefghij", "snap start --enable sungather_abcdefghij"
     for environment, status, command, code in (
         (refused, "blocked", logs, "daemon-options"),
         (killed, "waiting", logs, "daemon-ended"),
         (asked, "blocked", start, "daemon-stopped"),
+        (hung, "blocked", start, "daemon-stopped"),
         ({}, "blocked", start, "daemon-stopped"),
     ):
         word, message, coded = without_daemon(environment).arguments
         assert (word, coded) == (status, f"--code={code}")
         assert message.endswith(f"sudo {command}"), "the charm knows these codes too"
     assert "snap set sungather_abcdefghij inverter.host=" in without_inverter().arguments[1]
+
+
+def test_in_a_parallel_instance_commands_and_paths_are_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SNAP_NAME", "sungather")
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_two")
+    for state in (State.UNREACHABLE, State.MISCONFIGURED):
+        assert "; sungather_two.test-connection says" in snap_health([reading(state)], []).message
+    disk = Health("outbox", "waiting", "/var/snap/sungather/common/state: read-only")
+    assert "/var/snap/sungather_two/common/state" in snap_health([], [disk]).message
 
 
 async def test_what_no_reading_tells_is_told_as_well_and_its_end_too(

@@ -33,8 +33,10 @@ async def daemon(common: Path, handlers: Mapping[str, Handler]) -> AsyncGenerato
     server = asyncio.create_task(ControlServer(path, [], handlers).run())
     while not path.is_socket():  # noqa: ASYNC110 (another task makes it)
         await asyncio.sleep(0)
-    yield
-    server.cancel()
+    try:
+        yield
+    finally:
+        server.cancel()
 
 
 def test_an_installation_makes_the_place_of_the_logs_and_starts_nothing(
@@ -124,6 +126,16 @@ def test_after_its_end_the_daemon_is_well_no_more(
     assert word == ("waiting" if host == HOST else "blocked")
 
 
+def test_after_its_end_it_is_well_no_more_whatever_is_in_its_file(fake: Snapd, data: Path) -> None:
+    fake.set(HOST)
+    state = fake.state
+    state.health = ["okay"]
+    fake.put(state)
+    (data / "sungather.yaml").write_text("inverter: [")
+    assert hooks.main("stopped") == 0
+    assert fake.state.health[0] == "blocked"
+
+
 def test_an_end_during_the_machines_own_waits_for_nobody(
     fake: Snapd,
     tmp_path: Path,
@@ -170,6 +182,22 @@ async def test_before_a_refresh_the_daemon_writes_down_what_it_has(
     async with daemon(common, {"write-down": write_down}):
         assert await asyncio.to_thread(hooks.main, "pre-refresh") == 0
     assert written == [True]
+
+
+async def test_a_daemon_whose_disk_hangs_does_not_stop_the_refresh(
+    fake: Snapd, common: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is alive, and says so every two seconds; snapd would give up after ten minutes."""
+    monkeypatch.setattr(hooks, "_WRITES_WITHIN", 0.2)
+
+    async def never() -> dict[str, object]:
+        await asyncio.Event().wait()
+        return {}
+
+    fake.set(HOST)
+    async with daemon(common, {"write-down": never}), asyncio.timeout(20):
+        assert await asyncio.to_thread(hooks.main, "pre-refresh") == 0
+    assert "does not write down" in capsys.readouterr().err
 
 
 async def test_a_daemon_that_knows_no_such_command_does_not_stop_the_refresh(

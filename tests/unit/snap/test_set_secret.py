@@ -120,3 +120,24 @@ def test_outside_of_the_snap_it_says_where_secrets_belong(
     monkeypatch.setenv("SNAP_NAME", "a-terminal")
     assert command_line.main(["set-secret", "mqtt.password"]) == 2
     assert "--config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("user", "given_text", "says"),
+    [
+        (1000, "", "sudo sungather_two.set-secret mqtt.password"),
+        (0, "\n", "sudo snap unset sungather_two mqtt.password"),
+    ],
+)
+def test_in_a_parallel_instance_the_commands_are_its_own(
+    user: int,
+    given_text: str,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_two")
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    given(monkeypatch, given_text)
+    assert command_line.main(["set-secret", "mqtt.password"]) == 2
+    assert says in capsys.readouterr().err
