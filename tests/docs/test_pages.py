@@ -1,5 +1,6 @@
 """The docs hang together, say what the program says, and are spelled."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from sungather.errors import SungatherError
+from sungather.http_proxy import proxy_for
 from tests.docs import generate, messages
 from tests.docs.of_program import kinds
 from tests.docs.pages import ROOT, anchors, blocks, links, pages, prose, section
@@ -111,6 +113,28 @@ def quoted() -> list[str]:
 @pytest.mark.parametrize("message", quoted())
 def test_a_quoted_message_is_one_that_the_program_says(message: str) -> None:
     assert messages.is_said(message)
+
+
+def test_what_is_said_of_a_proxy_is_what_the_program_does() -> None:
+    text = section((ROOT / "docs" / "exporters.md").read_text(encoding="utf-8"), "Behind a proxy")
+    code = re.findall(r"`([^`\n]+)`", text)
+    (line,) = (one for one in code if one.startswith("HTTPS_PROXY="))
+    example = line.partition("=")[2]
+    named = {one for one in code if one.endswith("_PROXY")}
+    assert named == {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+    for name in named - {"NO_PROXY"}:
+        for scheme in ("http", "https"):
+            found = proxy_for(scheme, "192.168.1.5", 80, {name: example})
+            assert (found is not None) is (name in (f"{scheme.upper()}_PROXY", "ALL_PROXY"))
+    (network,) = (one for one in code if "/16" in one)
+    for exceptions in (network, "*"):
+        environment = {"ALL_PROXY": example, "NO_PROXY": exceptions}
+        assert exceptions in code
+        assert proxy_for("https", "192.168.1.5", 443, environment) is None
+    with pytest.raises(ValueError, match="does not speak HTTP"):
+        proxy_for("https", "192.168.1.5", 443, {"ALL_PROXY": example.replace("http", "socks5")})
+    # snapd's units read this file, and what is set with this command stays snapd's own.
+    assert {"/etc/environment", "snap set system proxy.https=…"} <= set(code)
 
 
 def test_every_shell_block_is_run_or_says_why_not() -> None:
