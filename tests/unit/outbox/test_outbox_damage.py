@@ -170,14 +170,18 @@ async def test_a_row_number_far_ahead_hides_nothing_that_comes_after_it(
         assert set(got) >= {*range(ROWS - 1), -1}
 
 
-async def test_what_is_only_in_the_log_of_a_damaged_file_is_saved_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [20, 1], ids=["first page in the log", "first page not there"])
+async def test_what_is_only_in_the_log_of_a_damaged_file_is_saved_too(
+    tmp_path: Path, late: int
+) -> None:
     time = Time()
     killed = tmp_path / "killed"
     killed.mkdir()
     async with opened(tmp_path, time=time) as outbox:
-        take(outbox, time, *range(20))
-    async with opened(tmp_path, time=time) as outbox:
-        take(outbox, time, *range(20, 40))
+        take(outbox, time, *range(21))
+        await outbox.flush()
+        await outbox._worker.call(checkpointed, outbox)  # pyright: ignore[reportPrivateUsage]
+        take(outbox, time, *range(21, 21 + late))
         await outbox.flush()
         for suffix in ("", "-wal"):
             shutil.copy(tmp_path / f"{FILE}{suffix}", killed)
@@ -186,7 +190,13 @@ async def test_what_is_only_in_the_log_of_a_damaged_file_is_saved_too(tmp_path: 
     (killed / FILE).write_bytes(content)
     async with opened(killed, time=time) as outbox:
         got = powers(await deliver_all(outbox.feed("influxdb")))
-    assert got == list(range(40))
+    assert got == list(range(21 + late))
+
+
+def checkpointed(outbox: Outbox) -> None:
+    """Everything is in the file itself, and the log empty."""
+    ledger = outbox._ledger  # pyright: ignore[reportPrivateUsage]
+    ledger._file.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_file_damaged_while_it_is_used_is_salvaged_and_counts_what_is_lost(
