@@ -126,12 +126,18 @@ def _write(file: Path, text: str) -> None:
     """Replace a file at once: a power cut leaves the old one or the new one.
 
     The daemon, which is not root any more, reads it again whenever it changes.
+
+    Raises:
+        OptionsError: the disk takes nothing.
     """
     fresh = file.with_name(f"{file.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    let_read(fresh)
-    fresh.replace(file)
+    try:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        let_read(fresh)
+        fresh.replace(file)
+    except OSError as error:
+        raise errors.OptionsError([f"{file} cannot be written: {error.strerror}."]) from None

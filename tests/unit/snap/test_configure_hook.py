@@ -1,5 +1,6 @@
 """The configure hook: judges all options, writes defaults back, renders, steers the daemon."""
 
+import errno
 import json
 import os
 import stat
@@ -214,6 +215,22 @@ def test_a_left_over_of_a_power_cut_is_in_nobodys_way(fake: Snapd, data: Path) -
     (data / "sungather.yaml.new").write_text("half")
     assert fake.set(HOST) == 0
     assert [file.name for file in data.iterdir()] == ["sungather.yaml"]
+
+
+def test_a_full_disk_is_one_sentence_and_what_was_in_force_stays(
+    fake: Snapd, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    fake.set(HOST)
+    before, file = stored(fake), (data / "sungather.yaml").read_bytes()
+    monkeypatch.setattr(os, "fsync", full)
+    assert fake.set("inverter.level=2") != 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.endswith("sungather.yaml cannot be written: No space left on device.")
+    assert stored(fake) == before
+    assert (data / "sungather.yaml").read_bytes() == file
 
 
 def test_a_refusal_of_snapd_itself_is_one_sentence(
