@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The machine charm of SunGather: Juju's side; the snap's side is sungather_snap.py."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -26,6 +27,7 @@ import ownership
 import snap_apps
 import snap_errors
 import snap_pins
+import snap_ports
 import snapd_state
 import standby
 import sungather_snap
@@ -232,15 +234,17 @@ class SungatherCharm(ops.CharmBase):
 
     def _ensure_relations(self) -> None:
         """Tell the others what there is, in whatever state this unit is."""
-        page = self._page()
+        ports = self._ports()
+        page = ports.page if self.owns_snap else None
         cos_agent.publish(self, page if self.polls else None)
         metrics_endpoint.publish(self, page, polls=self.polls)
         grafana_dashboard.publish(self)
-        ingress.publish(self, self.settings.webserver_port)
+        ingress.publish(self, ports.web)
 
     def _ensure_ports(self) -> None:
-        page = self._page()
-        self.unit.set_ports(*([page] if page and self.polls else []))
+        ports = self._ports()
+        served = {*([ports.page] if ports.page else []), *ports.modbus}
+        self.unit.set_ports(*(served if self.owns_snap and self.polls else ()))
 
     def _compare_ways(self) -> None:
         """Find out whether a standby reaches what the leader does not."""
@@ -315,10 +319,13 @@ class SungatherCharm(ops.CharmBase):
         """What to do while no inverter is named."""
         return f"say where the inverter is: juju config {self.app.name} inverter-host=ADDRESS"
 
-    def _page(self) -> int | None:
-        """Port of the page; None if there is none, or it is another application's."""
-        here = self.settings.enable_webserver and self.owns_snap
-        return self.settings.webserver_port if here else None
+    def _ports(self) -> snap_ports.Ports:
+        """Where the snap serves; as long as it has no options, where it is to."""
+        taken: Mapping[str, str] = {}
+        if self.owns_snap:
+            with contextlib.suppress(snap_errors.SnapError):
+                taken = sungather_snap.get_options()
+        return snap_ports.read(taken or config.snap_options(self.settings))
 
     def _me(self) -> ownership.Unit:
         return ownership.Unit(self.model.uuid, self.unit.name, self.charm_dir)

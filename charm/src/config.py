@@ -26,6 +26,8 @@ class Config(pydantic.BaseModel):
     level: int = 1
     enable_webserver: bool = True
     webserver_port: int = 8080
+    enable_modbus_server: bool = False
+    modbus_server_port: int = 5502
     enable_mqtt: bool = False
     mqtt_host: str = ""
     mqtt_port: int = 1883
@@ -61,6 +63,8 @@ OPTIONS: Final[Mapping[str, str]] = {
     "level": "inverter.level",
     "enable_webserver": "web.enabled",
     "webserver_port": "web.port",
+    "enable_modbus_server": "modbus-server.enabled",
+    "modbus_server_port": "modbus-server.port",
     "enable_mqtt": "mqtt.enabled",
     "mqtt_host": "mqtt.host",
     "mqtt_port": "mqtt.port",

@@ -15,6 +15,7 @@ from charmlibs import snap
 
 import process
 import snap_errors
+import snap_ports
 import snapd_state
 from snap_errors import NotInstallable, OptionsRefused, StoreSilent, TryLater
 
@@ -38,7 +39,6 @@ logger = logging.getLogger(__name__)
 # secrets would be seen in the list of processes.
 logging.getLogger("charmlibs.snap").setLevel(logging.INFO)
 
-_HOST = re.compile(r"inverter\.host$|inverters\.[^.]+\.host$")
 # snapd puts several lines of a hook between lines of dashes, and a single one in its own line.
 _HOOK_TEXT = re.compile(
     r'\(run hook "configure": (?:\s*-----\n(?P<lines>.*)\n-----|(?P<line>.*))\)$', re.DOTALL
@@ -86,14 +86,22 @@ def get_version() -> str:
 
 
 @snap_errors.translated()
+def get_options() -> dict[str, str]:
+    """The options that the snap has taken, as dotted key -> text.
+
+    Raises:
+        SnapError: snapd does not say.
+    """
+    return _flat(snap.get(NAME))
+
+
 def has_inverter() -> bool:
     """Whether the snap's options name an inverter to read.
 
     Raises:
         SnapError: snapd does not say.
     """
-    hosts = [text for key, text in _flat(snap.get(NAME)).items() if _HOST.match(key)]
-    return any(hosts)
+    return bool(snap_ports.inverters(get_options()))
 
 
 @snap_errors.translated(NotInstallable)
@@ -128,7 +136,7 @@ def ensure_options(desired: Mapping[str, str | None]) -> bool:
         OptionsRefused: the configure hook refused them; nothing is stored.
         SnapError: snapd is missing or not ready.
     """
-    present = _flat(snap.get(NAME))
+    present = get_options()
     before = set(SET_KEYS.read_text().split()) if SET_KEYS.exists() else set[str]()
     left = {key for key, text in desired.items() if text is None}
     after = {key for key, text in desired.items() if text} | (before & left)
@@ -178,8 +186,8 @@ def ensure_no_polling() -> None:
 def delivers_only() -> bool:
     """Whether the snap's options keep the daemon from reading inverters; False if not known."""
     try:
-        return _flat(snap.get(NAME)).get("outbox.deliver-only") == "true"
-    except snap.Error:
+        return get_options().get("outbox.deliver-only") == "true"
+    except snap_errors.SnapError:
         return False
 
 

@@ -232,7 +232,7 @@ class FakeSnapd:
 
     def _tree(self) -> Answer:
         tree: Answer = {}
-        for key, value in self.options.items():
+        for key, value in sorted(self.options.items()):  # as Go writes maps
             *groups, last = key.split(".")
             branch = tree
             for group in groups:

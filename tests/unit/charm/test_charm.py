@@ -239,15 +239,6 @@ def test_what_the_snap_said_before_its_daemon_ran_blocks_nobody(
     assert status(context, state(HOST)) == testing.WaitingStatus("the daemon is starting")
 
 
-def test_the_opened_port_follows_the_page(context: Context) -> None:
-    def ports(config: Config) -> list[int | None]:
-        return [p.port for p in after_config_changed(context, state(config)).opened_ports]
-
-    assert ports(HOST) == [8080]
-    assert ports(HOST | {"webserver-port": 8090}) == [8090]
-    assert ports(HOST | {"enable-webserver": False}) == []
-
-
 def test_the_proxy_of_the_model_reaches_the_daemon_and_goes_with_it(
     context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
