@@ -6,12 +6,13 @@ could open them again.
 
 import socket
 from collections.abc import Collection
-from contextlib import suppress
 
 FIRST_FREE = 1024
 """The first port that everybody may open."""
 _BACKLOG = 100
 _open: dict[tuple[str, int], list[socket.socket]] = {}
+_failed: dict[tuple[str, int], OSError] = {}
+"""Why root could not open those that it tried."""
 
 
 def open_early(address: str, ports: Collection[int]) -> None:
@@ -21,13 +22,21 @@ def open_early(address: str, ports: Collection[int]) -> None:
     """
     for port in ports:
         if port < FIRST_FREE:
-            with suppress(OSError):
+            try:
                 _open[address, port] = _listeners(address, port)
+            except OSError as error:
+                _failed[address, port] = error
 
 
 def lacks(address: str, ports: Collection[int]) -> bool:
-    """Whether one of the ports takes root, and was not opened early."""
-    return any(port < FIRST_FREE and (address, port) not in _open for port in ports)
+    """Whether one of the ports takes root, and root has not tried it yet."""
+    tried = _open.keys() | _failed.keys()
+    return any(port < FIRST_FREE and (address, port) not in tried for port in ports)
+
+
+def failure(address: str, port: int) -> OSError | None:
+    """Why root could not open this port; None if it did, or never tried."""
+    return _failed.get((address, port))
 
 
 def opened(address: str, port: int) -> list[socket.socket]:
@@ -47,6 +56,11 @@ def _listeners(address: str, port: int) -> list[socket.socket]:
         address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     listeners: list[socket.socket] = []
-    for family, _, _, _, where in dict.fromkeys(found):
-        listeners.append(socket.create_server(where[:2], family=family, backlog=_BACKLOG))
+    try:
+        for family, _, _, _, where in dict.fromkeys(found):
+            listeners.append(socket.create_server(where[:2], family=family, backlog=_BACKLOG))
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
     return listeners

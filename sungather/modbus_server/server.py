@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sungather import errors
 from sungather.clock import Clock
-from sungather.modbus_server.early_ports import opened
+from sungather.modbus_server.early_ports import failure, opened
 from sungather.modbus_server.frames import (
     HEADER,
     ClientRequest,
@@ -199,16 +199,22 @@ class ModbusServer(SimpleService):
         address = self._options.address
         if early := opened(address, port):
             return [await asyncio.start_server(welcome, sock=s, limit=_BUFFER) for s in early]
-        return [await asyncio.start_server(welcome, address or None, port, limit=_BUFFER)]
+        try:
+            return [await asyncio.start_server(welcome, address or None, port, limit=_BUFFER)]
+        except PermissionError as error:
+            early = failure(address, port)
+            raise error if early is None else early.with_traceback(None) from None
 
     def _cannot_listen(self, inverter: ServedInverter, error: OSError) -> None:
         where = f"{self._options.address or '*'}:{inverter.port}"
-        not_root = error.errno == errno.EACCES
-        remedy = _NOT_ROOT.format(snap=instance()) if not_root else _REMEDY
+        remedies = [] if error.errno == errno.EACCES else [_REMEDY]
+        if error.errno == errno.EACCES or failure(self._options.address, inverter.port):
+            remedies.append(_NOT_ROOT.format(snap=instance()))
+        else:
+            remedies.append(f"Tried again every {_RETRY_SECONDS:.0f} seconds.")
         message = (
             f"The Modbus server for {inverter.name} cannot listen on {where}: "
-            f"{error.strerror or error}. {remedy} "
-            f"Tried again every {_RETRY_SECONDS:.0f} seconds; everything else goes on."
+            f"{error.strerror or error}. {' '.join(remedies)} Everything else goes on."
         )
         if self._troubles.get(inverter.name) != message:
             log.error(message)

@@ -38,6 +38,7 @@ async def test_a_port_serves_one_server_after_the_other_until_nobody_wants_it(
     port = taken.sockets[0].getsockname()[1]
     early_ports.open_early("127.0.0.1", [port])
     assert early_ports.opened("127.0.0.1", port) == [], "it is left to the server to say why"
+    assert not early_ports.lacks("127.0.0.1", [port]), "one more start would not help"
     taken.close()
     await taken.wait_closed()
     early_ports.open_early("127.0.0.1", [port])
@@ -89,7 +90,7 @@ class NoUnits:
 
 
 SERVES = f"""
-import asyncio, os
+import asyncio, os, socket, sys
 from sungather.modbus_server.early_ports import open_early
 from sungather.modbus_server.server import ModbusServer, ServedInverter
 from sungather.options.table import ModbusServerOptions
@@ -106,22 +107,38 @@ async def serve():
     served = ServedInverter("roof", 502, NoUnits(), lambda: None, 30.0)
     server = ModbusServer(options, [served])
     running = asyncio.create_task(server.run())
-    print(await server.listening(), os.geteuid(), server.health().state)
+    while server.health().state == "starting":
+        await asyncio.sleep(0)
+    print(server.ports, os.geteuid(), server.health().state, server.health().message)
     running.cancel()
 
+taken = socket.create_server(("127.0.0.1", 502)) if "taken" in sys.argv else None
 open_early("127.0.0.1", [502])
 os.setresuid(*({USER},) * 3)
 asyncio.run(serve())
 """
 
 
-@AS_ROOT
-async def test_who_has_given_up_root_serves_on_port_502() -> None:
-    """In a network of its own, so that the port is free."""
+async def serves(*words: str) -> str:
+    """What is told in a network of its own, so that the port is free."""
     lo = 'ip link set lo up && exec "$@"'
     process = await asyncio.create_subprocess_exec(
-        *("unshare", "--net", "sh", "-c", lo, "sh", sys.executable, "-c", SERVES),
+        *("unshare", "--net", "sh", "-c", lo, "sh", sys.executable, "-c", SERVES, *words),
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await process.communicate()
-    assert told.decode().strip() == f"{{'roof': 502}} {USER} ok"
+    return told.decode().strip()
+
+
+@AS_ROOT
+async def test_who_has_given_up_root_serves_on_port_502() -> None:
+    assert await serves() == f"{{'roof': 502}} {USER} ok"
+
+
+@AS_ROOT
+async def test_that_another_has_the_port_is_told_and_not_that_root_is_missing() -> None:
+    told = await serves("taken")
+    assert told.startswith(f"{{}} {USER} blocked")
+    assert "Address already in use" in told
+    assert "stop what uses it" in told
+    assert "sudo snap restart sungather." in told
