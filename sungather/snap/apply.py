@@ -58,15 +58,19 @@ def apply(
     aside = {key: text for key, text in aside.items() if key not in given}
     # What is set aside is left out, so that one sees when somebody has set it anew.
     missing = [key for key in texts if key not in given and key not in aside]
+    # What a full disk refuses is not stored either.
+    files = {data / FILE: render(checked.values)}
+    if aside:
+        files[data / set_aside.FILE] = json.dumps(aside)
+    written = {file: _beside(file, text) for file, text in files.items()}
     if secrets:
         set_texts(secrets)
     if missing:
         # Only defaults get onto this command line.
         snapctl("set", "-s", *(f"{key}={texts[key]}" for key in missing))
-    _write(data / FILE, render(checked.values))
-    if aside:
-        _write(data / set_aside.FILE, json.dumps(aside))
-    else:
+    for file, fresh in written.items():
+        fresh.replace(file)
+    if not aside:
         (data / set_aside.FILE).unlink(missing_ok=True)
     if not checked.has_inverter:
         _tell(without_inverter())
@@ -122,8 +126,8 @@ def _service() -> tuple[str, str]:
     return startup, current
 
 
-def _write(file: Path, text: str) -> None:
-    """Replace a file at once: a power cut leaves the old one or the new one.
+def _beside(file: Path, text: str) -> Path:
+    """Write what shall replace a file at once: a power cut leaves the old one or the new one.
 
     The daemon, which is not root any more, reads it again whenever it changes.
 
@@ -138,6 +142,6 @@ def _write(file: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         let_read(fresh)
-        fresh.replace(file)
     except OSError as error:
         raise errors.OptionsError([f"{file} cannot be written: {error.strerror}."]) from None
+    return fresh

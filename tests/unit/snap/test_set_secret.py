@@ -1,5 +1,6 @@
 """The app that asks for a secret: the same effect as `snap set`, and nobody sees it."""
 
+import errno
 import io
 import json
 import os
@@ -112,6 +113,25 @@ def test_a_refusal_of_snapd_is_told_without_the_secret(
     said = capsys.readouterr().err
     assert "snapd did not store inverter.password" in said
     assert SECRET not in said
+
+
+def test_a_full_disk_stores_nothing(
+    fake: Snapd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here is no transaction of snapd's that would take it back."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    fake.set(HOST)
+    before = dict(fake.state.options)
+    given(monkeypatch, SECRET)
+    monkeypatch.setattr(os, "fsync", full)
+    assert command_line.main(["set-secret", "mqtt.password"]) == 2
+    said = capsys.readouterr().err
+    assert "sungather.yaml cannot be written: No space left on device." in said
+    assert SECRET not in said
+    assert fake.state.options == before
 
 
 def test_outside_of_the_snap_it_says_where_secrets_belong(
