@@ -5,6 +5,7 @@ The only place that knows both ends: inverters on one side, exporters and page o
 
 import asyncio
 import logging
+import math
 from collections.abc import MutableMapping, Sequence
 
 from sungather import errors
@@ -21,15 +22,14 @@ from sungather.transports.winet_endpoints import PIN
 log = logging.getLogger(__name__)
 
 BACK_OFF = (5.0, 20.0, 45.0, 90.0)
-"""Seconds of quiet after each further scan that ran out of sessions: a device whose few sessions
-are exhausted answers a part or nothing, and needs about 90 s without any request."""
-_ASK_FOR = 300.0
-"""Seconds for which one that answers nothing is asked at every interval even so: it may as well be
-away, and is to be read within one interval when it is back. Then it gets its quiet, once."""
+"""Seconds to the next tries of a device that answers nothing, where its interval is longer. They
+grow, for a device whose few sessions are exhausted needs about 90 s without any request. A shorter
+interval gives it less: nothing tells it from one that is away, which is to be read within one
+interval when it is back. So all that each try costs it is one connection and one request."""
 _SPREAD = (1.0, 1.2)
 """Each is made longer by up to a fifth, at random: several collectors do not come back in step."""
 _EXHAUSTED = frozenset({"busy", "connection-lost", "silent"})
-"""Problems that a quiet while can cure; the others cost one connect and are tried every scan."""
+"""Problems that a while can cure; the others are not tried before the interval is over."""
 _RESTART_SERVICE_AFTER = 30.0
 FORGETTABLE = ("refusals", "certificate", "sub-devices")
 """What was learned of an inverter that a person can have forgotten."""
@@ -57,7 +57,6 @@ class Poller:
         self._clock = clock
         self._sleep = sleep
         self._line = asyncio.Lock()
-        self._asked_in_vain_since = clock.monotonic()
         self._back_off = BackOff(BACK_OFF[0], BACK_OFF[-1], between=BACK_OFF[1:-1], spread=_SPREAD)
 
     @property
@@ -92,18 +91,9 @@ class Poller:
         tries of an outage never put off the scan after it.
         """
         interval = self.inverter.options.scan_interval
-        reading = self.inverter.newest
         # Slots that a slow device has missed are left out, not made up for.
         slot = planned + interval * max(1, -(-(now - planned) // interval))
-        quiet = self._quiet_for(reading)
-        if not quiet or reading.state is State.OK:
-            self._asked_in_vain_since = now
-            return max(now + quiet, slot)
-        if quiet > interval:
-            if now - self._asked_in_vain_since < _ASK_FOR:
-                return now + interval
-            self._asked_in_vain_since = now + quiet
-        return now + quiet
+        return min(slot, now + self._quiet_after(self.inverter.newest))
 
     async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
         """Scan now, or after the scan that is under way, and hand the readings to everybody."""
@@ -141,13 +131,15 @@ class Poller:
             elif self._sub_devices is not None:
                 self._sub_devices.forget()
 
-    def _quiet_for(self, reading: Reading) -> float:
-        """Seconds for which an exhausted device is left alone, also after a partial reading."""
+    def _quiet_after(self, reading: Reading) -> float:
+        """Seconds for which a device is left alone at least, if it is tried before its slot."""
         kind = reading.problem.kind if reading.problem else ""
         if kind not in _EXHAUSTED:
             self._back_off.reset()
-            return 0.0
-        return self._back_off.next()
+            return math.inf
+        quiet = self._back_off.next()
+        # What answers in part is no better off for being asked early.
+        return math.inf if reading.state is State.OK else quiet
 
 
 async def forget(pollers: Sequence[Poller], what: str) -> ForgottenAnswer:

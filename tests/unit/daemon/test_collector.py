@@ -1,4 +1,4 @@
-"""The loop: slots are kept, exhausted devices get quiet, and nobody takes anybody along."""
+"""The loop: slots are kept, whatever a device is, and nobody takes anybody along."""
 
 import asyncio
 import logging
@@ -122,7 +122,9 @@ async def test_slots_that_a_slow_scan_has_missed_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("kind", ["busy", "connection-lost", "silent"])
-async def test_an_exhausted_device_gets_growing_quiet_with_jitter(kind: str) -> None:
+async def test_an_exhausted_device_is_tried_early_after_growing_quiet_with_jitter(
+    kind: str,
+) -> None:
     waited = await pauses(Scripted(reading(State.UNREACHABLE, kind), interval=3600), 6)
     for seconds, step in zip(waited, [*BACK_OFF, BACK_OFF[-1], BACK_OFF[-1]], strict=True):
         assert step <= seconds <= 1.2 * step
@@ -208,27 +210,32 @@ class Away(Scripted):
     """
 
     def __init__(
-        self, interval: float, begin: float, length: float, kind: str, takes: float
+        self,
+        interval: float,
+        begin: float,
+        length: float,
+        kind: str,
+        takes: float,
+        state: State = State.UNREACHABLE,
     ) -> None:
         super().__init__(reading(), interval=interval)
         self.time = ManualClock()
+        self.begun: list[float] = []
         self.good: list[float] = []
         """When the good scans began."""
         self.back = begin + length
         self._begin = begin
-        self._kind = kind
+        self._lost = reading(state, kind)
         self._takes = takes
         self.patience = self.back + 10 * interval + 1000
         """When the test fails, as it would never end."""
 
-    def is_away(self, moment: float) -> bool:
-        return self._begin <= moment < self.back
-
     async def scan(self, complete: bool = False) -> Reading:
         began = self.time.passed
+        self.begun.append(began)
         self.time.tick(self._takes)
-        away = self.is_away(began)
-        self.newest = reading(State.UNREACHABLE, self._kind) if away else reading()
+        away = self._begin <= began < self.back
+        self.newest = self._lost if away else reading()
         if not away:
             self.good.append(began)
         return self.newest
@@ -247,7 +254,7 @@ class Away(Scripted):
         return self.good[-3:]
 
 
-KINDS = ["no-route", "port-closed", "silent", "connection-lost", "busy"]
+KINDS = ["no-route", "port-closed", "silent", "connection-lost", "busy", "not-itself"]
 
 
 @given(
@@ -256,51 +263,45 @@ KINDS = ["no-route", "port-closed", "silent", "connection-lost", "busy"]
     length=st.floats(0, 100),
     kind=st.sampled_from(KINDS),
     takes=st.floats(0, 0.9),
+    state=st.sampled_from([State.UNREACHABLE, State.BUSY, State.OK]),
 )
-@example(interval=300, begin=9.5, length=2, kind="silent", takes=0.1)
-@example(interval=3600, begin=2, length=1 / 60, kind="silent", takes=0.1)
-@example(interval=120, begin=0, length=30, kind="busy", takes=0.1)
-@example(interval=1, begin=2, length=250, kind="silent", takes=0.1)
-@example(interval=30, begin=2, length=9, kind="connection-lost", takes=0.1)
+@example(interval=300, begin=9.5, length=2, kind="silent", takes=0.1, state=State.UNREACHABLE)
+@example(interval=3600, begin=2, length=0.02, kind="silent", takes=0.1, state=State.UNREACHABLE)
+@example(interval=120, begin=0, length=30, kind="busy", takes=0.1, state=State.BUSY)
+@example(interval=1, begin=2, length=450, kind="silent", takes=0.1, state=State.UNREACHABLE)
+@example(interval=10, begin=2, length=31, kind="silent", takes=0.9, state=State.UNREACHABLE)
+@example(interval=10, begin=2, length=360, kind="busy", takes=0.9, state=State.BUSY)
+@example(interval=30, begin=2, length=9, kind="connection-lost", takes=0, state=State.OK)
 def test_an_inverter_that_is_back_is_read_within_one_interval(
-    interval: float, begin: float, length: float, kind: str, takes: float
+    interval: float, begin: float, length: float, kind: str, takes: float, state: State
 ) -> None:
-    """But for the quiet that one gets, once in five minutes, which takes calls and answers none.
+    """Whatever the outage was: refused, unanswered, busy, broken off; also one in part (ok).
 
-    `begin` and `length` of the time that it is away are in intervals.
+    `begin` and `length` of the time that it is away are in intervals, and `takes`, in seconds or
+    intervals, is what a scan takes.
     """
-    inverter = Away(interval, begin * interval, length * interval, kind, takes)
+    takes = min(takes, takes * interval)
+    inverter = Away(interval, begin * interval, length * interval, kind, takes, state)
     first, second, third = inverter.after_the_outage()
-    quiet = 0.0
-    if kind in ("silent", "connection-lost", "busy") and length * interval > 300:
-        quiet = 1.2 * BACK_OFF[-1]
-    assert first - inverter.back <= max(interval, quiet) + takes + 0.001
+    assert first - inverter.back <= interval + 0.001
     assert second - first == pytest.approx(interval)
     assert third - second == pytest.approx(interval)
 
 
-class Exhausted(Away):
-    """One whose sessions are gone until nobody has asked it for 90 s."""
-
-    def __init__(self, interval: float, begin: float) -> None:
-        super().__init__(interval, begin, float("inf"), "silent", 0.1)
-        self.patience = begin + 10 * interval + 1000
-        self._asked = 0.0
-
-    def is_away(self, moment: float) -> bool:
-        rested, self._asked = moment - self._asked >= 90, moment
-        if rested and super().is_away(moment):
-            self.back = moment
-        return super().is_away(moment)
-
-
-@given(interval=st.floats(1, 3600), begin=st.floats(1, 5))
-def test_an_inverter_without_sessions_gets_the_quiet_that_brings_it_back(
-    interval: float, begin: float
+@given(
+    interval=st.floats(1, 3600),
+    takes=st.floats(0, 0.9),
+    kind=st.sampled_from(["silent", "connection-lost", "busy"]),
+)
+def test_one_that_answers_nothing_is_not_hammered(
+    interval: float, takes: float, kind: str
 ) -> None:
-    inverter = Exhausted(interval, begin * interval)
-    first, *_ = inverter.after_the_outage()
-    assert first - begin * interval <= 2 * interval + 300 + 1.2 * BACK_OFF[-1]
+    """No more than one scan an interval, and where that is long, those of the back-off."""
+    inverter = Away(interval, 0, 20 * interval, kind, takes * interval)
+    inverter.after_the_outage()
+    early = [BACK_OFF[min(n, len(BACK_OFF) - 1)] for n in range(len(inverter.begun))]
+    for (before, after), quiet in zip(pairwise(inverter.begun), early, strict=False):
+        assert after - before >= min(interval, quiet) - 0.001
 
 
 async def test_every_reading_goes_to_every_service() -> None:
@@ -386,14 +387,10 @@ async def test_a_service_that_cannot_take_a_reading_keeps_it_from_nobody(
     assert "could not take a reading" in caplog.text
 
 
-async def test_a_partial_reading_of_an_exhausted_device_is_followed_by_more_quiet() -> None:
+async def test_a_partial_reading_changes_no_slot() -> None:
     partial = reading(State.OK, "silent")
-    waited = await pauses(Scripted(partial, interval=10.0), 3)
-    assert waited[2] >= BACK_OFF[2]
-
-
-async def test_a_partial_reading_brings_no_scan_before_its_slot() -> None:
-    assert await pauses(Scripted(reading(State.OK, "silent"), interval=300.0), 2) == [300, 300]
+    assert await pauses(Scripted(partial, interval=300.0), 2) == [300, 300]
+    assert await pauses(Scripted(partial, interval=10.0), 3) == [10, 10, 10]
 
 
 class Busy(Scripted):
