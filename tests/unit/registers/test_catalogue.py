@@ -366,6 +366,15 @@ def test_what_others_are_judged_by_costs_one_slow_request_at_most(model: str, le
         assert of.hybrid or asked(registers, tiers) == asked(without_clock, tiers)
 
 
+@pytest.mark.parametrize("level", [1, 2, 3])
+@pytest.mark.parametrize("model", model_names())
+def test_the_devices_clock_judges_its_counters_at_every_level(model: str, level: int) -> None:
+    """So a counter that began anew is right at once. SH-K has its one more request already."""
+    of = device(model)
+    read = {register.name for register in registers_for(of, level)}
+    assert ("device_clock" in read) is (of.family != "SH-K" or level > 1)
+
+
 @pytest.mark.parametrize("model", ["SH10RT", "SG10RT"])
 def test_counters_that_tell_a_missing_meter_are_read_with_the_powers(model: str) -> None:
     counters = [r for r in registers_for(device(model), 1) if "meter-total" in r.absent]
