@@ -151,6 +151,8 @@ async def identify_sub_device(
     words = await _nameplate(read, plate.whole, plate.rest)
     code = words.get(plate.code, 0)
     serial, firmware = (kinds.text(_part(words, at)) for at in (plate.serial, plate.firmware))
+    if len(set(serial)) == 1:
+        serial = ""  # "0000000000" tells nobody from his twin
     device = device_for(code)
     if device.family != plate.family:
         if not serial and not firmware:

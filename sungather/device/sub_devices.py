@@ -6,6 +6,7 @@ the inverter's name. Trouble with one of them never costs the inverter a value.
 
 import asyncio
 import logging
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -31,6 +32,7 @@ PAUSE = 300.0
 LOOK_FOR = 3.0
 """Seconds in which a device that is looked for must say who it is. Real ones take 0.5 s at most;
 what is not there is often silent, and would cost a whole timeout and its retries."""
+_LIFETIME = ("battery_pack_total_charge", "battery_pack_total_discharge")
 _TRIES = 3
 """Scans in which a unit is asked who it is, while contention leaves that open."""
 
@@ -50,8 +52,8 @@ class _UnitSearch:
     """The options say that there is one: nothing to find out."""
     tries: int = 0
     """How often contention left the first unit open."""
-    serials: set[str] = field(default_factory=set[str])
-    """Of what was found: one battery may answer on two units."""
+    found: set[Hashable] = field(default_factory=set[Hashable])
+    """What tells each that was found from others: one battery may answer on two units."""
 
 
 class SubDevices:
@@ -183,8 +185,9 @@ class SubDevices:
         except errors.InverterError:
             pass  # refused, something else, or silent: there is no such device
         else:
-            if identity.serial not in search.serials:
-                search.serials.add(identity.serial)
+            same = await _told_apart_by(reader, identity.serial)
+            if same not in search.found:
+                search.found.add(same)
                 self._readers[place] = reader
                 model = identity.device.model
                 log.info("Behind %s: %s %s", self._options.name, model, identity.serial)
@@ -247,3 +250,16 @@ class SubDevices:
                 "found": [[str(kind), unit] for kind, unit in self._readers],
             },
         )
+
+
+async def _told_apart_by(reader: DeviceReader, serial: str) -> Hashable:
+    """What two units have in common only if the same device answers on both.
+
+    Its serial number; where it tells none, what it has counted in its life; else where it is. On
+    a dongle unit 2 is the first battery, as 200 is.
+    """
+    if serial:
+        return serial
+    values = (await reader.scan()).values
+    counted = tuple(values.get(name) for name in _LIFETIME)
+    return counted if any(counted) else max(reader.options.unit, FIRST_BATTERY)

@@ -150,6 +150,69 @@ async def test_a_battery_on_unit_2_is_found_where_the_path_cannot_be_told(
     assert (reading.name, reading.serial) == ("inverter-battery-1", "S2305170042")
 
 
+class Retold:
+    """A battery that tells another serial number, and other words where they are given."""
+
+    def __init__(self, device: Readable, serial: int, **replaced: int) -> None:
+        self._device = device
+        self._words = dict.fromkeys(range(10711, 10721), serial)
+        self._words |= {int(at.lstrip("_")): word for at, word in replaced.items()}
+
+    def read(self, space: str, wire_address: int, count: int) -> Answer:
+        answer = self._device.read(space, wire_address, count)
+        if isinstance(answer, ExceptionCode):
+            return answer
+        first = wire_address + 1
+        return [self._words.get(at, word) for at, word in enumerate(answer, first)]
+
+
+@pytest.mark.parametrize("serial", [0, 0xFFFF, 0x3030])
+@pytest.mark.parametrize(
+    ("units", "charged", "found"),
+    [
+        ((200, 201, 202), (1234, 2345, 3456), (200, 201, 202)),  # several, told apart by counters
+        ((200, 201), (0, 0), (200, 201)),  # new ones, told apart by their places
+        ((200, 201, 202), (1234, 1234, 1234), (200,)),  # one that answers on every unit
+        ((2, 200), (1234, 1234), (2,)),  # one, on two units
+        ((2, 200), (0, 0), (2,)),
+        ((2, 200, 201), (1234, 1234, 2345), (2, 201)),
+        ((2, 200, 201), (0, 0, 0), (2, 201)),
+        ((2, 200), (1234, 2345), (2, 200)),
+    ],
+)
+async def test_batteries_without_a_serial_number_are_told_apart_by_what_they_counted(
+    home: Home,
+    lan: Server,
+    hybrid: LivingDevice,
+    serial: int,
+    units: tuple[int, ...],
+    charged: tuple[int, ...],
+    found: tuple[int, ...],
+) -> None:
+    lan.devices.clear()
+    lan.devices[1] = hybrid
+    for unit, counted in zip(units, charged, strict=True):
+        one = Retold(battery(hybrid), serial, _10746=counted, _10747=0, _10748=0, _10749=0)
+        lan.devices[unit] = one
+    sub_devices = home.sub_devices()
+    readings = await sub_devices.scan(home.inverter, model_named("SH15T"))
+    assert len(readings) == len(found)
+    assert all(sub_devices.on_unit(unit) is not None for unit in found)
+    names = [f"inverter-battery-{n}" for n in range(1, len(found) + 1)]
+    assert [one.name for one in readings] == names
+    assert {(one.state, one.serial) for one in readings} == {(State.OK, "")}
+
+
+@pytest.mark.parametrize("units", [(2, 200), (200, 201), (2, 200, 201)])
+async def test_one_battery_on_several_units_is_one(
+    home: Home, lan: Server, hybrid: LivingDevice, units: tuple[int, ...]
+) -> None:
+    lan.devices.clear()
+    lan.devices |= {1: hybrid, **dict.fromkeys(units, battery(hybrid))}
+    (reading,) = await home.sub_devices().scan(home.inverter, model_named("SH15T"))
+    assert reading.serial == "S2305170042"
+
+
 async def test_silence_of_unit_2_hides_no_battery_on_unit_200(home: Home, lan: Server) -> None:
     found = await home.sub_devices().scan(home.inverter, model_named("SH5.0RS"))
     assert [one.serial for one in found] == ["S2305170042", "S2305170043"]
