@@ -17,15 +17,17 @@ client it adds 1.2 MB to the process.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import tzinfo
+from typing import Any, TypeVar
 
 import aiomqtt
 
+from sungather.back_off import Sleep
 from sungather.clock import Clock
 from sungather.exporters import compatibility, homeassistant
-from sungather.exporters.delivery import LONGEST_WAIT, DeliveryLoop, Sleep, go_on_unless_cancelled
+from sungather.exporters.delivery import LONGEST_WAIT, DeliveryLoop, end, go_on_unless_cancelled
 from sungather.exporters.homeassistant_entities import FAULT
 from sungather.exporters.mqtt_broker import Broker
 from sungather.exporters.mqtt_client import MqttClient
@@ -50,6 +52,8 @@ from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TIMEOUT = 10.0
 """Seconds that the broker has for an acknowledgement."""
@@ -84,9 +88,13 @@ class Mqtt(DeliveryLoop):
         """Whether it speaks for the inverters; else it delivers what is owed, and another does."""
         self._discovery = Discovery(options.homeassistant_prefix, page)
         self._broker = Broker(options, timeout)
+        self._news = asyncio.Event()
+        """There may be something new to show."""
         self._sensors = parse_ha_sensors(options.ha_sensors) if options.ha_sensors else []
         self._wanted = value_filter(options.include, options.exclude)
         self._client_id = ""
+        self._old_status = ""
+        """Our own topic as it was noted last; "" if it never was."""
         self._latest: dict[str, Reading] = {}
         self._unpublished: set[str] = set()
         self._as_state: deque[tuple[str, int]] = deque(maxlen=1000)
@@ -119,19 +127,20 @@ class Mqtt(DeliveryLoop):
         shown.update((one, known[one].value) for one in names)
         if reading.faults is not None:
             shown[FAULT] = bool(reading.faults.active)
-        self._feed.notify()
+        self._news.set()
 
     # -- connection -----------------------------------------------------------------------
 
     async def step(self) -> float:
         """Stay connected until the connection breaks."""
-        notes = await self._take_up_notes()
-        status = self._topic("status", in_topic(self._client_id))
+        if not self._client_id:
+            await self._take_up_notes()
+        status = f"{self._options.topic}/status/{in_topic(self._client_id)}"
         async with self._broker.connected(self._client_id, status, AT_ONCE) as client:
-            await self._work(client, status, notes.get(_STATUS_NOTE, status))
+            await self._work(client, status)
         return 0.0
 
-    async def _take_up_notes(self) -> Mapping[str, str]:
+    async def _take_up_notes(self) -> None:
         """What earlier runs have noted in this storage directory on this machine."""
         notes = await self._feed.notes()
         made = known_client_id(notes, self._here)
@@ -140,13 +149,13 @@ class Mqtt(DeliveryLoop):
             await self._feed.ack([], notes=changes)
             notes = {}
         self._client_id = self._options.client_id or made
+        self._old_status = notes.get(_STATUS_NOTE, "")
         self._retained.load(notes)
         for name, record in self._retained.records.items():
             if not record.via:
                 self._serials.setdefault(name, record.serial)
-        return notes
 
-    async def _work(self, client: MqttClient, status: str, old_status: str) -> None:
+    async def _work(self, client: MqttClient, status: str) -> None:
         """Everything between connect and disconnect; ends with the connection's error."""
         go_on_unless_cancelled()
         self._retained.said.clear()
@@ -154,17 +163,17 @@ class Mqtt(DeliveryLoop):
         self._discovery.connected(status, client.own_address)
         tasks = [
             asyncio.create_task(self._listen(client)),
-            asyncio.create_task(self._send(client, old_status)),
+            asyncio.create_task(self._send(client)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            await _end(tasks)
+            await end(tasks)
             # A clean disconnect triggers no last will, so the good-bye is said here.
             with suppress(aiomqtt.MqttError):
                 await client.publish(status, "offline", 1, retain=True, timeout=1.0)
             raise
-        await _end(tasks)
+        await end(tasks)
         for task in done:
             task.result()
 
@@ -172,7 +181,7 @@ class Mqtt(DeliveryLoop):
         """A broker without persistence, or a new Home Assistant, knows nothing of us."""
         self._retained.said.clear()
         self._unpublished.update(self._latest)
-        self._feed.notify()
+        self._news.set()
 
     async def _listen(self, client: MqttClient) -> None:
         """Home Assistant's birth message, our own last will when it comes late, and strangers."""
@@ -191,34 +200,50 @@ class Mqtt(DeliveryLoop):
             elif self._watch.hear(topic, content, live=live):
                 self._say_everything_again()
 
-    async def _send(self, client: MqttClient, old_status: str) -> None:
+    async def _send(self, client: MqttClient) -> None:
         began = self._clock.monotonic()
         await client.subscribe(self._watch.status, 1)
         if self._options.homeassistant or self._sensors:
             await client.subscribe(f"{self._options.homeassistant_prefix}/status", 1)
         await client.send(self._watch.status, "online", retain=True)
-        if old_status != self._watch.status:
-            await client.send(old_status, "", retain=True)
-        await self._feed.ack([], notes={_STATUS_NOTE: self._watch.status})
+        if self._old_status != self._watch.status:
+            if self._old_status:
+                await client.send(self._old_status, "", retain=True)
+            self._old_status = self._watch.status
+            await self._feed.note({_STATUS_NOTE: self._old_status})
         if self._shows:
             await self._leave_former_places(client)
         self._say_everything_again()
         while True:
-            await self._publish_states(client)
-            records = await self._feed.batch_now(AT_ONCE)
-            # What arrived meanwhile is news, not history.
-            await self._publish_states(client)
-            if records:
-                await self._feed.ack(records, await self._publish_history(client, records))
-            if self._watch.strangers:
-                self._status.trouble("blocked", self._watch.complaints())
-            else:
-                self._status.works()
-            # A client that is thrown out at once, again and again, comes back more slowly.
-            if self._clock.monotonic() - began >= LONGEST_WAIT:
-                self._back_off.reset()
-            if not records:
-                await self._feed.wait()
+            records = await self._while_showing(client, self._feed.batch(AT_ONCE), began)
+            rejected = await self._publish_history(client, records)
+            await self._while_showing(client, self._feed.ack(records, rejected), began)
+
+    async def _while_showing(
+        self, client: MqttClient, work: Coroutine[Any, Any, T], began: float
+    ) -> T:
+        """Publish states while the outbox works, whose disk may hang.
+
+        What has come until it answers is news, not history.
+        """
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._news.set())
+        try:
+            while True:
+                self._news.clear()
+                await self._publish_states(client)
+                if self._watch.strangers:
+                    self._status.trouble("blocked", self._watch.complaints())
+                else:
+                    self._status.works()
+                # A client that is thrown out at once, again and again, comes back more slowly.
+                if self._clock.monotonic() - began >= LONGEST_WAIT:
+                    self._back_off.reset()
+                if task.done():
+                    return task.result()
+                await self._news.wait()
+        finally:
+            task.cancel()
 
     # -- messages -------------------------------------------------------------------------
 
@@ -372,12 +397,3 @@ class Mqtt(DeliveryLoop):
             ours = [one for one in left if self._watch.status.encode() in heard[one]]
             await self._retained.remove(client, ours)
             await self._retained.forget(name, record.topics)
-
-    def _topic(self, *parts: str) -> str:
-        return "/".join((self._options.topic, *parts))
-
-
-async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -134,4 +134,4 @@ class Retained:
             await self._write(name, record)
 
     async def _write(self, name: str, record: DeviceRecord | None) -> None:
-        await self._feed.ack([], notes={_NOTE + name: record.as_note() if record else None})
+        await self._feed.note({_NOTE + name: record.as_note() if record else None})

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 CLOSE_WITHIN = 2.0
 """Seconds that closing may take; a disk that hangs is left alone after that."""
+NOTED_WITHIN = 1.0
+"""Seconds that a disk has to take a note; after that it is written when the disk goes on."""
 _TICK = 10.0
 _MINUTE = 60.0
 
@@ -76,6 +78,13 @@ class Feed:
             self._ledger.ack, self._exporter, acked, rejected or {}, notes or {}
         )
         self._acked.set()
+
+    async def note(self, notes: Mapping[str, str | None]) -> None:
+        """Write down notes alone (see `ack`); a disk that hangs is not waited for."""
+        written = self._worker.call(self._ledger.ack, self._exporter, (), {}, notes)
+        done, _ = await asyncio.wait((written,), timeout=NOTED_WITHIN)
+        for one in done:
+            one.result()
 
     async def drained(self) -> None:
         """Wait until nothing is owed any more."""

@@ -5,6 +5,7 @@ import gc
 import json
 import socket
 import subprocess
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -479,3 +480,30 @@ async def test_a_port_that_is_no_broker_is_given_up_and_tried_again(tmp_path: Pa
         options = replace(OPTIONS, port=listener.getsockname()[1])
         async with bench(tmp_path, options, patience=0.3) as b:
             await b.is_in_state("waiting")
+
+
+async def test_the_present_is_published_while_the_disk_of_the_outbox_hangs(tmp_path: Path) -> None:
+    server = mosquitto(tmp_path)
+    goes_on = threading.Event()
+    with running(server):
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as all_:
+            b.take_powers(1)
+            await b.drained()
+            b.outbox._worker.post(goes_on.wait)  # type: ignore[arg-type]
+            try:
+                b.take_powers(2)
+                b.take(reading(b.time.now, pv_power=3, soc=50))  # something to note
+                await all_.hears(lambda: any('"soc":50' in text for text in all_.on(STATE)))
+                b.take(reading(b.time.now, state=State.UNREACHABLE))
+                await all_.hears(lambda: all_.on(CONNECTION)[-1] == "unreachable")
+                server.kill()
+                server.start()
+                async with audience(server.port) as late:
+                    await late.hears(lambda: late.on(CONNECTION)[-1:] == ["unreachable"])
+                    b.take_powers(4)
+                    await late.hears(lambda: '"pv_power":4' in "".join(late.on(STATE)))
+                assert b.mqtt.health().delivered == 1
+            finally:
+                goes_on.set()
+            await b.drained()
+            assert b.mqtt.health().delivered == 4
