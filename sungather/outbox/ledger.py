@@ -7,7 +7,6 @@ import logging
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from sungather.outbox.limits import (
     SAVE_CURSORS_AFTER,
     FeedStats,
     OutboxLimits,
-)  # fmt: skip
+)
 from sungather.outbox.record import OutboxRow, Record, RejectedRecord
 from sungather.outbox.rejections import Rejections, described, unusable
 from sungather.outbox.store import Changes, Cursor, OutboxFile
@@ -80,7 +79,7 @@ class Ledger:
             # Nothing was read yet: go on counting where the last run ended. Where the cursors
             # were lost, everything that is left is owed.
             self._next_id = top + 1
-            first = 0 if store.salvaged else top
+            first = 0 if store.salvaged or not saved else top
             self._cursors = {name: Cursor(first) for name in self._cursors}
         store.forget([name for name in saved if name not in self._cursors])
         for name, cursor in self._cursors.items():
@@ -88,6 +87,8 @@ class Ledger:
         if newest is not None and newest.sound:
             self._time.resume(newest.time_ms, newest.boot)
         store.restamp(self._time.boot, self._time.offset_ms, JUMP_MS)
+        if store.salvaged:  # what is known of it now, the next run has to know as well
+            store.write(Changes(cursors=self._cursors))
         self._started = True
 
     def _adopt_exporter(self, name: str, now: Cursor, saved: Cursor | None, top: int) -> None:
@@ -112,6 +113,8 @@ class Ledger:
             in_memory = sum(1 for row in self._tail if row.id > cursor.position)
             self._missing[name] = max(0, self._pending[name] - in_memory)
             self._pending[name] = in_memory
+            for key, text in self._notes[name].items():
+                self._unsaved_notes.setdefault((name, key), text)
 
     def _failed(self, error: Exception) -> bool:
         """Begin a new file in place of a damaged one, and say so; else note the disk's trouble.
@@ -343,12 +346,9 @@ class Ledger:
             return
         offset = self._time.offset_ms
         log.warning("The clock was set. Readings that wait are re-stamped.")
-        self._tail = deque(
-            replace(row, time_ms=row.mono_ms + offset)
-            if abs(row.mono_ms + offset - row.time_ms) > JUMP_MS
-            else row
-            for row in self._tail
-        )
+        for row in self._tail:
+            if abs(row.mono_ms + offset - row.time_ms) > JUMP_MS:
+                row.time_ms = row.mono_ms + offset
         if self._file.is_open:
             try:
                 self._file.restamp(self._time.boot, offset, JUMP_MS)

@@ -104,6 +104,48 @@ async def test_a_file_that_is_cut_keeps_what_stands_before_the_cut(
         assert len(got) >= ROWS * share * 0.85
 
 
+@pytest.mark.parametrize("while_used", [False, True])
+async def test_a_kill_after_a_salvage_without_cursors_loses_nothing_that_is_owed(
+    tmp_path: Path, sound: bytes, *, while_used: bool
+) -> None:
+    file, killed = tmp_path / FILE, tmp_path / "killed"
+    content = sound[: 2 * PAGE] + bytes(PAGE) + sound[3 * PAGE :]
+    file.write_bytes(sound if while_used else content)
+    killed.mkdir()
+    async with opened(tmp_path, "a", "b") as outbox:
+        if while_used:
+            file.write_bytes(content)
+            await is_found_damaged(outbox)
+        assert (tmp_path / f"{FILE}.damaged").exists()
+        for one in files(tmp_path):
+            shutil.copy(one, killed)
+    async with opened(killed, "a", "b") as outbox:
+        for name in ("a", "b"):
+            assert powers(await deliver_all(outbox.feed(name))) == list(range(ROWS))
+
+
+async def test_notes_outlive_a_file_of_which_nothing_can_be_read(tmp_path: Path) -> None:
+    async with opened(tmp_path, "a") as outbox:
+        await outbox.feed("a").ack([], notes={"client": "house"})
+        for file in files(tmp_path):
+            file.write_bytes(bytes(file.stat().st_size))
+        await is_found_damaged(outbox)
+    async with opened(tmp_path, "a") as outbox:
+        assert await outbox.feed("a").notes() == {"client": "house"}
+
+
+def files(directory: Path) -> list[Path]:
+    """The outbox, its logs, and what was set aside."""
+    return list(directory.glob(f"{FILE}*"))
+
+
+async def is_found_damaged(outbox: Outbox) -> None:
+    """The thread of an outbox meets damage."""
+    error = sqlite3.DatabaseError("malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    await outbox._worker.call(outbox._ledger._failed, error)  # pyright: ignore[reportPrivateUsage]
+
+
 GARBAGE: list[tuple[str, str]] = [
     ("readings", "name = cast(x'ff7d' as text)"),
     ("readings", "boot = cast(x'ff7d' as text)"),
