@@ -7,12 +7,16 @@ threads are daemons and are simply left behind.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+HANGS_AFTER = 10.0
+"""Seconds after which work that goes on is told as hanging."""
 
 
 class DaemonThreads(ThreadPoolExecutor):
@@ -54,13 +58,21 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._name = name
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] | None = None
+        self._busy_since: float | None = None
+        """When the work that is under way began, by the clock that only goes forward."""
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the work that is under way takes longer than any disk that is well."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since >= HANGS_AFTER
 
     def post(self, job: Callable[[], None]) -> None:
         """Run `job` on the thread; nobody waits for it, and it must not raise."""
         if self._jobs is None:
             self._jobs = queue.SimpleQueue()
             threading.Thread(
-                target=_work, args=(self._jobs,), name=self._name, daemon=True
+                target=self._work, args=(self._jobs,), name=self._name, daemon=True
             ).start()
         self._jobs.put(job)
 
@@ -86,11 +98,12 @@ class Worker:
             self._jobs.put(None)
             self._jobs = None
 
-
-def _work(jobs: "queue.SimpleQueue[Callable[[], None] | None]") -> None:
-    while (job := jobs.get()) is not None:
-        job()
-        del job
+    def _work(self, jobs: "queue.SimpleQueue[Callable[[], None] | None]") -> None:
+        while (job := jobs.get()) is not None:
+            self._busy_since = time.monotonic()
+            job()
+            self._busy_since = None
+            del job
 
 
 def _hand_over(

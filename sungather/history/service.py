@@ -6,13 +6,14 @@ its own, so a slow card holds nobody up, and one that hangs no exit.
 """
 
 import asyncio
+import errno
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from sungather import household
 from sungather.clock import Clock
@@ -32,6 +33,8 @@ Ts = TypeVarTuple("Ts")
 
 CLOSE_WITHIN: Final = 1.0
 """Seconds that closing may take; a disk that hangs is left alone after that."""
+READ_WITHIN: Final = 2.0
+"""Seconds that a page waits for what is on the disk."""
 _MOST_PENDING: Final = 5000
 """Samples kept in memory while the disk refuses them."""
 _RETRY_SECONDS: Final = 60.0
@@ -110,6 +113,10 @@ class History:
         self._early: list[Reading] | None = []
         self._pruned: date | None = None
         self._health = Health(self.name, "starting")
+        self._stuck: asyncio.Future[Any] | None = None
+        """A look at the disk that was not waited for to its end."""
+        self._unread = ""
+        """Why the last look failed."""
 
     def on_reading(self, reading: Reading) -> None:
         """Record a reading; written at the next commit."""
@@ -135,7 +142,11 @@ class History:
 
     def health(self) -> Health:
         """Whether the file takes what is recorded."""
-        return replace(self._health, queue=len(self._buckets))
+        known = replace(self._health, queue=len(self._buckets))
+        if self._worker.hangs:
+            message = f"The disk of {self._file.path} does not answer. It is kept in memory."
+            return replace(known, state="waiting", message=message)
+        return known
 
     async def commit(self) -> None:
         """Write everything that was recorded since the last commit, in one transaction."""
@@ -172,11 +183,11 @@ class History:
         start, end = self._bounds(day)
         try:
             stored, energies = await asyncio.gather(
-                self._call(self._file.samples, inverters, start, end),
-                self._call(self._file.energies, inverters, day, day),
+                self._look(self._file.samples, inverters, start, end),
+                self._look(self._file.energies, inverters, day, day),
             )
         except (sqlite3.Error, OSError) as error:
-            log.warning("The history cannot be read: %s", _why(error))
+            self._unreadable(error)
             stored, energies = {}, {}
         found = sums(stored, self._meter)
         nothing = dict[str, float]()
@@ -189,9 +200,9 @@ class History:
     ) -> dict[date, dict[str, float]]:
         """Local day -> flow -> kWh of these inverters together, of the days that were counted."""
         try:
-            found = await self._call(self._file.energies, inverters, first, last)
+            found = await self._look(self._file.energies, inverters, first, last)
         except (sqlite3.Error, OSError) as error:
-            log.warning("The history cannot be read: %s", error)
+            self._unreadable(error)
             return {}
         return {
             day: together({name: parts.get(name, {}) for name in inverters}, self._meter, "kWh")
@@ -306,6 +317,23 @@ class History:
 
         return await self._worker.call(twice)
 
+    async def _look(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """As `_call`, for a page; it waits for no disk that hangs, and asks it no more.
+
+        Raises:
+            TimeoutError: it hangs.
+        """
+        if self._stuck is None or self._stuck.done():
+            task = asyncio.ensure_future(self._call(work, *arguments))
+            done, _ = await asyncio.wait((task,), timeout=READ_WITHIN)
+            if done:
+                found = task.result()
+                self._unread = ""
+                return found
+            task.add_done_callback(_take_note)
+            self._stuck = task
+        raise TimeoutError(errno.ETIMEDOUT, "its disk does not answer")
+
     async def _open(self) -> bool:
         self._file.today = self.today()
         try:
@@ -332,6 +360,11 @@ class History:
         if self._early is None:
             self._early = []
 
+    def _unreadable(self, error: Exception) -> None:
+        if self._unread != (why := _why(error)):
+            log.warning("The history cannot be read: %s", why)
+        self._unread = why
+
     def _trouble(self, message: str) -> None:
         if self._health.message != message:
             log.warning(message)
@@ -340,3 +373,9 @@ class History:
 
 def _why(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _take_note(ended: "asyncio.Future[Any]") -> None:
+    """Nobody waits for it any more, whatever became of it."""
+    if not ended.cancelled():
+        ended.exception()

@@ -125,6 +125,7 @@ class Outbox:
         boot: str | None = None,
     ) -> None:
         time = Timekeeper(clock or Clock(monotonic=since_boot), boot or boot_identity())
+        self._path = path
         self._each_reading = limits.each_reading
         self._worker = Worker("outbox")
         self._ledger = Ledger(path, limits, exporters, time)
@@ -225,6 +226,11 @@ class Outbox:
         """`queue` is the longest of all exporters."""
         stats = [feed.stats() for feed in self._feeds.values()]
         trouble = self._ledger.trouble
+        if self._worker.hangs:
+            trouble = (
+                f"The disk of {self._path} does not answer. "
+                "Readings are kept in memory until it does; a restart would lose them."
+            )
         troubled = "blocked" if self._ledger.blocked else "waiting"
         return Health(
             self.name,

@@ -155,6 +155,8 @@ async def test_a_hanging_disk_holds_up_neither_scans_nor_page_nor_stop(
     await inverter.is_asked(20)
     assert await daemon.page("/healthz")
     assert await daemon.page("/metrics")
+    assert b"SH10RT" in await daemon.page("/")
+    assert await daemon.page("/api/v1/history")
     assert await daemon.stop() == 0
     assert daemon.lines[-1].endswith("stopped"), "nothing more is waited for"
 

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +19,8 @@ import pytest
 from households import BERLIN, NOW, Watch, reading, ready, running, silent
 from plain_values import measurements
 
+from sungather import worker
+from sungather.history import service
 from sungather.history.service import History
 from sungather.history.totals import Energy
 from sungather.reading import Reading, State, Value
@@ -398,6 +401,34 @@ async def test_taking_readings_does_not_wait_for_a_locked_file(tmp_path: Path) -
             other.execute("rollback")
         await writing
         assert history.health().state == "ok"
+
+
+async def test_a_disk_that_hangs_is_told_and_holds_up_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    history, goes_on = opened(tmp_path / "history.db"), threading.Event()
+    async with running(history):
+        await ready(history)
+        history.on_reading(reading())
+        await history.commit()
+        assert (await history.day(["house"], TODAY)).samples
+        monkeypatch.setattr(service, "READ_WITHIN", 0.05)
+        hanging = history._worker.call(goes_on.wait, 60)  # pyright: ignore[reportPrivateUsage]
+        for _ in range(20):
+            assert not (await history.day(["house"], TODAY)).samples
+            assert await history.energies(["house"], TODAY, TODAY) == {}
+        waiting = history._worker._jobs  # pyright: ignore[reportPrivateUsage]
+        assert waiting is not None
+        assert waiting.qsize() <= 3, "whoever looks meanwhile puts nothing more into the queue"
+        assert caplog.text.count("cannot be read") == 1
+        monkeypatch.setattr(worker, "HANGS_AFTER", 0.0)
+        assert history.health().state == "waiting"
+        assert "does not answer" in history.health().message
+        goes_on.set()
+        assert await hanging
+        monkeypatch.undo()
+        await history.commit()
+        assert (await history.day(["house"], TODAY)).samples
 
 
 _ON_A_STUCK_DISK = """

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sungather import outbox as outbox_module
+from sungather import worker
 from sungather.outbox import Feed, Outbox, OutboxLimits, Record
 from sungather.outbox.limits import MEMORY_ROWS
 from sungather.outbox.record import OutboxRow, body_of, milliseconds
@@ -469,6 +470,10 @@ async def test_memory_is_bounded_while_a_disk_hangs(
         take(outbox, time, *range(60))
         assert outbox.health().dropped == 10
         assert caplog.text.count("readings are left out") == 1
+        assert outbox.health().state == "ok"
+        monkeypatch.setattr(worker, "HANGS_AFTER", 0.0)
+        assert outbox.health().state == "waiting"
+        assert "does not answer" in outbox.health().message
         goes_on.set()
         assert await hanging
         await outbox.flush()
