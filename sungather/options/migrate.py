@@ -51,6 +51,7 @@ _GONE: Mapping[str, str] = {
     "pvoutput.batch_points": "live intervals go at once, missed ones in batches",
 }
 _UNKNOWN = "SunGather 0.5 had no such key either"
+_MOST_VALUES = 20_000
 _DEFAULT_URL = "http://localhost:8086"
 _HOST_AND_PORT = re.compile(r"(?:[a-z]+://)?([^/:@]+):(\d{1,5})/?")
 _ONLY_IN_HOME_ASSISTANT = re.compile(
@@ -248,6 +249,11 @@ def _read(content: bytes) -> _Fields:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if isinstance(mark, yaml.Mark) else ""
         raise OptionsError([f"The file is not valid YAML{where}."]) from None
+    if not _is_small(loaded):
+        raise OptionsError([
+            f"The file holds more than {_MOST_VALUES} values, where it refers to its own parts "
+            "with & and *: write them out."
+        ])  # fmt: skip
     if not isinstance(loaded, dict) or not {"inverter", "exports"} & loaded.keys():
         raise OptionsError(
             ["This is no file of SunGather 0.5: it has neither 'inverter:' nor 'exports:'."]
@@ -256,6 +262,19 @@ def _read(content: bytes) -> _Fields:
     if "exports" not in fields and fields.keys() & GROUPS.keys():
         raise OptionsError(["This is a file of this SunGather already: check-config checks it."])
     return fields
+
+
+def _is_small(value: object) -> bool:
+    """Whether it is no more than a person writes; what YAML refers to counts each time."""
+    left, count = [value], 0
+    while left and count <= _MOST_VALUES:
+        one = left.pop()
+        count += 1
+        if isinstance(one, dict):
+            left += cast(dict[object, object], one).values()
+        elif isinstance(one, list):
+            left += cast(list[object], one)
+    return not left
 
 
 def _named(fields: Mapping[object, object]) -> _Fields:

@@ -4,6 +4,7 @@ from typing import cast
 
 import yaml
 
+from sungather.options.ha_sensors import as_json
 from sungather.options.migrated import Fate, Migrated, Written
 
 _Fields = dict[str, object]
@@ -29,9 +30,12 @@ def import_mqtt(work: Migrated, fields: _Fields) -> None:
     if not (announced.value if isinstance(announced, Written) else announced):
         work.drop("mqtt.ha_sensors", "homeassistant was not on, so they were not announced")
         return
-    text = yaml.safe_dump(
-        _plain(sensors), sort_keys=False, allow_unicode=True, width=10_000
-    ).strip()
+    try:
+        plain = as_json(sensors, _plain)
+    except ValueError as error:
+        work.drop("mqtt.ha_sensors", f"they cannot be announced. {error}")
+        return
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=10_000).strip()
     # The list of what became of each key shows no text of many lines.
     if work.set("mqtt.ha_sensors", "mqtt.ha-sensors", text, quiet=True):
         count = len(cast(list[object], sensors)) if isinstance(sensors, list) else 0
@@ -48,12 +52,7 @@ def import_mqtt(work: Migrated, fields: _Fields) -> None:
 
 
 def _plain(value: object) -> object:
-    """The value as SunGather 0.5 read it."""
-    if isinstance(value, Written):
-        return value.value
-    if isinstance(value, dict):
-        entries = cast(dict[object, object], value).items()
-        return {str(key): _plain(one) for key, one in entries}
-    if isinstance(value, list):
-        return [_plain(one) for one in cast(list[object], value)]
-    return value
+    """The value as SunGather 0.5 read it, but for dates, which it could not announce."""
+    if not isinstance(value, Written):
+        return value
+    return value.value if isinstance(value.value, (bool, int, float)) else value.text

@@ -15,8 +15,14 @@ from sungather.options.option import Option, OptionKind, OptionValue
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_CONTROL_BUT_LINES = re.compile(r"(?![\t\r\n])" + _CONTROL.pattern)
+_NO_CHARACTERS = "".join(
+    chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
+)
+CONTROL = re.compile(
+    rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef{_NO_CHARACTERS}]"
+)
+"""Control characters, and what Unicode says is none: a broker hangs up on whoever sends them."""
+_CONTROL_BUT_LINES = re.compile(r"(?![\t\r\n])" + CONTROL.pattern)
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _PATTERN = re.compile(r"[A-Za-z0-9_*-]+")
 _LONGEST_HOST = 253
@@ -158,7 +164,7 @@ def near(text: str, known: Iterable[str], count: int) -> list[str]:
     return [by_lower[lower] for lower in found]
 
 
-def _text(text: str, must: str, control: re.Pattern[str] = _CONTROL) -> str:
+def _text(text: str, must: str, control: re.Pattern[str] = CONTROL) -> str:
     if control.search(text):
         raise Wrong(must)
     return text

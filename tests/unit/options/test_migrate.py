@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sungather.errors import OptionsError
+from sungather.exporters.compatibility import entities
 from sungather.options.check import check
 from sungather.options.configuration import load
 from sungather.options.file import parse
+from sungather.options.ha_sensors import parse_ha_sensors
 from sungather.options.migrate import Fate, import_config
 from sungather.options.option import OptionValue
+from tests.outbox_parts import NOON, reading
 
 OLD = b"""
 inverter:
@@ -412,6 +415,17 @@ def test_a_file_that_is_not_utf_8_is_told_with_its_line() -> None:
     ]
 
 
+_MANY = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 6))
+
+
+@pytest.mark.parametrize("place", ["inverter: {host: *b5}", "exports: [{name: *b5}]"])
+def test_what_refers_to_itself_without_end_is_refused(place: str) -> None:
+    for content in (f"b0: &b0 x\n{_MANY}{place}", f"b5: &b5 [*b5]\n{place}"):
+        with pytest.raises(OptionsError) as caught:
+            import_config(content.encode())
+        assert "refers to its own parts" in caught.value.problems[0]
+
+
 def test_our_own_file_is_told_as_such() -> None:
     with pytest.raises(OptionsError) as caught:
         import_config(b"inverter: {host: h}\nmqtt: {enabled: true}\n")
@@ -419,7 +433,7 @@ def test_our_own_file_is_told_as_such() -> None:
 
 
 _SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.dates(), st.binary(),
     st.sampled_from(["h", "a:502", "http://u:p@h", "total_power_yields", "1", "8883", "True"]),
 )  # fmt: skip
 _KEYS = st.one_of(
@@ -427,6 +441,7 @@ _KEYS = st.one_of(
         "host", "port", "level", "name", "enabled", "parameters", "topic", "register", "multiple",
         "url", "token", "username", "password", "bucket", "org", "api", "sid", "cumulative_flag",
         "connection", "smart_meter", "log_console", "model", "homeassistant", "client_id",
+        "ha_sensors", "sensor_type", "measurements",
     ]),
     st.text(),
 )  # fmt: skip
@@ -438,7 +453,17 @@ _TREE = st.recursive(
 @st.composite
 def _export(draw: st.DrawFn) -> dict[str, object]:
     name = draw(st.sampled_from(["console", "webserver", "influxdb", "mqtt", "pvoutput"]))
-    return {"enabled": True, **draw(st.dictionaries(_KEYS, _TREE)), "name": name}
+    fields = draw(st.dictionaries(_KEYS, _TREE))
+    if draw(st.booleans()):
+        sensor = st.fixed_dictionaries(
+            {
+                "name": st.sampled_from(["A b", "x/y"]) | st.text(),
+                "sensor_type": st.just("sensor"),
+            },
+            optional={"register": st.just("pv_power"), "icon": _TREE},
+        )
+        fields |= {"homeassistant": True, "ha_sensors": draw(st.lists(sensor, min_size=1))}
+    return {"enabled": True, **fields, "name": name}
 
 
 @given(_TREE | st.dictionaries(_KEYS, _SCALARS), _TREE | st.lists(_export()))
@@ -453,6 +478,8 @@ def test_whatever_stands_in_the_file_the_answer_passes_the_check(
     problems = check(document.texts).problems
     assert [one.key for one in problems] in ([], ["inverter.host"])
     assert not problems or "inverter.host" in {note.key for note in imported.notes}
+    if sensors := document.texts.get("mqtt.ha-sensors"):
+        assert entities(parse_ha_sensors(sensors), reading(NOON), "h", "t", "homeassistant")
 
 
 @given(st.binary(max_size=200))
