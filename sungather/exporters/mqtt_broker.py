@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -83,9 +83,10 @@ class Broker:
         guard = PacketGuard(client)
         up = False
         try:
-            async with client:
-                up = True
-                yield client
+            with closing(client):
+                async with client:
+                    up = True
+                    yield client
         except MqttConnectError as error:
             raise self._refusal(error) from error
         except aiomqtt.MqttError as error:
@@ -118,23 +119,24 @@ class Broker:
         """Why a connection that was up is no more."""
         end = client.end or error
         reason = getattr(getattr(end, "rc", None), "value", None)
-        other = f"another client has connected with the client id {client_id!r}"
         if reason == _TAKEN_OVER:
             return Blocked(
-                f"{self._where} has ended the connection, since {other}. Every client needs its "
-                "own: see mqtt.client-id."
+                f"{self._where} has ended the connection, since another client has connected with "
+                f"the client id {client_id!r}. Every client needs its own: see mqtt.client-id."
             )
         if reason == _NO_REASON:
-            # So do most brokers when another client takes the session over.
+            # So do brokers with MQTT 3.1.1 when another client takes the session over, but not
+            # only then.
             return Unavailable(
-                f"{self._where} has ended the connection. If that happens again and again, "
-                f"{other}: see mqtt.client-id."
+                f"{self._where} has ended the connection without a reason. If that happens again "
+                f"and again, another client may have the client id {client_id!r}, too: see "
+                "mqtt.client-id."
             )
         return Unavailable(f"{self._where} is lost: {_in_words(end)}.")
 
 
 def _in_words(error: BaseException) -> str:
     if isinstance(error, aiomqtt.MqttError):
-        text = str(error).partition("] ")[2] or str(error)
+        text = (str(error).partition("] ")[2] or str(error)).rstrip(".")
         return fit_to_show(text[:1].lower() + text[1:]) if text else "the connection was lost"
     return fit_to_show(in_words(error))

@@ -1,4 +1,4 @@
-"""aiomqtt's client, without a race that it has (seen in 2.5.1)."""
+"""aiomqtt's client, without a race and a leak that it has (seen in 2.5.1)."""
 
 from typing import Any, cast
 
@@ -27,6 +27,14 @@ class MqttClient(aiomqtt.Client):
             return str(opened.getsockname()[0])
         except (OSError, AttributeError):
             return ""
+
+    def close(self) -> None:
+        """End the connection if the library has left it open.
+
+        It does where the broker does not answer, and keeps it then until the keep-alive is over.
+        """
+        paho = cast(Any, self)._client
+        paho._sock_close()
 
     async def send(self, topic: str, payload: str, *, retain: bool = False) -> None:
         """Publish with QoS 1; returns when the broker has acknowledged the message."""

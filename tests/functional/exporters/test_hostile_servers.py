@@ -5,7 +5,7 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -17,6 +17,8 @@ from stand_ins import Reply, Request, site
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.influxdb import Influxdb
 from sungather.exporters.mqtt import Mqtt
+from sungather.exporters.mqtt_broker import KEEP_ALIVE
+from sungather.exporters.mqtt_broker import Broker as MqttBroker
 from sungather.exporters.mqtt_guard import LONGEST
 from sungather.exporters.pvoutput import Pvoutput
 from sungather.options.table import InfluxdbOptions, MqttOptions, PvoutputOptions
@@ -29,7 +31,7 @@ MB = 1024 * 1024
 
 @dataclass
 class Broker:
-    """A stand-in for a broker: accepts whoever comes, then sends `flood`."""
+    """A stand-in for a broker: accepts whoever comes, and answers with `flood`."""
 
     flood: bytes
     port: int = 0
@@ -46,6 +48,7 @@ async def broker(flood: bytes) -> AsyncGenerator[Broker]:
         try:
             await reader.read(1000)
             writer.write(CONNACK)
+            await reader.read(1000)
             for start in range(0, len(flood), 65536):
                 writer.write(flood[start : start + 65536])
                 await writer.drain()
@@ -62,7 +65,9 @@ async def broker(flood: bytes) -> AsyncGenerator[Broker]:
         yield one
 
 
-async def complaint_about(flood: bytes, directory: Path) -> tuple[str, Broker]:
+async def complaint_about(
+    flood: bytes, directory: Path, kind: type[Unavailable] = Unavailable
+) -> tuple[str, Broker]:
     """What MQTT says of a broker that sends this after the greeting."""
     time = Time()
     file = directory / "outbox.sqlite3"
@@ -71,7 +76,7 @@ async def complaint_about(flood: bytes, directory: Path) -> tuple[str, Broker]:
         async with broker(flood) as one:
             options = MqttOptions(host="127.0.0.1", port=one.port, topic="sungather")
             mqtt = Mqtt(options, outbox.feed("mqtt"), time.clock, UTC, {}, timeout=1.0)
-            with pytest.raises(Unavailable) as caught:
+            with pytest.raises(kind) as caught:
                 await mqtt.step()
             return str(caught.value), one
     finally:
@@ -106,6 +111,37 @@ async def test_what_is_no_mqtt_is_said_without_a_traceback(
     said, _ = await complaint_about(packet, tmp_path)
     assert "sends packets that are not MQTT" in said
     assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+
+
+async def test_a_session_that_was_taken_over_is_named_as_that_where_the_broker_tells(
+    tmp_path: Path,
+) -> None:
+    disconnect = b"\xe0\x01\x8e"  # DISCONNECT of MQTT 5, session taken over
+    said, _ = await complaint_about(disconnect, tmp_path, Blocked)
+    assert "another client has connected with the client id 'sungather-" in said
+    assert "see mqtt.client-id" in said
+
+
+async def test_a_broker_that_never_answers_keeps_no_connection_of_ours() -> None:
+    """The library leaves each open until its keep-alive of half a minute is over."""
+    gone = [asyncio.Event() for _ in range(5)]
+    come = iter(gone)
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while await reader.read(1000):
+                pass
+        next(come).set()
+        writer.close()
+
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        broker = MqttBroker(MqttOptions(host="127.0.0.1", port=port), timeout=0.1)
+        for one in gone:
+            with pytest.raises(Unavailable):
+                async with broker.connected("house", "status", 1):
+                    pass
+            await asyncio.wait_for(one.wait(), KEEP_ALIVE / 2)
 
 
 async def test_messages_that_the_library_would_keep_for_ever_end_the_connection(

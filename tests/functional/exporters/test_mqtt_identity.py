@@ -260,9 +260,10 @@ async def without_mqtt_5(port: int) -> AsyncGenerator[int]:
 
 
 @pytest.mark.parametrize("version", [5, 4])
-async def test_a_client_id_that_another_client_takes_over_is_named_as_that(
+async def test_a_client_id_that_another_client_takes_over_is_named_as_likely(
     version: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Mosquitto 2.0.11 gives no reason, with neither version of the protocol."""
     with running(mosquitto(tmp_path)) as server:
         async with without_mqtt_5(server.port) as old:
             port = server.port if version == 5 else old
@@ -277,8 +278,8 @@ async def test_a_client_id_that_another_client_takes_over_is_named_as_that(
                             async for _ in other.messages:
                                 pass
             told = " ".join(one.getMessage() for one in caplog.records)
-            assert "another client has connected with the client id 'twice'" in told
-            assert "see mqtt.client-id" in told
+            assert "has ended the connection without a reason" in told
+            assert "another client may have the client id 'twice', too: see mqtt.client-id" in told
 
 
 async def left(port: int) -> set[str]:
