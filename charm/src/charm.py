@@ -271,8 +271,9 @@ class SungatherCharm(ops.CharmBase):
                         f"the relation {endpoint} needs the page: "
                         f"juju config {app} enable-webserver=true"
                     )
-        if refusal := grafana_dashboard.problem(self):
-            yield ops.ActiveStatus(refusal)
+        for refusal in (grafana_dashboard.problem(self), metrics_endpoint.problem(self)):
+            if refusal:
+                yield ops.ActiveStatus(" ".join(refusal.split()))
         if not self.polls:
             who = standby.polling_unit(self) or "the leader"
             yield ops.ActiveStatus(

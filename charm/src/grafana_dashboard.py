@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from typing import cast
 
 import ops
 
@@ -40,32 +39,10 @@ def publish(charm: ops.CharmBase) -> None:
 def problem(charm: ops.CharmBase) -> str:
     """What Grafana has against our dashboards; "" if nothing."""
     for relation in charm.model.relations[ENDPOINT]:
-        refusal = _refusal(relation.data[relation.app].get("event", ""))
+        refusal = databag.refusal(relation.data[relation.app].get("event", ""))
         if refusal:
             return f"{relation.app.name} refuses a dashboard: {refusal}"
     return ""
-
-
-def _refusal(event: str) -> str:
-    """The errors of an event as one text: `errors`, a list or a text, with or without `valid`."""
-    try:
-        answer: object = json.loads(event) if event else {}
-    except ValueError:
-        return ""
-    if not isinstance(answer, dict):
-        return ""
-    told = cast("dict[str, object]", answer)
-    errors = told.get("errors")
-    ones = cast("list[object]", errors if isinstance(errors, list) else [errors] if errors else [])
-    if not ones and told.get("valid") is False:
-        return "no reason given"
-    return "; ".join(_sentence(one) for one in ones)
-
-
-def _sentence(error: object) -> str:
-    if isinstance(error, dict):
-        return ": ".join(str(part) for part in cast("dict[str, object]", error).values() if part)
-    return str(error)
 
 
 def _alternative_uid(charm_name: str, stem: str) -> str:

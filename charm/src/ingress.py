@@ -8,6 +8,8 @@ import ops
 import databag
 
 ENDPOINT = "ingress"
+_HIGHEST = 65534
+"""The interface's own library refuses 65535."""
 
 
 def publish(charm: ops.CharmBase, port: int) -> None:
@@ -23,14 +25,16 @@ def publish(charm: ops.CharmBase, port: int) -> None:
     """
     for relation in charm.model.relations[ENDPOINT]:
         binding = charm.model.get_binding(relation)
-        address = str(binding.network.bind_address or "") if binding else ""
-        unit = {"host": json.dumps(socket.getfqdn()), "ip": json.dumps(address)}
+        address = binding.network.bind_address if binding else None
+        # Without one null is right, and an empty text would hold up haproxy for all.
+        ip = json.dumps(str(address) if address else None)
+        unit = {"host": json.dumps(socket.getfqdn()), "ip": ip}
         databag.write(relation.data[charm.unit], unit)
         if charm.unit.is_leader():
             app = {
                 "model": json.dumps(charm.model.name),
                 "name": json.dumps(charm.app.name),
-                "port": json.dumps(port),
+                "port": json.dumps(min(port, _HIGHEST)),
                 "scheme": json.dumps("http"),
                 # Every address of the page is relative, so it works below any path.
                 "strip-prefix": json.dumps(True),

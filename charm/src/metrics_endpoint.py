@@ -40,6 +40,15 @@ def publish(charm: ops.CharmBase, port: int | None, *, polls: bool) -> None:
             )
 
 
+def problem(charm: ops.CharmBase) -> str:
+    """What Prometheus has against our rules or jobs; "" if nothing."""
+    for relation in charm.model.relations[ENDPOINT]:
+        refusal = databag.refusal(relation.data[relation.app].get("event", ""))
+        if refusal:
+            return f"{relation.app.name} refuses alert rules or scrape jobs: {refusal}"
+    return ""
+
+
 def _here(charm: ops.CharmBase, relation: ops.Relation) -> tuple[str, str, str, str]:
     binding = charm.model.get_binding(relation)
     address = str((binding.network.bind_address if binding else None) or "")

@@ -149,14 +149,23 @@ def parse(texts: Mapping[str, str]) -> Bag | None:
 
 
 def wanted_permissions(options: Mapping[str, str]) -> dict[str, Access]:
-    """Topic filter -> access that the snap needs with these options of its."""
-    wanted = {f"{options['mqtt.topic']}/#": Access.READWRITE}
-    if options.get("mqtt.homeassistant") == "true":
-        discovery = options.get("mqtt.homeassistant-prefix", "homeassistant")
-        wanted |= {f"{discovery}/device/#": Access.WRITE, f"{discovery}/status": Access.READ}
-    if options.get("mqtt.compatibility"):
-        wanted["SunGather/#"] = Access.WRITE
-    return wanted
+    """Topic filter -> access that the snap needs with these options of its.
+
+    It reads what it has retained there, to keep apart from others and to take back what is no
+    more.
+    """
+    topics = [f"{options['mqtt.topic']}/#"]
+    discovery = options.get("mqtt.homeassistant-prefix", "homeassistant")
+    announced = options.get("mqtt.homeassistant") == "true"
+    # SunGather 0.5 announced each entity alone.
+    entities = bool(options.get("mqtt.ha-sensors"))
+    as_before = options.get("mqtt.compatibility-topic", "")
+    topics += [f"{discovery}/device/#"] if announced else []
+    topics += [f"{discovery}/+/+/config"] if entities else []
+    if as_before or options.get("mqtt.compatibility") or entities:
+        topics.append(as_before or "SunGather/+")
+    wanted = dict.fromkeys(topics, Access.READWRITE)
+    return wanted | ({f"{discovery}/status": Access.READ} if announced or entities else {})
 
 
 def request(charm: ops.CharmBase, wanted: Mapping[str, Access]) -> None:

@@ -74,7 +74,8 @@ def dashboards(charm_name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted((SOURCE / DASHBOARDS).glob("*.json")):
         content = json.loads(file.read_text())
-        content["uid"] = DashboardPath40UID.generate(charm_name, f"{DASHBOARDS}/{file.name}")
+        path = f"src/{DASHBOARDS}/{file.name}"
+        content["uid"] = DashboardPath40UID.generate(charm_name, path)
         content["tags"] = [*content.get("tags", []), f"charm: {charm_name}"]
         for target in (one for panel in content["panels"] for one in panel.get("targets", [])):
             legend = target.get("legendFormat", "")

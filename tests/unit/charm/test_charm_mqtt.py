@@ -84,21 +84,35 @@ def test_applications_on_one_broker_share_no_topic_of_their_own(
     assert asked == [{f"{topic}/#"} | shared for topic in published]
 
 
-def test_home_assistants_topics_are_asked_for_where_they_are(
-    context: Context, snapd: FakeSnapd
+SENSORS = "mqtt.ha-sensors: '[{name: Power, sensor_type: sensor, register: a}]'"
+
+
+@pytest.mark.parametrize(
+    ("homeassistant", "extra", "topics"),
+    [
+        (False, "", set[str]()),
+        (True, "", {"ha/device/#", "ha/status"}),
+        (False, "mqtt.compatibility: sungather-0.5", {"SunGather/+"}),
+        (False, "mqtt.compatibility-topic: solar/main", {"solar/main"}),
+        (False, SENSORS, {"ha/+/+/config", "ha/status", "SunGather/+"}),
+        (True, SENSORS, {"ha/+/+/config", "ha/status", "SunGather/+", "ha/device/#"}),
+    ],
+)
+def test_every_topic_that_the_snap_uses_with_its_options_is_asked_for_and_no_other(
+    context: Context, snapd: FakeSnapd, homeassistant: bool, extra: str, topics: set[str]
 ) -> None:
+    """What it publishes it also reads: to keep apart from others, and to take it back."""
     config = HOST | {
-        "mqtt-homeassistant": True,
+        "mqtt-homeassistant": homeassistant,
         "mqtt-topic": "roof",
-        "extra-options": "mqtt.homeassistant-prefix: ha\nmqtt.compatibility: sungather-0.5",
+        "extra-options": f"mqtt.homeassistant-prefix: ha\n{extra}",
     }
-    after, _ = run(context, {}, config=config)
-    assert json.loads(after.local_app_data["topic-permissions"]) == [
-        {"filter": "roof/#", "access": "readwrite"},
-        {"filter": "ha/device/#", "access": "write"},
-        {"filter": "ha/status", "access": "read"},
-        {"filter": "SunGather/#", "access": "write"},
-    ]
+    after, out = run(context, {}, config=config)
+    asked = json.loads(after.local_app_data["topic-permissions"])
+    assert {one["filter"] for one in asked} == topics | {"roof/#"}
+    assert {one["access"] for one in asked if one["filter"] != "ha/status"} == {"readwrite"}
+    assert {one["access"] for one in asked if one["filter"] == "ha/status"} <= {"read"}
+    assert "waiting for mosquitto" in out.unit_status.message
 
 
 def test_the_relation_wins_over_the_options(context: Context, snapd: FakeSnapd) -> None:
