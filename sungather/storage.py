@@ -7,9 +7,11 @@ so a damaged file is set aside and a directory that cannot be written is said on
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import json
 import logging
 import os
+import socket
 import threading
 from collections.abc import Generator, Iterator, MutableMapping
 from itertools import starmap
@@ -18,6 +20,7 @@ from typing import cast
 
 from sungather import errors
 from sungather.own_file import is_same_file, open_own
+from sungather.privileges import in_snap, instance
 from sungather.strangers import parsed_json
 from sungather.worker import Worker
 
@@ -41,6 +44,23 @@ class Claim:
         """What is locked, and its file descriptor; guarded by the lock."""
         self._lock = threading.Lock()
         self._released = False
+        self._sign: socket.socket | None = None
+
+    def hang_out_sign(self) -> bool:
+        """Tell this machine that a daemon works here; whether no other has.
+
+        That takes no disk. It is no lock: others may know the directory by another name, or sit
+        in a network namespace of their own.
+        """
+        name = hashlib.sha256(os.fsencode(self._directory.absolute())).hexdigest()[:16]
+        # In a snap no other names are allowed: snapd, interfaces/apparmor/template.go
+        owner = f"snap.{instance()}" if in_snap() else "sungather"
+        self._sign = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._sign.bind(f"\0{owner}.{name}")
+        except OSError:
+            return False
+        return True
 
     def take(self) -> None:
         """Make the directory if need be, and lock what is there.
@@ -100,6 +120,8 @@ class Claim:
     def release(self) -> None:
         """Let others have it, now or when a thread goes on that hangs with the disk."""
         self._released = True
+        if self._sign is not None:
+            self._sign.close()
         if self._lock.acquire(blocking=False):
             try:
                 self._close()
@@ -259,6 +281,18 @@ class Storage:
         if not self._warned:
             log.warning("%s. What was learned is kept in memory until the next restart.", what)
         self._warned = True
+
+
+class MemoryStorage(Storage):
+    """JSON objects by name that are gone with the process."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self._all_read = True
+
+    def _put(self, name: str, text: str | None) -> None:
+        with self._lock:
+            self._known[name] = text
 
 
 class StoredTexts(MutableMapping[str, str]):

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -24,9 +25,11 @@ from sungather.device.word_source import UnitWords
 from sungather.exporters import Exporters, open_exporters
 from sungather.modbus_server import early_ports
 from sungather.options.configuration import Configuration
+from sungather.outbox.limits import MEMORY_ROWS
 from sungather.privileges import in_snap
-from sungather.service import Service
-from sungather.storage import Claim, Storage
+from sungather.reading import Reading
+from sungather.service import Health, Service, SimpleService
+from sungather.storage import Claim, MemoryStorage, Storage
 from sungather.transports.factory import open_transport
 from sungather.transports.shared import SharedTransport
 from sungather.worker import leave_threads_behind
@@ -41,8 +44,8 @@ STOP_WITHIN = 1.8
 """Seconds that a stop takes at most, whatever hangs; the log files have what is left of two."""
 _SERVICES_WITHIN = 1.5
 """Seconds of it for services to hand over what they hold; the rest is for the outbox."""
-_DISK_WITHIN = 10.0
-"""Seconds after which the log says that the start waits for a disk."""
+_DISK_WITHIN = 2.0
+"""Seconds that the first scan waits for what is known of the inverters."""
 
 
 def pollers(
@@ -100,7 +103,7 @@ def page(
     configuration: Configuration,
     services: Sequence[Service],
     clock: Clock,
-    history_file: Path,
+    history_file: Path | None,
 ) -> list[Service]:
     """The page and its history, if the page is wanted; it shows the health of `services`."""
     if not configuration.web.enabled:
@@ -188,13 +191,8 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     clock = Clock()
     directory = configuration.state_directory
     storage = Storage(directory)
-    late = asyncio.get_running_loop().call_later(_DISK_WITHIN, _say_that_it_hangs, directory)
-    try:
-        await asyncio.to_thread(claim.take)
-        await storage.read_all()
-        exporters = await open_exporters(configuration)
-    finally:
-        late.cancel()
+    early = await _until_the_disk_answers(configuration, claim, storage, clock)
+    exporters = await open_exporters(configuration)
     opened.append(exporters)
     reads = not configuration.outbox.deliver_only
     # Commands about inverters that are not read here connect by themselves.
@@ -209,6 +207,9 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
         services.append(health)
         if not reads:
             await health.tell()
+    for reading in early:
+        for service in services:
+            service.on_reading(reading)
     found = pollers(configuration, services, clock, storage) if reads else []
     if reads:
         services += modbus_server(configuration, found, clock)
@@ -219,12 +220,88 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     await control.collector.run()
 
 
-def _say_that_it_hangs(directory: Path) -> None:
+async def _until_the_disk_answers(
+    configuration: Configuration, claim: Claim, storage: Storage, clock: Clock
+) -> Sequence[Reading]:
+    """Claim the directory, and read what is stored.
+
+    Returns what inverters gave meanwhile, if the disk takes long.
+
+    Raises:
+        OptionsError: another daemon has it.
+    """
+
+    async def claimed() -> None:
+        await asyncio.to_thread(claim.take)
+        await storage.read_all()
+
+    alone = claim.hang_out_sign()
+    ready = asyncio.create_task(claimed())
+    early: Sequence[Reading] = ()
+    try:
+        if not (await asyncio.wait((ready,), timeout=_DISK_WITHIN))[0]:
+            early = await _read_meanwhile(configuration, ready, clock, alone=alone)
+        await ready
+    finally:
+        ready.cancel()
+    return early
+
+
+async def _read_meanwhile(
+    options: Configuration, ready: asyncio.Task[None], clock: Clock, *, alone: bool
+) -> Sequence[Reading]:
+    """Read, and show it on the page, without anything that is stored; what was read.
+
+    The certificate that is trusted of a dongle is on the disk, so it is not asked.
+    """
+    cabled = tuple(one for one in options.inverters if one.connection != "http")
+    reads = alone and bool(cabled) and not options.outbox.deliver_only
     log.warning(
-        "The disk of %s does not answer, and nothing is read before it does: what is known of the "
-        "inverters is there, and whether another daemon reads them.",
-        directory,
+        "The disk of %s does not answer. Nothing is delivered before it does, and %s.",
+        options.state_directory,
+        f"{len(cabled)} inverter(s) are read without what is known of them"
+        if reads
+        else "no inverter is read: what is known of them, and whether another daemon reads them, "
+        "is there",
     )
+    kept = _Kept()
+    if not reads:
+        await asyncio.wait((ready,))
+        return kept.readings
+    services: list[Service] = [kept]
+    services += page(options, services, clock, None)
+    found = pollers(replace(options, inverters=cabled), services, clock, MemoryStorage())
+    collector = Collector(found, services)
+    reading = asyncio.create_task(collector.run())
+    try:
+        await asyncio.wait((ready, reading), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    return kept.readings
+
+
+class _Kept(SimpleService):
+    """Keeps readings for those that the disk keeps waiting."""
+
+    name = "outbox"
+
+    def __init__(self) -> None:
+        self.readings: list[Reading] = []
+        self._left_out = 0
+
+    def on_reading(self, reading: Reading) -> None:
+        """Keep it, where there is room."""
+        if len(self.readings) < MEMORY_ROWS:
+            self.readings.append(reading)
+        else:
+            self._left_out += 1
+
+    def health(self) -> Health:
+        """How many wait."""
+        message = "The disk does not answer. Readings are kept in memory until it does."
+        waiting = len(self.readings)
+        return Health(self.name, "waiting", message, queue=waiting, dropped=self._left_out)
 
 
 async def _nothing(_: float) -> None:

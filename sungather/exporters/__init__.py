@@ -104,19 +104,19 @@ def _described(one: RejectedRecord) -> RejectedReadingAnswer:
 async def open_exporters(
     configuration: Configuration, clock: Clock | None = None, *, console: bool = True
 ) -> Exporters:
-    """Open the outbox, if any exporter needs it, and make the enabled exporters.
+    """Begin to open the outbox, if any exporter needs it, and make the enabled exporters.
 
-    A destination or a disk that does not work now is no error. `clock` is for tests: without
-    it the outbox also counts the time that the machine was suspended. `console` is false for
-    commands that print themselves.
+    A destination or a disk that does not work now is no error, and is not waited for. `clock` is
+    for tests: without it the outbox also counts the time that the machine was suspended.
+    `console` is false for commands that print themselves.
     """
     services: list[Service] = []
     names = _enabled(configuration)
     outbox: Outbox | None = None
     if names:
-        outbox = await Outbox.open(
-            configuration.state_directory / _FILE, _limits(configuration), names, clock
-        )
+        file = configuration.state_directory / _FILE
+        outbox = Outbox(file, _limits(configuration), names, clock)
+        outbox.opening()
         services.append(outbox)
         for name in names:
             services.append(_delivering(name, configuration, outbox.feed(name), clock or Clock()))

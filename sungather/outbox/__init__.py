@@ -149,9 +149,17 @@ class Outbox:
     ) -> "Outbox":
         """Open or make the file `path` for these exporters. A broken disk is no error here."""
         outbox = cls(path, limits, exporters, clock, boot)
-        await outbox._worker.call(outbox._ledger.open)
-        outbox._opened = True
+        await outbox.opening()
         return outbox
+
+    def opening(self) -> "asyncio.Future[None]":
+        """Begin to open the file. Whatever is asked for meanwhile waits; readings are taken."""
+        future = self._worker.call(self._ledger.open)
+        future.add_done_callback(self._was_opened)
+        return future
+
+    def _was_opened(self, future: "asyncio.Future[None]") -> None:
+        self._opened = not future.cancelled() and future.exception() is None
 
     def feed(self, exporter: str) -> Feed:
         """The view of one of the exporters."""

@@ -300,3 +300,26 @@ def test_a_file_nested_without_end_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "facts.json").write_text("[" * 200_000)
     assert Storage(tmp_path).load("facts") == {}
     assert (tmp_path / "facts.json.damaged").exists()
+
+
+def test_a_daemon_is_seen_by_another_without_the_disk(tmp_path: Path) -> None:
+    first, second, elsewhere = Claim(tmp_path), Claim(tmp_path), Claim(tmp_path / "x")
+    assert first.hang_out_sign()
+    assert not second.hang_out_sign()
+    assert elsewhere.hang_out_sign()
+    first.release()
+    third = Claim(tmp_path)
+    assert third.hang_out_sign(), "an end takes the sign in"
+    for claim in (second, third, elsewhere):
+        claim.release()
+
+
+def test_the_sign_of_a_snap_has_a_name_that_its_confinement_admits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAP_INSTANCE_NAME", "sungather_two")
+    monkeypatch.setattr(storage_module, "in_snap", lambda: True)
+    claim = Claim(tmp_path)
+    assert claim.hang_out_sign()
+    assert "@snap.sungather_two." in Path("/proc/net/unix").read_text(encoding="ascii")
+    claim.release()

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import signal
+import sqlite3
 import sys
+import time
 import urllib.request
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
@@ -31,6 +33,11 @@ class Inverter:
     def read(self, space: str, wire_address: int, count: int) -> Answer:
         self._asked.release()
         return self._device.read(space, wire_address, count)
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether anybody has read anything."""
+        return not self._asked.locked()
 
     async def is_asked(self, times: int) -> None:
         """Wait until it was asked so often from now on."""
@@ -101,6 +108,13 @@ class Daemon:
         async with asyncio.timeout(LONG):
             return await control.ask_daemon(self.state / control.SOCKET, command, [])
 
+    def set(self, name: str, value: object) -> None:
+        self._settings.append(f"--set={name}={value}")
+
+    async def ends(self) -> "Daemon":
+        await self._process.wait()
+        return self
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
@@ -117,6 +131,20 @@ class Daemon:
             code = await self._process.wait()
         await self._reading
         return code
+
+
+async def first_to_end(*daemons: Daemon) -> tuple[Daemon, Daemon]:
+    """The one of two that ends, and the other."""
+    tasks = [asyncio.create_task(one.ends()) for one in daemons]
+    try:
+        async with asyncio.timeout(LONG):
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    (ended,) = (task.result() for task in done)
+    (other,) = (one for one in daemons if one is not ended)
+    return ended, other
 
 
 @pytest.fixture
@@ -161,11 +189,67 @@ async def test_a_hanging_disk_holds_up_neither_scans_nor_page_nor_stop(
     assert daemon.lines[-1].endswith("stopped"), "nothing more is waited for"
 
 
-async def test_one_that_hangs_at_the_start_is_said_and_delays_no_stop(daemon: Daemon) -> None:
+async def test_one_that_hangs_at_the_start_delays_no_scan_and_loses_nothing(
+    daemon: Daemon, inverter: Inverter
+) -> None:
     daemon.hang()
     await daemon.start()
     await daemon.said("HANGS")
-    await daemon.said("does not answer, and nothing is read before it does")
+    await daemon.said("1 inverter(s) are read without what is known of them")
+    await daemon.said("The page is at")
+    await inverter.is_asked(20)
+    assert b"SH10RT" in await daemon.page("/")
+    await daemon.said("is ok")
+    answers_again = time.time()
+    daemon.go_on()
+    await daemon.said("collecting from 1")
+    await daemon.ask("write-down")
+    assert await daemon.stop() == 0
+    with contextlib.closing(sqlite3.connect(daemon.state / "outbox.sqlite3")) as db:
+        ((first,),) = db.execute("SELECT min(time_ms) FROM readings").fetchall()
+    assert first < answers_again * 1000, "what was read meanwhile is owed"
+    assert not [line for line in daemon.lines if "Traceback" in line]
+
+
+async def test_one_that_hangs_at_the_start_delays_no_stop(daemon: Daemon) -> None:
+    daemon.hang()
+    await daemon.start()
+    await daemon.said("HANGS")
+    assert await daemon.stop() == 0
+    await daemon.start()
+    await daemon.said("is ok")
+    assert await daemon.stop() == 0
+
+
+async def test_two_daemons_on_a_disk_that_hangs_do_not_both_read(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    unread = Inverter()
+    async with await serve(unread) as port:
+        second = Daemon(tmp_path, port.port)
+        daemon.hang()
+        try:
+            for one in (daemon, second):
+                await one.start()
+                await one.said("does not answer. Nothing is delivered before it does")
+            await daemon.said("is ok")
+            await second.said("no inverter is read")
+            assert not unread.was_asked
+            daemon.go_on()
+            ended, goes_on = await first_to_end(daemon, second)
+            assert any("Another daemon" in line for line in ended.lines)
+            assert await goes_on.stop() == 0
+        finally:
+            second.kill()
+
+
+async def test_a_dongle_is_not_asked_while_its_certificate_hangs_with_the_disk(
+    daemon: Daemon,
+) -> None:
+    daemon.set("inverter.connection", "http")
+    daemon.hang()
+    await daemon.start()
+    await daemon.said("no inverter is read")
     assert await daemon.stop() == 0
 
 
