@@ -14,6 +14,9 @@ Absent is absent, never 0; and −1 is −1. The marks of a register (`Register.
 * `meter2`: the second meter, all 0 on a path that masks.
 * `no-alarm`: holds only while the inverter's state is a fault or an alarm.
 
+A battery's power of 0 in the newer register is none while the older one says that it flows: so
+answers a dongle that does not forward it, also where the path does not tell of a dongle.
+
 A battery's power and current are absent, too, where nothing tells whether it charges: neither the
 device (`Truth.battery_sign`) nor the balance of the inverter (`sign_by_balance`).
 """
@@ -91,6 +94,8 @@ class Availability:
             return True
         if raw == -1 and self._unsupported(register):
             return True
+        if raw == 0 and register.address == _BATTERY_POWER and self._old_power_flows:
+            return True
         if self._meterless and "meter-load" in register.absent and not self._off_grid:
             return True
         return "no-alarm" in register.absent and not self.alarm
@@ -129,6 +134,11 @@ class Availability:
             return raw
         sign = sign or self._balanced_sign(power)
         return abs(raw) * sign if sign else None
+
+    @property
+    def _old_power_flows(self) -> bool:
+        """Whether the older register says that the battery does not rest."""
+        return abs(self._number(_OLD_BATTERY_POWER, "s16") or 0) > _RESTING
 
     @property
     def _flow(self) -> int:

@@ -98,9 +98,10 @@ def test_battery_current_has_the_sign_of_the_battery_power(
 def test_old_battery_power_has_the_sign_of_the_flow(
     flow: int, raw: int, power: int | None
 ) -> None:
-    found = read({13001: [flow], 13022: [raw]})
-    assert found.values.get("battery_power") == power
-    assert ("battery_power" in found.absent) == (power is None)
+    for newer in ({}, {5214: [0, 0]}):  # a dongle that does not forward it
+        found = read({13001: [flow], 13022: [raw], **newer})
+        assert found.values.get("battery_power") == (0 if newer and abs(raw) <= 50 else power)
+        assert ("battery_power" in found.absent) == (power is None)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +117,18 @@ def test_old_battery_power_has_the_sign_of_the_flow(
     ],
 )
 @pytest.mark.parametrize("flow", [0, 25])
+@pytest.mark.parametrize("newer", [{}, {5214: [0, 0]}])
 def test_where_the_device_gives_no_sign_the_balance_does(
-    pv: int, output: int, raw: int, power: int | None, flow: int
+    pv: int,
+    output: int,
+    raw: int,
+    power: int | None,
+    flow: int,
+    newer: dict[int, Sequence[int]],
 ) -> None:
+    """Also where the newer register reads 0, as behind a dongle that does not forward it."""
     low, high = output & 0xFFFF, output >> 16 & 0xFFFF
-    words: dict[int, Sequence[int]] = {5017: [pv, 0], 13001: [flow], 13021: [90, raw]}
+    words: dict[int, Sequence[int]] = {5017: [pv, 0], 13001: [flow], 13021: [90, raw], **newer}
     found = read({**words, 13034: [low, high]}).values
     assert found.get("battery_power") == power
     assert found.get("battery_current") == (power and (9 if power > 0 else -9))
