@@ -106,6 +106,13 @@ class Counter:
     """The newest of them."""
     doubted_since: float = 0.0
     """The moment of the first of them."""
+    confirmed: bool = True
+    """Whether a second sample has followed the one with which it began."""
+
+    @property
+    def _outvoted(self) -> bool:
+        """Whether two samples that follow each other weigh more than a first one alone."""
+        return not self.confirmed and self.doubts > 1 and self.doubted > 0
 
     def _follows(
         self, value: float, before: float, since: float, moment: float, kw: float
@@ -153,11 +160,13 @@ class Total(Counter):
             lasted = self._doubt(value, moment, kw)
             fall = value < self.last
             enough = ACCEPTED_AFTER_SECONDS if fall else RISE_ACCEPTED_AFTER_SECONDS
-            if self.doubts < ACCEPTED_AFTER_SAMPLES or lasted < enough:
+            stays = self.doubts >= ACCEPTED_AFTER_SAMPLES and lasted >= enough
+            if not stays and not (self._outvoted and lasted >= RESET_ACCEPTED_AFTER_SECONDS):
                 return Verdict.DOUBTED if self.doubts == 1 else Verdict.STILL_DOUBTED
             self._begin(value, at)
             self._believe(value, at, day, moment)
             return Verdict.RESET
+        self.confirmed = bool(self.last)  # 0 is what a dongle shows that has just started
         if self.last is None:
             self._begin(value, at)
         elif self.date != day.date:
@@ -229,7 +238,7 @@ class Today(Counter):
         if last is None:
             self._begin(moment, total)
             self._believe(value, at, day, moment)
-            self.total = total
+            self.total, self.confirmed = total, False
             return Verdict.BELIEVED
         if not self._follows(value, last, self.changed, moment, kw):
             lasted = self._doubt(value, moment, kw)
@@ -237,7 +246,9 @@ class Today(Counter):
             awaited = reset_is_due or (gap > HOUR and (value > 0 or total is not None))
             seen_twice = self.doubts > 1 and lasted >= RESET_ACCEPTED_AFTER_SECONDS
             stays = self.doubts >= ACCEPTED_AFTER_SAMPLES and lasted >= ACCEPTED_AFTER_SECONDS
-            believable = (awaited or seen_twice) if fell else stays
+            believable = (
+                (awaited or seen_twice) if fell else (stays or (self._outvoted and seen_twice))
+            )
             if total_doubted or not believable:
                 return Verdict.DOUBTED if self.doubts == 1 else Verdict.STILL_DOUBTED
             reset = fell
@@ -249,7 +260,7 @@ class Today(Counter):
             self.since = moment
         if value != last or total != self.total:
             self.missed = 0.0
-        self.previous = last
+        self.previous, self.confirmed = last, True
         self._believe(value, at, day, moment)
         self.total = total
         self._see_whether_stuck(total)

@@ -37,7 +37,9 @@ def enter_all(total: Total, samples: list[tuple[float, float]], day: Day) -> lis
 def test_a_fall_is_believed_after_three_samples_and_ten_minutes() -> None:
     total = Total()
     falls = [(MORNING + s, 3.0) for s in (60, 120, 180, 659, 660)]
-    assert enter_all(total, [(MORNING, 500.0), *falls], MONDAY) == [
+    seen = [(MORNING - 60, 500.0), (MORNING, 500.0)]
+    assert enter_all(total, [*seen, *falls], MONDAY) == [
+        Verdict.BELIEVED,
         Verdict.BELIEVED,
         Verdict.DOUBTED,
         Verdict.STILL_DOUBTED,
@@ -130,11 +132,46 @@ def test_a_rise_is_bounded_by_the_time_since_the_counter_moved() -> None:
 
 def test_a_rise_that_stays_for_an_hour_is_a_counter_that_began_anew() -> None:
     total = Total()
-    total.enter(100.0, MORNING, MONDAY, kw=10)
+    for seconds in (-60, 0):
+        total.enter(100.0, MORNING + seconds, MONDAY, kw=10)
     for minutes in range(1, 61):
         assert total.enter(900.0, MORNING + 60 * minutes, MONDAY, kw=10) is not Verdict.BELIEVED
     assert total.enter(900.2, MORNING + 61 * 60, MONDAY, kw=10) is Verdict.RESET
     assert total.today() == 0
+
+
+@pytest.mark.parametrize("garbage", [0.0, 6553.6, 11553.6])
+def test_a_first_sample_of_garbage_is_outvoted_by_two_that_follow_each_other(
+    garbage: float,
+) -> None:
+    total, today = Total(), Today()
+    at, samples = MORNING, (garbage, 5000.0, 5000.0, 5000.1)
+    verdicts = [total.enter(kwh, at + 30 * n, MONDAY, kw=35) for n, kwh in enumerate(samples)]
+    assert verdicts == [
+        Verdict.BELIEVED,
+        Verdict.DOUBTED,
+        Verdict.STILL_DOUBTED,
+        Verdict.RESET,
+    ]
+    for n, kwh in enumerate((min(garbage, 700), 20.0, 20.0, 20.1)):
+        last = today.enter(kwh, at + 30 * n, MONDAY, None, kw=35)
+    assert last in (Verdict.BELIEVED, Verdict.RESET)
+    assert today.last == 20.1
+
+
+def test_a_lifetime_counter_that_was_0_while_a_dongle_started_is_believed_soon() -> None:
+    total = Total()
+    for n, kwh in enumerate((0.0, 0.0, 0.0, 5000.0, 5000.0, 5000.1)):
+        verdict = total.enter(kwh, MORNING + 30 * n, MONDAY, kw=35)
+    assert verdict is Verdict.RESET
+
+
+def test_zeros_outvote_no_first_sample() -> None:
+    total = Total()
+    for n, kwh in enumerate((5000.0, 0.0, 0.0, 0.0, 0.0)):
+        verdict = total.enter(kwh, MORNING + 60 * n, MONDAY, kw=35)
+    assert verdict is Verdict.STILL_DOUBTED
+    assert total.enter(5000.1, MORNING + 300, MONDAY, kw=35) is Verdict.BELIEVED
 
 
 def test_garbage_that_changes_from_sample_to_sample_is_never_believed() -> None:

@@ -444,7 +444,9 @@ def test_a_zero_sample_of_a_lifetime_counter_is_left_out_and_noted_once() -> Non
 
 def test_a_counter_that_has_begun_anew_is_published_again_and_noted() -> None:
     derivation = Derivation(BERLIN)
-    step({"total_pv_generation": 12345.6}, derivation=derivation)
+    for minutes in (-1, 0):
+        now = NOON + timedelta(minutes=minutes)
+        step({"total_pv_generation": 12345.6}, derivation=derivation, now=now)
     for minutes in (1, 5, 11):
         now = NOON + timedelta(minutes=minutes)
         found = step({"total_pv_generation": 2.0}, derivation=derivation, now=now)
