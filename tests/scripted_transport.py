@@ -50,7 +50,7 @@ class ScriptedTransport:
         self.requests = 0
         self.units = dict(units)
         self.replaced: dict[int, int] = {}
-        """Input registers of unit 1 whose words are others than the device's."""
+        """Input registers, of any unit, whose words are others than the device's."""
         self.trouble: Trouble = lambda block, unit: None
         self.asked: list[tuple[int, Block]] = []
         """Unit and block of every request."""
@@ -83,7 +83,7 @@ class ScriptedTransport:
         if isinstance(answer, ExceptionCode):
             reason = _FINAL.get(answer)
             raise errors.Refused(reason) if reason else errors.Busy("The device is busy.")
-        if unit == 1 and block.space is Space.INPUT:
+        if block.space is Space.INPUT:
             numbers = range(block.start, block.end + 1)
             return [self.replaced.get(n, word) for n, word in zip(numbers, answer, strict=True)]
         return answer

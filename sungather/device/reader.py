@@ -5,6 +5,7 @@ device) or, for inverters, what is made of the values (`inverter.py`).
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -21,9 +22,12 @@ from sungather.reading import FaultReport, Measurement, Path, Problem, Reading, 
 from sungather.registers import Block
 from sungather.registers.device import Device
 from sungather.registers.learn import QUIRKS, WAITS
+from sungather.registers.sub_device_judge import SubDeviceJudge
 from sungather.registers.word_cache import WordCache
 from sungather.storage import Storage
 from sungather.transports import Transport
+
+log = logging.getLogger(__name__)
 
 _SILENT = frozenset({errors.Silent.kind, errors.ConnectionLost.kind})
 
@@ -71,6 +75,7 @@ class DeviceReader:
             transport, options.unit, options.retries, clock, words=self.words
         )
         self._session: Session | None = None
+        self._judge = SubDeviceJudge()
         self._lost = True
         """Whether the device must say again who it is."""
         self._unsaid: set[Block] = set()
@@ -142,7 +147,7 @@ class DeviceReader:
         if self._session is not None and self._session.identity == identity:
             self._session.forget_values()
         else:
-            self._session = self._begin(identity)
+            self._session, self._judge = self._begin(identity), SubDeviceJudge()
         return self._session
 
     async def _read(self, block: Block) -> Sequence[int]:
@@ -187,7 +192,14 @@ class DeviceReader:
 
     def _judge_values(self, session: Session, fresh: frozenset[str]) -> Judgement:
         """Judge what the device has said; `fresh` are the names that this scan has read."""
-        return Judgement(State.OK, None, measured(session.values(), session.units(), fresh))
+        values = session.values()
+        moment = self._clock.monotonic()
+        impossible, notes = self._judge.impossible(values, fresh, moment)
+        for note in notes:
+            log.warning("%s: %s", self.options.name, note)
+        values = {name: value for name, value in values.items() if name not in impossible}
+        shown = measured(values, session.units(), fresh)
+        return Judgement(State.OK, None, shown, tuple(sorted(impossible & fresh)))
 
     def _faults(self, state: State) -> FaultReport | None:
         if state is State.OK and self._session is not None:

@@ -27,7 +27,11 @@ TOTAL_OF = {
 
 _GENERATION = frozenset({"daily_power_yields", "daily_pv_generation"})
 """Counters that stand still while a string inverter sleeps; those of its meter go on."""
-_TOTALS = tuple(sorted(TOTAL_OF.values()))
+_METER_TOTALS = ("meter_total_import_energy", "meter_total_export_energy")
+_TOTALS = (*sorted(TOTAL_OF.values()), *_METER_TOTALS)
+_MONTH, _ITS_TODAY = "monthly_power_yields", "daily_power_yields"
+_STEP = 0.2
+"""kWh by which two counters of the same energy may differ."""
 _LONG_IN_USE = 100.0
 """kWh: an inverter that generated so much has had to do with the grid."""
 
@@ -99,6 +103,8 @@ class CounterJudge:
         read = [name for name in TOTAL_OF if name in sample.said]
         for name in read:
             self._judge_today(name, sample, derived)
+        if _MONTH in sample.said:
+            self._judge_month(sample, derived)
         # Whether they are today's is known when all have been seen: they share a midnight.
         for name in read:
             if name not in derived.rejected:
@@ -157,6 +163,16 @@ class CounterJudge:
             derived.cannot_be({name})
         if verdict is Verdict.DOUBTED:
             derived.notes.append(_odd(name, last, value))
+
+    def _judge_month(self, sample: CounterSample, derived: Derived) -> None:
+        """On the first day of a month its counter begins anew, and shows what today's does."""
+        memory, value = self._memory, sample.said[_MONTH]
+        today = None if _ITS_TODAY in derived.rejected else sample.said.get(_ITS_TODAY)
+        month = memory.totals.get(_MONTH)
+        fell = month is not None and month.last is not None and value < month.last
+        if fell and today is not None and abs(value - today) <= _STEP:
+            del memory.totals[_MONTH]
+        self._judge_total(_MONTH, sample, derived)
 
     def _judge_today(self, name: str, sample: CounterSample, derived: Derived) -> None:
         memory, value, moment = self._memory, sample.said[name], self._memory.time_line.moment

@@ -57,7 +57,14 @@ SITE_POWERS = frozenset(
 )
 """Published names of powers that the grid and other inverters have a part in."""
 _SITE_ENERGIES = frozenset(
-    {"daily_import_energy", "total_import_energy", "daily_export_energy", "total_export_energy"}
+    {
+        "daily_import_energy",
+        "daily_export_energy",
+        "total_import_energy",
+        "total_export_energy",
+        "meter_total_import_energy",
+        "meter_total_export_energy",
+    }
 )
 
 

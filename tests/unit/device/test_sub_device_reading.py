@@ -133,3 +133,22 @@ async def test_a_scan_of_a_battery_that_ends_early_keeps_what_it_read(house: Hou
     assert behind.state is State.OK
     assert behind.problem is not None
     assert behind.values
+
+
+async def test_what_a_battery_cannot_show_is_left_out_and_counted(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "battery_pack_total_charge"
+    _, before = await house.scan()
+    house.time.tick(60)
+    house.transport.replaced = {10747: 1}  # a torn high word
+    _, behind = await house.scan()
+    assert name in before.values
+    assert name not in behind.values
+    assert behind.impossible == (name,)
+    assert behind.state is State.OK
+    assert f"inverter-battery-1: {name} is" in caplog.text
+    house.time.tick(60)
+    house.transport.replaced = {}
+    _, again = await house.scan()
+    assert again.values[name] == pytest.approx(before.number(name), abs=0.5)

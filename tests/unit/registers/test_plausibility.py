@@ -58,6 +58,50 @@ def test_every_power_that_an_inverter_measures_has_a_bound() -> None:
     assert measured <= DEVICE_POWERS | SITE_POWERS | set(UNITS)
 
 
+MONTH = "monthly_power_yields"
+
+
+def months(*samples: tuple[float, float]) -> list[object]:
+    """What is published of the month for samples of (today, month), a minute apart."""
+    derivation, shown = Derivation(BERLIN), list[object]()
+    for n, (today, month) in enumerate(samples):
+        said: dict[str, Value] = {"daily_power_yields": today, MONTH: month}
+        found = step(said, STRING, derivation, NOON + timedelta(minutes=n))
+        shown.append(None if MONTH in found.rejected else month)
+    return shown
+
+
+@pytest.mark.parametrize("garbage", [300.0 + 6553.6, 0.0, 429_496_729.4])
+def test_one_sample_of_garbage_is_not_the_month(garbage: float) -> None:
+    assert months((20, 300), (20, 300), (20, garbage), (20, 300)) == [300, 300, None, 300]
+
+
+def test_all_zeros_are_no_new_month() -> None:
+    assert months((20, 300), (0, 0), (20, 300)) == [300, None, 300]
+
+
+@pytest.mark.parametrize("first", [(0, 0), (0, 300), (20, 0)])
+def test_a_new_month_is_known_by_its_first_day(first: tuple[float, float]) -> None:
+    assert months((20, 300), first, (0, 0), (0, 0), (0.4, 0.4))[-1] == 0.4
+
+
+def test_every_counter_that_an_inverter_shows_has_a_bound() -> None:
+    """But for its history, which is read once an hour."""
+    counting = {
+        one.name
+        for device in (STRING, HYBRID)
+        for one in registers_for(device, 3)
+        if one.unit == "kWh" and one.tier is not Tier.HISTORY and one.count == 2
+    }
+    assert MONTH in counting
+    for name in counting:
+        derivation = Derivation(BERLIN)
+        step({name: 1.0}, STRING, derivation, NOON)
+        garbage: dict[str, Value] = {name: 400_000_000.0}
+        found = step(garbage, STRING, derivation, NOON + timedelta(minutes=1))
+        assert name in found.impossible, name
+
+
 def _measured_now(device: Device) -> set[tuple[str, str]]:
     return {(r.name, r.unit) for r in registers_for(device, 3) if r.tier is Tier.FAST}
 
