@@ -48,9 +48,9 @@ class Audience:
         last = {topic: text for topic, text, _ in self.heard}
         return {topic: text for topic, text in last.items() if text and topic != "so far"}
 
-    async def hears(self, condition: Callable[[], object]) -> None:
+    async def hears(self, condition: Callable[[], object], within: float = 20) -> None:
         """Wait until it is true, after each message."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
