@@ -25,6 +25,7 @@ from sungather.registers.catalogue import (
 )
 from sungather.registers.tables import read_rows
 from sungather.web.metrics import Metrics
+from tests.docs import dashboards
 from tests.plain_values import measurements
 
 PROMETHEUS = shutil.which("prometheus")
@@ -85,16 +86,24 @@ async def test_the_alert_in_the_docs_tells_trouble_from_night(tmp_path: Path) ->
     (tmp_path / "rules.yaml").write_text(rules)
     age = 'sungather_newest_reading_age_seconds{name="NAME"}'
     asleep = 'sungather_inverter_state{name="NAME",state="asleep"}'
+    up = 'sungather_up{name="NAME"}'
     series = [
         {"series": text.replace("NAME", name), "values": f"{value}x20"}
-        for name, old, sleeps in (("night", 7000, 1), ("day", 30, 0), ("trouble", 7000, 0))
-        for text, value in ((age, old), (asleep, sleeps))
+        for name, old, sleeps, works in (
+            ("night", 7000, 1, 0), ("day", 30, 0, 1), ("trouble", 7000, 0, 0),
+            ("never read", None, 0, 0), ("begun at night", None, 1, 0),
+        )
+        for text, value in ((age, old), (asleep, sleeps), (up, works))
+        if value is not None
+    ]  # fmt: skip
+    said = [
+        {
+            "exp_labels": {"name": name},
+            "exp_annotations": {"summary": f"{name} gives no values, and does not sleep."},
+        }
+        for name in ("trouble", "never read")
     ]
-    said = {
-        "exp_labels": {"name": "trouble"},
-        "exp_annotations": {"summary": "trouble has given no values for 1h 56m 40s."},
-    }
-    alert = {"eval_time": "10m", "alertname": "SungatherNoValues", "exp_alerts": [said]}
+    alert = {"eval_time": "15m", "alertname": "SungatherNoValues", "exp_alerts": said}
     tests = [{"interval": "1m", "input_series": series, "alert_rule_test": [alert]}]
     file = tmp_path / "tests.yaml"
     file.write_text(json.dumps({"rule_files": ["rules.yaml"], "tests": tests}))
@@ -169,3 +178,23 @@ async def test_prometheus_scrapes_it_and_knows_the_values(tmp_path: Path) -> Non
             assert 0 <= float(age["value"][1]) < 3600
             (queue,) = await asked(api, 'sungather_service_queue_readings{service="influxdb"}')
             assert queue["value"][1] == "37"
+
+
+@needs_prometheus
+async def test_prometheus_has_an_answer_to_every_question_of_the_dashboards(
+    tmp_path: Path,
+) -> None:
+    watch = Watch(datetime.now(UTC))
+    day = {"pv_energy_today": 10, "house_energy_today": 8, "grid_export_energy_today": 5}
+    async with household(["house", "garage"], days=0, watch=watch, step=10**9) as (web, _, _):
+        assert web.port is not None
+        web.on_reading(reading(at=watch.moment, **day))
+        web.on_reading(replace(silent(State.UNREACHABLE, message="Nobody is there."), name="barn"))
+        async with prometheus(tmp_path, web.port) as api:
+            for board in sorted(dashboards.SOURCE.glob("*.json")):
+                panels = json.loads(board.read_text())["panels"]
+                for panel in panels:
+                    for target in panel.get("targets", []):
+                        question = target["expr"].replace("$inverter", ".+")
+                        assert "$" not in question
+                        assert await asked(api, question), (board.stem, panel["title"])
