@@ -337,8 +337,9 @@ class MqttOptions:
     )
     homeassistant: bool = declared(
         True,
-        "Announce every value to Home Assistant (2024.12 or later), through MQTT discovery. Most "
-        "entities but the household figures are disabled there until you enable them.",
+        "Announce values to Home Assistant (2024.12 or later), through MQTT discovery. The "
+        "household figures and the state are enabled there; all other entities are disabled until "
+        "you enable them.",
     )
     homeassistant_prefix: str = declared(
         "homeassistant",

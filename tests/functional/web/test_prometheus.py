@@ -185,10 +185,10 @@ async def test_prometheus_has_an_answer_to_every_question_of_the_dashboards(
     tmp_path: Path,
 ) -> None:
     watch = Watch(datetime.now(UTC))
-    day = {"pv_energy_today": 10, "house_energy_today": 8, "grid_export_energy_today": 5}
+    day: dict[str, Value] = {"pv_energy_today": 10, "house_energy_today": 8}
     async with household(["house", "garage"], days=0, watch=watch, step=10**9) as (web, _, _):
         assert web.port is not None
-        web.on_reading(reading(at=watch.moment, **day))
+        web.on_reading(reading("house", watch.moment, **day))
         web.on_reading(replace(silent(State.UNREACHABLE, message="Nobody is there."), name="barn"))
         async with prometheus(tmp_path, web.port) as api:
             for board in sorted(dashboards.SOURCE.glob("*.json")):
