@@ -36,7 +36,7 @@ PARTS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
 
 
 async def main(parts: list[str], minutes: float, seed: int) -> int:
-    """Measure the parts (all of them unless told) and print the table."""
+    """Measure the parts (all of them unless told) and print the table of each as it is done."""
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         print(f"There is no part {unknown[0]}. Known are: {', '.join(PARTS)}.", file=sys.stderr)
@@ -44,13 +44,13 @@ async def main(parts: list[str], minutes: float, seed: int) -> int:
     measured = PARTS | {"chaos": partial(chaos, minutes, seed)}
     console = Console()
     console.print(f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
-    table = Table("figure", "measured", "bound", "", box=None)
     for part in parts or PARTS:
+        table = Table(part, "measured", "bound", "", box=None)
         with console.status(f"measuring {part} …"):
             for figure in await measured[part]():
                 verdict = "" if figure.holds else "[red]missed[/red]"
                 table.add_row(figure.name, figure.shown, figure.bound_shown, verdict)
-    console.print(table)
+        console.print(table)
     return 0
 
 

@@ -3,11 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-import os
-import sys
 import tempfile
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +22,7 @@ from sungather.registers.plan import UnreadableRanges, plan
 from sungather.simulator import Server, device_named, serve
 from sungather.storage import Storage
 from sungather.transports.modbus import ModbusTransport
+from tests.bench.daemon import running_daemon
 from tests.bench.device import device_apart
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.incumbent import FIELDS
@@ -103,8 +101,7 @@ async def start() -> list[Figure]:
     async with _simulated() as server:
         for _ in range(5):
             begun = time.monotonic()
-            async with _daemon([_where(server)], level=1) as daemon:
-                await _first_reading(daemon)
+            async with running_daemon(_settings([_where(server)], level=1)):
                 seconds.append(time.monotonic() - begun)
     return [Figure("process start → first complete reading", min(seconds), 0.6, "s")]
 
@@ -128,8 +125,7 @@ async def cycles() -> list[Figure]:
 async def _cycles(level: int, cpu_bound: float) -> list[Figure]:
     async with device_apart() as port:
         where = {"host": "127.0.0.1", "port": port}
-        async with _daemon([where], level=level, scan_interval=1) as daemon:
-            await _first_reading(daemon)
+        async with running_daemon(_settings([where], level=level, scan_interval=1)) as daemon:
             used = cpu_seconds(daemon.pid)
             await asyncio.sleep(CYCLES)
             spent = (cpu_seconds(daemon.pid) - used) / CYCLES * 1000
@@ -176,9 +172,8 @@ async def fifty() -> list[Figure]:
             server.requests = _Times()
             servers.append(server)
         daemon = await stack.enter_async_context(
-            _daemon([*map(_where, servers)], level=1, scan_interval=10)
+            running_daemon(_settings([*map(_where, servers)], level=1, scan_interval=10))
         )
-        await _first_reading(daemon)
         await asyncio.sleep(5)
         used, begun = cpu_seconds(daemon.pid), time.monotonic()
         await asyncio.sleep(FIFTY_FOR)
@@ -216,35 +211,10 @@ def _inverter(server: Server, level: int) -> Inverter:
     return Inverter(options, transport, storage, ZoneInfo("Europe/Berlin"), Clock())
 
 
-@contextlib.asynccontextmanager
-async def _daemon(
-    inverters: Sequence[Mapping[str, object]], **options: float
-) -> AsyncGenerator[Process]:
-    with tempfile.TemporaryDirectory(prefix="sungather-bench-") as directory:
-        words = [
-            f"--set=inverters.number-{n}.{key.replace('_', '-')}={value}"
-            for n, inverter in enumerate(inverters)
-            for key, value in {**inverter, **options}.items()
-        ]
-        daemon = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-m", "sungather", "run"),
-            *(f"--set=storage.directory={directory}", "--set=web.enabled=false", *words),
-            stdout=DEVNULL,
-            stderr=PIPE,
-            env={**os.environ, "TZ": "Europe/Berlin"},
-        )
-        try:
-            yield daemon
-        finally:
-            daemon.terminate()
-            await daemon.communicate()
-
-
-async def _first_reading(daemon: Process) -> None:
-    """Wait until the daemon has read its first inverter."""
-    if daemon.stderr is None:
-        raise ValueError("the daemon's log is needed")
-    async for line in daemon.stderr:
-        if b" is ok" in line:
-            return
-    raise ValueError("the daemon ended")
+def _settings(inverters: Sequence[Mapping[str, object]], **options: float) -> dict[str, object]:
+    """The options of a daemon for inverters that are at `host` and `port`."""
+    return {
+        f"inverters.number-{n}.{key.replace('_', '-')}": value
+        for n, inverter in enumerate(inverters)
+        for key, value in {**inverter, **options}.items()
+    }

@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-import os
 import statistics
-import sys
 import tempfile
 import time
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from sungather.outbox.record import OutboxRow, body_of, milliseconds
 from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Reading
 from sungather.simulator import device_named, serve
+from tests.bench.daemon import Daemon, running_daemon
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.outbox_parts import Time, reading
 from tests.plain_values import measurements
@@ -36,30 +34,27 @@ NOBODY = 1
 """A port at which nobody listens."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Daemon:
-    """A `sungather run` that has had its first reading."""
+async def _health(daemon: Daemon) -> dict[str, dict[str, Any]]:
+    """Exporter -> its health."""
+    return {one["name"]: one for one in (await _readings(daemon))["exporters"]}
 
-    pid: int
-    socket: Path
 
-    async def health(self) -> dict[str, dict[str, Any]]:
-        """Exporter -> its health."""
-        answer: Any = await control.ask_daemon(self.socket, "readings", [])
-        return {one["name"]: one for one in answer["exporters"]}
+async def _newest(daemon: Daemon) -> tuple[datetime, dict[str, datetime]]:
+    """When the newest reading was taken, and each exporter's last success."""
+    answer = await _readings(daemon)
+    times = [one["time"] for key in ("inverters", "devices") for one in answer.get(key, ())]
+    return (
+        max(map(datetime.fromisoformat, times)),
+        {
+            one["name"]: datetime.fromisoformat(one["last_success"])
+            for one in answer["exporters"]
+            if one["last_success"]
+        },
+    )
 
-    async def newest(self) -> tuple[datetime, dict[str, datetime]]:
-        """When the newest reading was taken, and each exporter's last success."""
-        answer: Any = await control.ask_daemon(self.socket, "readings", [])
-        times = [one["time"] for key in ("inverters", "devices") for one in answer.get(key, ())]
-        return (
-            max(map(datetime.fromisoformat, times)),
-            {
-                one["name"]: datetime.fromisoformat(one["last_success"])
-                for one in answer["exporters"]
-                if one["last_success"]
-            },
-        )
+
+async def _readings(daemon: Daemon) -> Any:
+    return await control.ask_daemon(daemon.directory / control.SOCKET, "readings", [])
 
 
 async def exporters() -> list[Figure]:
@@ -122,14 +117,14 @@ async def _ages(mqtt: Mapping[str, object], influxdb: Mapping[str, object]) -> l
         await asyncio.sleep(5)
         for _ in range(CYCLES):
             await asyncio.sleep(1)
-            read, successes = await daemon.newest()
+            read, successes = await _newest(daemon)
             for name, found in ages.items():
                 age = (successes[name] - read).total_seconds() * 1000
                 # Below 0: the reading is so new that its acknowledgement is under way.
                 if age >= 0:
                     found.append(age)
         memory = rss_megabytes(daemon.pid)
-    figures = [Figure("RSS with page, MQTT and InfluxDB", memory, 48, "MB")]
+    figures = [Figure("RSS with page, MQTT and InfluxDB", memory, 40, "MB")]
     for name, acknowledgement in (("mqtt", "PUBACK"), ("influxdb", "204")):
         median = statistics.median(ages[name])
         figures += [
@@ -147,7 +142,7 @@ async def _queued() -> list[Figure]:
         early = rss_megabytes(daemon.pid)
         await asyncio.sleep(CYCLES)
         late = rss_megabytes(daemon.pid)
-        queue = (await daemon.health())["influxdb"]["queue"]
+        queue = (await _health(daemon))["influxdb"]["queue"]
     return [
         Figure("readings in the queue of both", queue, QUEUE, at_least=True),
         Figure("RSS with that queue", late, 48, "MB"),
@@ -159,13 +154,13 @@ async def _catching_up(influxdb: Mapping[str, object]) -> list[Figure]:
     """How fast a queue is delivered, and the most memory meanwhile."""
     most = 0.0
     async with _daemon({**influxdb, **_page()}, owed_by=("influxdb",)) as daemon:
-        before = (await daemon.health())["influxdb"]["queue"]
+        before = (await _health(daemon))["influxdb"]["queue"]
         begun = time.monotonic()
         queue = before
         while queue > QUEUE // 100:
             await asyncio.sleep(0.25)
             most = max(most, rss_megabytes(daemon.pid))
-            queue = (await daemon.health())["influxdb"]["queue"]
+            queue = (await _health(daemon))["influxdb"]["queue"]
         rate = (before - queue) / (time.monotonic() - begun)
     return [
         Figure("catching up, readings a second into InfluxDB", rate, 2000, at_least=True),
@@ -244,33 +239,16 @@ def _page() -> dict[str, object]:
 @contextlib.asynccontextmanager
 async def _daemon(
     settings: Mapping[str, object], owed_by: tuple[str, ...] = ()
-) -> AsyncGenerator[_Daemon]:
+) -> AsyncGenerator[Daemon]:
+    def owe(directory: Path) -> None:
+        if owed_by:
+            _store_queue(directory / "outbox.sqlite3", owed_by)
+
     async with await serve(device_named("SH10RT")) as server:
-        with tempfile.TemporaryDirectory(prefix="sungather-bench-") as directory:
-            if owed_by:
-                _store_queue(Path(directory) / "outbox.sqlite3", owed_by)
-            own = {
-                "inverter.host": server.host,
-                "inverter.port": server.port,
-                "inverter.scan-interval": 1,
-                "storage.directory": directory,
-                "web.enabled": "false",
-                **settings,
-            }
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", "sungather", "run"),
-                *(f"--set={key}={value}" for key, value in own.items()),
-                stdout=DEVNULL,
-                stderr=PIPE,
-                env={**os.environ, "TZ": "Europe/Berlin"},
-            )
-            try:
-                if process.stderr is None:
-                    raise ValueError("the daemon's log is needed")
-                async for line in process.stderr:
-                    if b" is ok" in line:
-                        break
-                yield _Daemon(process.pid, Path(directory) / control.SOCKET)
-            finally:
-                process.terminate()
-                await process.communicate()
+        own = {
+            "inverter.host": server.host,
+            "inverter.port": server.port,
+            "inverter.scan-interval": 1,
+        }
+        async with running_daemon({**own, **settings}, owe) as daemon:
+            yield daemon

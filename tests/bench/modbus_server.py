@@ -2,23 +2,21 @@
 
 import asyncio
 import contextlib
-import os
-import socket
 import statistics
-import sys
 import tempfile
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Awaitable
 from math import inf
 from pathlib import Path
 
 from sungather.simulator import Server, device_named, serve
 from sungather.transports.modbus import ModbusTransport
+from tests.bench.daemon import Daemon, running_daemon
 from tests.bench.device import device_apart
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.modbus_house import EVERYTHING, House, house, polls
 from tests.raw_modbus import Client
+from tests.real_parts import free_port
 from tests.support import ManualClock
 
 MINUTES = 60
@@ -108,24 +106,23 @@ async def _live(
 
 async def _daemon_figures() -> list[Figure]:
     async with device_apart() as device:
-        port = _free_port()
+        port = free_port()
         off = await _memory(device, port, served=False)
-        async with _daemon(device, port, served=True) as daemon:
-            await _first_reading(daemon)
-            async with contextlib.AsyncExitStack() as stack:
-                clients = [
-                    await stack.enter_async_context(
-                        Client(*await asyncio.open_connection("127.0.0.1", port))
-                    )
-                    for _ in range(CLIENTS)
-                ]
-                idle = await _used(daemon, asyncio.sleep(SECONDS)) / SECONDS
-                milliseconds: list[float] = []
-                work = asyncio.gather(
-                    *(_poll(one, n, milliseconds) for n, one in enumerate(clients))
+        async with (
+            running_daemon(_settings(device, port, served=True)) as daemon,
+            contextlib.AsyncExitStack() as stack,
+        ):
+            clients = [
+                await stack.enter_async_context(
+                    Client(*await asyncio.open_connection("127.0.0.1", port))
                 )
-                busy = await _used(daemon, work) / SECONDS
-                memory = rss_megabytes(daemon.pid)
+                for _ in range(CLIENTS)
+            ]
+            idle = await _used(daemon, asyncio.sleep(SECONDS)) / SECONDS
+            milliseconds: list[float] = []
+            work = asyncio.gather(*(_poll(one, n, milliseconds) for n, one in enumerate(clients)))
+            busy = await _used(daemon, work) / SECONDS
+            memory = rss_megabytes(daemon.pid)
     asked = len(milliseconds) / SECONDS
     name = f"Modbus server, {CLIENTS} clients at {A_SECOND} polls a second"
     return [
@@ -147,7 +144,7 @@ async def _poll(client: Client, which: int, milliseconds: list[float]) -> None:
         milliseconds.append((time.perf_counter() - asked) * 1000)
 
 
-async def _used(daemon: Process, work: Awaitable[object]) -> float:
+async def _used(daemon: Daemon, work: Awaitable[object]) -> float:
     """CPU seconds of the daemon while the work is done."""
     before = cpu_seconds(daemon.pid)
     await work
@@ -155,42 +152,17 @@ async def _used(daemon: Process, work: Awaitable[object]) -> float:
 
 
 async def _memory(device: int, port: int, *, served: bool) -> float:
-    async with _daemon(device, port, served=served) as daemon:
-        await _first_reading(daemon)
+    async with running_daemon(_settings(device, port, served=served)) as daemon:
         await asyncio.sleep(SECONDS)
         return rss_megabytes(daemon.pid)
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@contextlib.asynccontextmanager
-async def _daemon(device: int, port: int, *, served: bool) -> AsyncGenerator[Process]:
-    with tempfile.TemporaryDirectory(prefix="sungather-bench-") as directory:
-        daemon = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-m", "sungather", "run", "--set=web.enabled=false"),
-            *(f"--set=storage.directory={directory}", "--set=inverter.host=127.0.0.1"),
-            *(f"--set=inverter.port={device}", "--set=inverter.level=3"),
-            *(f"--set=modbus-server.enabled={str(served).lower()}",),
-            *(f"--set=modbus-server.port={port}", "--set=modbus-server.address=127.0.0.1"),
-            stdout=DEVNULL,
-            stderr=PIPE,
-            env={**os.environ, "TZ": "Europe/Berlin"},
-        )
-        try:
-            yield daemon
-        finally:
-            daemon.terminate()
-            await daemon.communicate()
-
-
-async def _first_reading(daemon: Process) -> None:
-    if daemon.stderr is None:
-        raise ValueError("the daemon's log is needed")
-    async for line in daemon.stderr:
-        if b" is ok" in line:
-            return
-    raise ValueError("the daemon ended")
+def _settings(device: int, port: int, *, served: bool) -> dict[str, object]:
+    return {
+        "inverter.host": "127.0.0.1",
+        "inverter.port": device,
+        "inverter.level": 3,
+        "modbus-server.enabled": str(served).lower(),
+        "modbus-server.port": port,
+        "modbus-server.address": "127.0.0.1",
+    }

@@ -2,16 +2,13 @@
 
 import asyncio
 import contextlib
-import os
-import socket
-import sys
-import tempfile
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator
 
+from tests.bench.daemon import running_daemon
 from tests.bench.device import device_apart
 from tests.bench.figures import Figure, cpu_seconds, rss_megabytes
 from tests.browser import CHROMIUM, chromium
+from tests.real_parts import free_port
 
 CYCLES = 100
 """Scans of one second, after which memory and CPU are read."""
@@ -103,32 +100,15 @@ async def _open_page(port: int) -> AsyncGenerator[None]:
 @contextlib.asynccontextmanager
 async def _daemon(scan_interval: float) -> AsyncGenerator[tuple[int, int]]:
     """A daemon on a simulated inverter that has a reading: its process and the page's port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_port()
     async with device_apart() as device:
-        with tempfile.TemporaryDirectory(prefix="sungather-bench-") as directory:
-            settings = {
-                "inverter.host": "127.0.0.1",
-                "inverter.port": device,
-                "inverter.scan-interval": scan_interval,
-                "storage.directory": directory,
-                "web.address": "127.0.0.1",
-                "web.port": port,
-            }
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", "sungather", "run"),
-                *(f"--set={key}={value}" for key, value in settings.items()),
-                stdout=DEVNULL,
-                stderr=PIPE,
-                env={**os.environ, "TZ": "Europe/Berlin"},
-            )
-            try:
-                if process.stderr is None:
-                    raise ValueError("the daemon's log is needed")
-                async for line in process.stderr:
-                    if b" is ok" in line:
-                        break
-                yield process.pid, port
-            finally:
-                process.terminate()
-                await process.communicate()
+        settings = {
+            "inverter.host": "127.0.0.1",
+            "inverter.port": device,
+            "inverter.scan-interval": scan_interval,
+            "web.enabled": "true",
+            "web.address": "127.0.0.1",
+            "web.port": port,
+        }
+        async with running_daemon(settings) as daemon:
+            yield daemon.pid, port
