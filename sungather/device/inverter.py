@@ -61,7 +61,8 @@ class Inverter(DeviceReader):
         self._memory_name = f"inverter-{options.name}"
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
-        self._night = NightRule.from_json(memory.get("dusk"))
+        # "dusk" is what 1.0.0.dev0 called it.
+        self._night = NightRule.from_json(memory.get("night_rule", memory.get("dusk")))
         self._site = site or NightSite(timezone)
         unit = f"/{options.unit}" if options.unit != 1 else ""
         self._place = f"{options.host.lower()}:{options.port or ''}{unit}"
@@ -272,6 +273,6 @@ class Inverter(DeviceReader):
             {
                 "serial": self._serial,
                 "derivation": self._derivation.as_json(),
-                "dusk": self._night and self._night.as_json(),
+                "night_rule": self._night and self._night.as_json(),
             },
         )

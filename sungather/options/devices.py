@@ -1,4 +1,4 @@
-"""The option `inverter.devices`: which devices behind an inverter to read. Pure."""
+"""The option `inverter.devices`: which sub-devices of an inverter to read. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ HIGHEST_UNIT = 247
 
 
 class SubDeviceKind(StrEnum):
-    """Devices behind an inverter, as options and names have them."""
+    """Sub-devices, as options and names have them."""
 
     BATTERY = "battery"
     CHARGER = "charger"

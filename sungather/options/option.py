@@ -43,7 +43,7 @@ class OptionKind(StrEnum):
     """str, an absolute path."""
     MODEL = "model"
     """str, "auto" or the name of a known model."""
-    DEVICES = "devices behind the inverter"
+    DEVICES = "sub-devices"
     """str, "auto", "none" or a list; see `devices.wanted_devices`."""
     TOPIC = "beginning of MQTT topics"
     """str, without wildcards, and without a slash at its ends."""

@@ -126,9 +126,9 @@ class InverterOptions:
     )
     devices: str = declared(
         "auto",
-        "Devices behind the inverter to read as well: auto looks for batteries and a wall "
-        "box, none reads none; or a list of battery and charger, each with :UNIT if it is not"
-        " where it usually is.",
+        "Sub-devices to read as well: auto looks for batteries and a wall box behind the "
+        "inverter, none reads none; or a list of battery and charger, each with :UNIT if it is "
+        "not where it usually is.",
         kind=OptionKind.DEVICES,
         example="battery:200, battery:201, charger:3",
     )

@@ -1,4 +1,4 @@
-"""Who still owes what: cursors, bounds, and what to do when the disk does not play along.
+"""Who still owes what: cursors, and what to do when the disk does not play along.
 
 All of it runs on the outbox's one thread; only `stats` and `trouble` are read from elsewhere.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from sungather.outbox.housekeeping import keep_bounds
 from sungather.outbox.limits import (
     DELETE_AFTER,
     MEMORY_ROWS,
@@ -27,10 +28,6 @@ from sungather.sqlite_file import NewerFileError, is_damage
 log = logging.getLogger(__name__)
 
 _HOUSEKEEPING_EVERY = 16
-_COMPACT_ABOVE = 16 * 1024 * 1024
-_DAY_MS = 86_400_000
-_AT_ONCE = 20_000
-"""Readings touched by one round of thinning out."""
 
 
 class Ledger:
@@ -356,24 +353,15 @@ class Ledger:
                 self._failed(error)
 
     def keep_house(self) -> None:
-        """Keep the bounds; give back space that a long outage took."""
-        store = self._file
-        if not store.is_open:
+        """Keep the bounds of the file, and count what that costs."""
+        if not self._file.is_open:
             return
+        behind = min(cursor.position for cursor in self._cursors.values())
+        owed = any(self._pending.values())
         try:
-            store.make_sure()
-            newest = store.newest()
-            # A clock that is wrong for a while must not make everything look old.
-            if newest is not None and self._time.trusted() and self._time.steady():
-                now = min(newest.time_ms, self._time.now_ms())
-                oldest_ms = now - round(self._limits.days * _DAY_MS)
-                self._dropped(store.delete_before(oldest_ms, _AT_ONCE), "too old")
-            if store.bytes_used() > self._limits.bytes:
-                behind = min(cursor.position for cursor in self._cursors.values())
-                quarter = store.count_after(behind) // 4
-                self._dropped(store.thin_out(max(2, min(quarter, _AT_ONCE))), "full")
-            elif not any(self._pending.values()) and store.spare_bytes() > _COMPACT_ABOVE:
-                store.compact()
+            self._file.make_sure()
+            for gone, why in keep_bounds(self._file, self._limits, self._time, behind, owed):
+                self._dropped(gone, why)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
 

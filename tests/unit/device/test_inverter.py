@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from scripted_transport import ScriptedTransport, inverter_on, nobody_answers, silent_at
-from support import ManualClock
+from support import ManualClock, storage_in
 
 from sungather import errors
 from sungather.device.identify import NAMEPLATE
@@ -421,6 +421,17 @@ async def test_dusk_explains_silence_after_a_restart_but_not_that_of_another_add
 ) -> None:
     await (await dusk(transport, tmp_path, time)).close()
     assert (await inverter_on(transport, tmp_path, time, **options).scan()).state is state
+
+
+async def test_the_night_rule_of_an_earlier_build_is_taken_over(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    await (await dusk(transport, tmp_path, time)).close()
+    storage = storage_in(tmp_path)
+    saved = storage.load("inverter-inverter")
+    saved["dusk"] = saved.pop("night_rule")
+    storage.save("inverter-inverter", saved)
+    assert (await inverter_on(transport, tmp_path, time).scan()).state is State.ASLEEP
 
 
 async def test_a_gateway_that_is_awake_explains_nothing_and_blames_no_unit_at_night(
