@@ -34,7 +34,8 @@ async def ask_daemon(path: Path, command: str, targets: Targets) -> Any:
 
     None when none runs, or one with other inverters.
 
-    Raises `DaemonError` when the daemon is there but gives no answer, or not to this user.
+    Raises:
+        DaemonError: the daemon is there, but gives no answer, or none to this user.
     """
     try:
         reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST_LINE)

@@ -335,7 +335,9 @@ async def dial(host: str, port: int, tls: ssl.SSLContext | None = None) -> Strea
     """Connect to the first address of a name that answers.
 
     asyncio's own way has one text for the errors of all addresses; this gives the last error.
-    Raises OSError, of which `ssl.SSLError` is one.
+
+    Raises:
+        OSError: none answers, or the handshake fails (`ssl.SSLError`).
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from sungather import errors, privileges
 from sungather.cli import arguments
+from sungather.cli.command_help import COMMANDS
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -77,7 +78,7 @@ def _how_to_name_an_inverter(command: str) -> str:
             f"Type: sudo snap set {snap} inverter.host=192.168.1.10, with your inverter's "
             f"address. 'sudo {snap}.discover' looks for it."
         )
-    takes_address = command in arguments.COMMANDS and arguments.COMMANDS[command].address
+    takes_address = command in COMMANDS and COMMANDS[command].address
     address = "192.168.1.10" if takes_address else "--set inverter.host=192.168.1.10"
     return (
         f"Type: sungather {command} {address}, with your inverter's address. "

@@ -18,7 +18,11 @@ from sungather.registers.plan import Plan, UnreadableRanges, plan
 
 
 def register_report(model: str, level: int, widest: int, path: Path) -> RegistersAnswer:
-    """What is read of a model at a level, in which requests, and why fewer cannot do it."""
+    """What is read of a model at a level, in which requests, and why fewer cannot do it.
+
+    Raises:
+        OptionsError: there is no such model.
+    """
     try:
         device = model_named(model)
     except ValueError as error:

@@ -29,7 +29,11 @@ _BATTERY_BY_CABLE, _BATTERY_BY_DONGLE, _WALL_BOX = 200, 2, 3
 
 
 async def simulate(chosen: argparse.Namespace) -> int:
-    """Serve one simulated inverter until stopped."""
+    """Serve one simulated inverter until stopped.
+
+    Raises:
+        OptionsError: faults that do not go with the connection, or a port that is taken.
+    """
     if "list" in chosen.fault:
         print(fault_list())
         return 0

@@ -57,7 +57,8 @@ def place(now: datetime) -> Path:
 def write(text: str, file: Path) -> None:
     """Write the bundle, for its owner and group alone; the snap keeps no older ones.
 
-    Raises OSError.
+    Raises:
+        OSError: the file cannot be written.
     """
     if in_snap():
         file.parent.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
@@ -37,7 +37,10 @@ class Destination(Protocol):
         """Hand over `records`; returns when the other side has acknowledged them.
 
         Returns the ids of those that it refused for good, with the reason; they are set aside.
-        Raises Unavailable to keep all of them for later, Blocked if a person must act.
+
+        Raises:
+            Unavailable: all of them are kept for later.
+            Blocked: the same, until a person has acted.
         """
         ...
 
@@ -97,6 +100,9 @@ class Status:
 
 class DeliveryLoop(ABC):
     """The service of every exporter that the outbox feeds: works, waits and says how it goes."""
+
+    is_prompt: ClassVar[bool] = True
+    """Whether a reading is taken as soon as the other side is there."""
 
     def __init__(self, name: str, feed: Feed, clock: Clock, sleep: Sleep) -> None:
         self.name = name
@@ -201,6 +207,9 @@ def go_on_unless_cancelled() -> None:
 
     A disconnect of aiomqtt that fails hides it, and so does Python 3.11's `asyncio.wait_for` when
     what it waits for arrives at the same moment.
+
+    Raises:
+        CancelledError: this task was cancelled.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

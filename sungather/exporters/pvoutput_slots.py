@@ -84,7 +84,11 @@ class Slot:
 
     @classmethod
     def from_text(cls, start_ms: int, text: str) -> "Slot":
-        """What `as_text` wrote. Raises ValueError for anything else."""
+        """What `as_text` wrote.
+
+        Raises:
+            ValueError: the text is anything else.
+        """
         content = cast(dict[str, list[dict[str, float]]], json.loads(text))
         try:
             shares = {

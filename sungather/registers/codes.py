@@ -47,10 +47,13 @@ def meaning(table: str, number: int, bits: int = 16, where: str = "") -> str | N
     Stall Alarm; 504 Ambient Temperature Sensor Short Circuit Alarm", or "none".
 
     Args:
-        table: Name of the table. Raises `KeyError` when there is none.
+        table: Name of the table.
         number: The raw number; a negative one is taken for its two's complement.
         bits: Width of the register.
         where: Such as "register 13066": stands with a fault for which there is no text.
+
+    Raises:
+        KeyError: there is no such table.
     """
     number &= (1 << bits) - 1
     if table == MODELS:
@@ -95,7 +98,11 @@ _COUNTING = re.compile(r"\{(\d+)\}")
 
 @cache
 def _tables(file: str) -> dict[str, _Table]:
-    """The tables of `data/FILE.table`. Raises `ValueError` with file and line for a wrong line."""
+    """The tables of `data/FILE.table`.
+
+    Raises:
+        ValueError: a line is wrong; with file and line.
+    """
     found: dict[str, _Table] = {}
     table = _Table(_Style.NUMBERS)
     path = DATA / f"{file}.table"

@@ -84,7 +84,11 @@ _SIZED = re.compile(r"(\w+)\[(\d+)\]")
 
 @cache
 def kind(name: str) -> Kind:
-    """The kind of a decode name. Raises `ValueError` for a name that is none."""
+    """The kind of a decode name.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
     if found := _NUMBERS.get(name) or _SPECIALS.get(name):
         return found
     if match := _SIZED.fullmatch(name):

@@ -42,7 +42,8 @@ def device_for(code: int) -> Device:
 def model_named(name: str) -> Device:
     """The device of that model, capitals or not; of several codes with one name the lowest.
 
-    Raises `ValueError` with a sentence that names the nearest ones when it is not listed.
+    Raises:
+        ValueError: it is not listed; the sentence names the nearest ones.
     """
     wanted = name.strip().upper()
     for line in _lines():

@@ -168,7 +168,11 @@ _COLUMNS = 10
 
 
 def read_rows(name: str) -> Iterator[Row]:
-    """The rows of `data/NAME.table`. Raises `ValueError` with file and line for a wrong one."""
+    """The rows of `data/NAME.table`.
+
+    Raises:
+        ValueError: a row is wrong; with file and line.
+    """
     sources: dict[str, str] = {}
     space, base = Space.INPUT, ""
     path = DATA / f"{name}.table"

@@ -9,7 +9,8 @@ from pathlib import Path
 def self_signed(directory: Path, name: str = "WiNet-S") -> tuple[Path, Path]:
     """Make certificate and key (PEM) below `directory`.
 
-    Raises FileNotFoundError without the openssl command.
+    Raises:
+        FileNotFoundError: the openssl command is missing.
     """
     certificate, key = directory / "certificate.pem", directory / "key.pem"
     subprocess.run(  # noqa: S603 (nothing in it comes from outside)

@@ -11,7 +11,8 @@ from sungather.simulator.modbus import ExceptionCode
 Parse = Callable[[str, Any], object]
 """From the text after "=" ("" where there is none) and the type of the field to its value.
 
-Raises `ValueError` with what the fault takes.
+Raises:
+    ValueError: with what the fault takes.
 """
 
 _TYPES: Final = get_type_hints(Faults)
@@ -20,7 +21,11 @@ _REGISTERS: Final = "registers such as 5741-5746,holding:13000"
 
 
 def faults_named(settings: Sequence[str]) -> Faults:
-    """The faults of all settings. Raises `OptionsError` with a sentence for each wrong one."""
+    """The faults of all settings.
+
+    Raises:
+        OptionsError: with a sentence for each wrong one.
+    """
     faults, problems = Faults(), list[str]()
     for setting in settings:
         name, equals, value = setting.partition("=")

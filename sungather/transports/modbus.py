@@ -73,7 +73,14 @@ class ModbusTransport:
         await self._open(self._deadline())
 
     async def read(self, block: Block, unit: int) -> Sequence[int]:
-        """Read one block; one deadline covers connecting, sending and the answer."""
+        """Read one block; one deadline covers connecting, sending and the answer.
+
+        Raises:
+            Unreachable: nobody listens, or one of its kinds: `Silent`, `ConnectionLost`,
+                `NotModbus`; the connection is closed.
+            Busy: exceptions 4, 5, 6, 10 and 11.
+            Refused: any other exception.
+        """
         deadline = self._deadline()
         streams = await self._open(deadline)
         try:

@@ -32,7 +32,8 @@ class Trust:
     def context(self) -> ssl.SSLContext:
         """TLS as the device needs it; `check` must follow before anything is sent.
 
-        Raises `CertificateUntrusted` if `inverter.tls.ca` holds no certificate.
+        Raises:
+            CertificateUntrusted: `inverter.tls.ca` holds no certificate.
         """
         if self._context is not None:
             return self._context
@@ -56,7 +57,12 @@ class Trust:
         return context
 
     def check(self, connection: ssl.SSLObject, host: str) -> None:
-        """Raises `CertificateChanged` or `CertificateUntrusted` if this is not our device."""
+        """Make sure that this is our device.
+
+        Raises:
+            CertificateChanged: it shows another certificate than the one pinned.
+            CertificateUntrusted: it shows one that `inverter.tls.ca` does not cover.
+        """
         certificate = connection.getpeercert(binary_form=True) or b""
         self._seen = hashlib.sha256(certificate).hexdigest()
         if self._ca:

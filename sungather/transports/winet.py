@@ -19,6 +19,7 @@ from sungather.registers import Block, Space
 from sungather.transports.connect import Streams, address, open_streams
 from sungather.transports.trust import Trust
 from sungather.transports.winet_endpoints import ENDPOINT, Endpoint, endpoints, words_of
+from sungather.transports.winet_messages import Message, data_of, message_of, result_of
 from sungather.transports.winet_session import (
     DEFAULT_USER,
     LANGUAGE,
@@ -28,12 +29,8 @@ from sungather.transports.winet_session import (
     TOKEN_EXPIRED,
     Generation,
     ListedDevice,
-    Message,
     WinetSession,
     account,
-    data_of,
-    message_of,
-    result_of,
 )
 from sungather.transports.winet_wire import LONGEST, WebSocket
 
@@ -118,6 +115,12 @@ class WinetTransport:
 
         A read that the dongle reports as failed is `Busy` the first time, for such failures
         come and go, and `Refused` when the same block fails the next time too.
+
+        Raises:
+            Unreachable: there is no session, or it ended; `Silent` if the dongle answers, but the
+                device behind it does not.
+            Busy: too many sessions, another client, or the first failure of a block.
+            Refused: the block failed again.
         """
         async with self._deadline() as deadline:
             session = await self._opened(deadline)

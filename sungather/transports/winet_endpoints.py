@@ -41,7 +41,11 @@ def endpoints(port: int | None, remembered: str, tls_only: bool) -> tuple[Endpoi
 
 
 def words_of(text: object, count: int) -> list[int]:
-    """Words in `param_value`: hex bytes with blanks between. Raises EOFError if they are not."""
+    """Words in `param_value`: hex bytes with blanks between.
+
+    Raises:
+        EOFError: they are not, or not so many.
+    """
     try:
         data = bytes.fromhex(text) if isinstance(text, str) else b""
     except ValueError:

@@ -1,21 +1,22 @@
 """A session at a WiNet-S: connect, login and device list over its WebSocket.
 
-One request is outstanding at a time. Between request and answer the device sends notices, and it
-cuts long messages into several ones; both are sorted out here.
+One request is outstanding at a time. Between request and answer the device sends notices, which
+are sorted out here.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
 from sungather import errors
-from sungather.strangers import fit_to_show, parsed_json
-from sungather.transports.winet_wire import LONGEST, WebSocket
+from sungather.strangers import fit_to_show
+from sungather.transports.winet_messages import Message, Splicer, data_of, result_of
+from sungather.transports.winet_wire import WebSocket
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +31,10 @@ PING_EVERY = 8.0
 FACTORY_ACCOUNTS = {"user": "pw1111", "admin": "pw8888"}
 """The accounts that every dongle is delivered with; in the manufacturer's manuals."""
 _LONGEST_NAME = 40
-_LONGEST_MESSAGE = 80
 _LONGEST_TOKEN = 1024
-_CODES = 100_000
-"""No result code is that far from 0."""
 _ALL_DEVICES = {"type": "0", "is_check_token": "0"}
 
 DEFAULT_USER = "user"
-
-Message = Mapping[str, object]
 
 
 class Generation(StrEnum):
@@ -79,7 +75,8 @@ class Credentials:
 def account(username: str, password: str) -> Credentials:
     """The given account, with the factory's where parts are not set.
 
-    Raises `LoginRefused` for a user name that the factory does not know, without a password.
+    Raises:
+        LoginRefused: a user name that the factory does not know, without a password.
     """
     username = username or DEFAULT_USER
     if not password and username not in FACTORY_ACCOUNTS:
@@ -97,72 +94,6 @@ class Rejected(Exception):
         self.code = code
         self.limit = "limit" in message.lower()
         """Too many sessions."""
-
-
-def result_of(answer: Message, secrets: Iterable[str] = ()) -> tuple[int, str]:
-    """Result code (0 if there is none) and message of an answer, without these secrets."""
-    code, message = answer.get("result_code"), answer.get("result_msg")
-    text = message if isinstance(message, str) else ""
-    number = code if isinstance(code, int) and abs(code) < _CODES else 0
-    return number, fit_to_show(text, secrets, _LONGEST_MESSAGE)
-
-
-def data_of(answer: Message) -> Message:
-    """The `result_data` object of an answer; empty if there is none."""
-    data = answer.get("result_data")
-    return cast(Message, data) if isinstance(data, dict) else {}
-
-
-class Splicer:
-    """Puts messages together that arrive in pieces: JSON objects with a result code.
-
-    Every character is looked at once or twice, however small the pieces are.
-    """
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._begin_anew()
-
-    def feed(self, text: str) -> Message | None:
-        """The message that is complete with `text`, if any.
-
-        Raises:
-            EOFError: the message is too long.
-        """
-        whole = message_of(text)
-        if whole is None and text and (self._pieces or text.lstrip().startswith("{")):
-            self._add(text)
-            if self._open > 0:
-                return None
-            whole = message_of("".join(self._pieces))
-        if whole is not None or self._open <= 0:
-            self._begin_anew()
-        return whole
-
-    def _begin_anew(self) -> None:
-        self._pieces.clear()
-        self._length = 0
-        self._open = 0  # brackets that are not closed yet
-        self._in_text = False
-        self._escaped = False
-
-    def _add(self, text: str) -> None:
-        self._pieces.append(text)
-        self._length += len(text)
-        if self._length > LONGEST:
-            raise EOFError("the message is too long")
-        for sign in text:
-            if self._escaped:
-                self._escaped = False
-            elif self._in_text:
-                self._escaped = sign == "\\"
-                self._in_text = sign != '"'
-            elif sign in "{[":
-                self._open += 1
-            elif sign in "]}":
-                self._open -= 1
-            elif sign == '"':
-                self._in_text = True
 
 
 class WinetSession:
@@ -206,8 +137,11 @@ class WinetSession:
     async def start(self) -> None:
         """Connect, log in if this firmware wants that, and ask which devices there are.
 
-        Raises `Busy` when there are too many sessions, `NotSungrow` for a stranger,
-        `LoginRefused`, and `EOFError` when the session ends.
+        Raises:
+            Busy: there are too many sessions.
+            NotSungrow: this is a stranger.
+            LoginRefused: the account is wrong, or locked.
+            EOFError: the session ended.
         """
         await self.renew()
         if self._account is None and self.generation is Generation.WITH_LOGIN:
@@ -222,14 +156,19 @@ class WinetSession:
             await self.refresh_devices()
 
     async def renew(self) -> None:
-        """Get a token that the register requests take. Raises as `start`."""
+        """Get a token that the register requests take; errors as of `start`."""
         await self._connect()
         wanted = self.generation is Generation.WITH_LOGIN or self.logged_in
         if wanted and self._account is not None:
             await self._login(self._account)
 
     async def refresh_devices(self) -> None:
-        """Ask again which devices there are. Raises `Busy` or `EOFError`."""
+        """Ask again which devices there are.
+
+        Raises:
+            Busy: there are too many sessions.
+            EOFError: the session ended.
+        """
         try:
             await self._list_devices()
         except Rejected as error:
@@ -280,7 +219,12 @@ class WinetSession:
         self.devices = tuple(device for device in listed if device is not None)
 
     async def request(self, service: str, **fields: str) -> Message:
-        """`result_data` of the answer. Raises `Rejected`, or `EOFError` at the session's end."""
+        """`result_data` of the answer.
+
+        Raises:
+            Rejected: the answer is no success.
+            EOFError: the session ended.
+        """
         if self.over:
             raise EOFError(self.over)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
@@ -349,19 +293,6 @@ class WinetSession:
         self.over = self.over or why
         if self._waiting is not None and not self._waiting[1].done():
             self._waiting[1].set_exception(EOFError(self.over))
-
-
-def message_of(text: str) -> Message | None:
-    """The message that `text` is; None if it is none, or not yet."""
-    text = text.strip()
-    if not (text.startswith("{") and text.endswith("}")):
-        return None
-    try:
-        found = parsed_json(text)
-    except ValueError:
-        return None
-    # The code tells a message from an object inside one that was cut just there.
-    return cast(Message, found) if isinstance(found, dict) and "result_code" in found else None
 
 
 def _listed_device(entry: Message, secrets: Iterable[str]) -> ListedDevice | None:

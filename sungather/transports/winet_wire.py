@@ -37,7 +37,11 @@ class WebSocket:
         await self._send(events.TextMessage(data=text))
 
     async def receive(self) -> str:
-        """The next message, put together from its parts. Raises EOFError at the end."""
+        """The next message, put together from its parts.
+
+        Raises:
+            EOFError: the session ended, or the message is too long.
+        """
         length = sum(map(len, self._parts))
         while True:
             event = await self._next()

@@ -49,7 +49,11 @@ _PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOT
 
 
 def written(text: str) -> str:
-    """A page with every generated part renewed. Raises KeyError for a part that nobody makes."""
+    """A page with every generated part renewed.
+
+    Raises:
+        KeyError: nobody makes one of the parts.
+    """
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]().strip()}\n\n{part[3]}", text)
 
 

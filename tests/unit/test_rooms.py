@@ -1,6 +1,10 @@
-"""The shape of the house: rooms that import downwards, few floors, one name for one class."""
+"""The shape of the house: rooms that import downwards, few floors, one name for one class.
+
+And one form for what is said of errors.
+"""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -9,6 +13,7 @@ from pathlib import Path
 import sungather
 
 PACKAGE = Path(sungather.__file__).parent
+CHARM = Path(__file__).parents[2] / "charm" / "src"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MOST_ROOMS = 14
 MOST_FLOORS = 8
@@ -82,3 +87,40 @@ def test_a_file_is_no_longer_than_one_reads() -> None:
     files = [file for file in FILES if file != table]
     lengths = {file.name: len(file.read_text("utf-8").splitlines()) for file in files}
     assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public_functions(node: ast.AST) -> Iterator[Function]:
+    """Those of modules and classes whose names do not begin with an underscore."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function):
+            if not child.name.startswith("_"):
+                yield child
+        else:
+            yield from public_functions(child)
+
+
+def raises(node: ast.AST) -> bool:
+    """Whether an error begins here; a bare `raise` passes on what came from elsewhere."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Raise):
+            if child.exc is not None and ast.unparse(child.exc) != "NotImplementedError":
+                return True
+        elif not isinstance(child, Function | ast.ClassDef) and raises(child):
+            return True
+    return False
+
+
+def test_public_functions_say_what_they_raise_and_all_in_one_form() -> None:
+    found: list[str] = []
+    for file in (*FILES, *CHARM.glob("*.py")):
+        text = file.read_text("utf-8")
+        found += [
+            f"{file.name}: {function.name}"
+            for function in public_functions(ast.parse(text))
+            if raises(function) and "Raises:\n" not in (ast.get_docstring(function) or "")
+        ]
+        found += [f"{file.name}: {prose}" for prose in re.findall(r"Raises [`A-Z]\S*", text)]
+    assert found == []

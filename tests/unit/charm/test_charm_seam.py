@@ -15,7 +15,7 @@ import desired_options
 import extra_options
 import process
 import snap_apps
-from sungather.cli.arguments import COMMANDS
+from sungather.cli.command_help import COMMANDS
 from sungather.options.check import check
 from sungather.options.keys import option
 from sungather.options.table import OPTIONS

@@ -10,6 +10,7 @@ import pytest
 
 from sungather import __version__
 from sungather.cli import arguments, commands
+from sungather.cli.command_help import COMMANDS
 from sungather.cli.command_line import main
 
 
@@ -79,14 +80,14 @@ def test_the_version_is_told_however_it_is_asked(
     assert capsys.readouterr().out == f"sungather {__version__}\n"
 
 
-@pytest.mark.parametrize("command", arguments.COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_examples_that_can_be_typed(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main(["help", command])
     assert f"examples:\n  sungather {command}" in capsys.readouterr().out
-    for example in arguments.COMMANDS[command].examples:
+    for example in COMMANDS[command].examples:
         words = shlex.split(example.partition(">")[0].partition("|")[0])
         assert arguments.parse(words).command == command
 
@@ -207,7 +208,7 @@ def test_a_shell_can_complete_every_command(
 ) -> None:
     assert main(["completion", shell]) == 0
     said = capsys.readouterr().out
-    assert all(command in said for command in arguments.COMMANDS)
+    assert all(command in said for command in COMMANDS)
 
 
 def test_the_simulator_lists_its_faults(capsys: pytest.CaptureFixture[str]) -> None:

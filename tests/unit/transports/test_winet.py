@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sungather import errors
 from sungather.transports.trust import Trust
 from sungather.transports.winet_endpoints import NEW, OLD, Endpoint, endpoints, words_of
-from sungather.transports.winet_session import Credentials, Splicer, account, data_of, result_of
+from sungather.transports.winet_messages import Splicer, data_of, result_of
+from sungather.transports.winet_session import Credentials, account
 from sungather.transports.winet_wire import LONGEST
 
 JSON = st.recursive(

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from wsproto import ConnectionType, WSConnection, events
 
-from sungather.transports import winet_session
-from sungather.transports.winet_session import Splicer, result_of
+from sungather.transports import winet_messages
+from sungather.transports.winet_messages import Splicer, result_of
 from sungather.transports.winet_wire import LONGEST, WebSocket
 
 
@@ -17,13 +17,13 @@ from sungather.transports.winet_wire import LONGEST, WebSocket
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lengths of the texts that were parsed."""
     lengths: list[int] = []
-    real = winet_session.parsed_json
+    real = winet_messages.parsed_json
 
     def counted(text: str) -> object:
         lengths.append(len(text))
         return real(text)
 
-    monkeypatch.setattr(winet_session, "parsed_json", counted)
+    monkeypatch.setattr(winet_messages, "parsed_json", counted)
     return lengths
 
 
