@@ -1,14 +1,11 @@
 """The example files work as they are."""
 
 import configparser
-import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from sungather.options.configuration import load
-from sungather.outbox import Record
 from tests.docs.pages import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -44,17 +41,3 @@ def test_the_image_takes_only_files_that_there_are() -> None:
     lines = (EXAMPLES / "Containerfile").read_text("utf-8").splitlines()
     copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
     assert [name for names in copied for name in names if not (ROOT / name).exists()] == []
-
-
-async def test_the_exporter_of_contributing_works_as_it_stands_there(tmp_path: Path) -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    recipe = text.partition("**… add an exporter.**")[2]
-    found = re.search(r"```python\n(.*?)```", recipe, re.DOTALL)
-    assert found is not None
-    module: dict[str, Any] = {}
-    exec(found[1], module)
-    destination = module["TextFile"](str(tmp_path / "readings"))
-    record = Record(1, "roof", "SH10RT", "A1", 0, 0, {"pv_power": 4821})
-    assert await destination.deliver([record, record]) == {}
-    assert (tmp_path / "readings").read_text("utf-8").count("pv_power") == 2
-    destination.close()

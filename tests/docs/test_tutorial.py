@@ -105,10 +105,10 @@ async def test_the_exporter_of_contributing_delivers_and_waits(tmp_path: Path) -
     exec(compile(block.text, str(block), "exec"), names)
     record = Record(1, "roof", "SH10RT", "A2310715068", 0, 0, {"pv_power": 1})
     file = tmp_path / "lines"
-    assert await names["Lines"](str(file)).deliver([record]) == {}
+    assert await names["TextFile"](str(file)).deliver([record]) == {}
     assert "roof {'pv_power': 1}" in file.read_text()
     with pytest.raises(Unavailable, match="cannot be written"):
-        await names["Lines"](str(tmp_path)).deliver([record])
+        await names["TextFile"](str(tmp_path)).deliver([record])
 
 
 def test_the_tasks_for_real_machines_are_whole_and_say_that_they_never_ran() -> None:
