@@ -52,16 +52,25 @@ async def waited(watched: WatchedFile, current: Configuration) -> Configuration:
         return await watched.other_than(current, lambda: True)
 
 
-async def test_options_that_come_one_after_another_are_taken_up_together(file: Path) -> None:
+async def test_options_that_come_one_after_another_are_taken_up_together(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each time of quiet that is waited for, another one comes."""
+    coming = iter([f"mqtt: {{enabled: true, host: 192.168.1.{number}}}" for number in range(20)])
+    sleep = asyncio.sleep
+
+    async def restless(seconds: float) -> None:
+        if seconds == reload.QUIET and (line := next(coming, None)):
+            write(file, line)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", restless)
     write(file)
     reads = Reads(file)
     watched = WatchedFile(file, reads, never)
     current = watched.read()
-    task = asyncio.create_task(waited(watched, current))
-    for number in range(20):
-        write(file, f"mqtt: {{enabled: true, host: 192.168.1.{number}}}")
-        await asyncio.sleep(0)
-    assert (await task).mqtt.host == "192.168.1.19"
+    write(file, "mqtt: {enabled: true, host: 192.168.1.99}")
+    assert (await waited(watched, current)).mqtt.host == "192.168.1.19"
     assert reads.count == 2
 
 
