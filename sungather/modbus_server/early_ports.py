@@ -4,6 +4,8 @@ They stay open while the options change, as long as these want them: once closed
 could open them again.
 """
 
+import errno
+import os
 import socket
 from collections.abc import Collection
 
@@ -45,10 +47,16 @@ def opened(address: str, port: int) -> list[socket.socket]:
 
 
 def close_others(address: str, ports: Collection[int]) -> None:
-    """Close what is open and no longer wanted, so that nobody waits there in vain."""
-    for where in [one for one in _open if one[0] != address or one[1] not in ports]:
+    """Close what is open and no longer wanted, so that nobody waits there in vain.
+
+    What could not be opened may be tried again when it is wanted anew.
+    """
+    wanted = {(address, port) for port in ports}
+    for where in _open.keys() - wanted:
         for listener in _open.pop(where):
             listener.close()
+    for where in _failed.keys() - wanted:
+        del _failed[where]
 
 
 def _listeners(address: str, port: int) -> list[socket.socket]:
@@ -56,11 +64,15 @@ def _listeners(address: str, port: int) -> list[socket.socket]:
         address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     listeners: list[socket.socket] = []
-    try:
-        for family, _, _, _, where in dict.fromkeys(found):
+    for family, _, _, _, where in dict.fromkeys(found):
+        try:
             listeners.append(socket.create_server(where[:2], family=family, backlog=_BACKLOG))
-    except OSError:
-        for listener in listeners:
-            listener.close()
-        raise
+        except OSError as error:
+            # A kernel may have no IPv6, and still give "::" as an address of this machine.
+            if error.errno == errno.EAFNOSUPPORT:
+                continue
+            for listener in listeners:
+                listener.close()
+            # Python's own words have the address, which the server tells in its own way.
+            raise OSError(error.errno, os.strerror(error.errno or 0)) from None
     return listeners

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import socket
 import sys
 
 import pytest
@@ -39,6 +40,8 @@ async def test_a_port_serves_one_server_after_the_other_until_nobody_wants_it(
     early_ports.open_early("127.0.0.1", [port])
     assert early_ports.opened("127.0.0.1", port) == [], "it is left to the server to say why"
     assert not early_ports.lacks("127.0.0.1", [port]), "one more start would not help"
+    early_ports.close_others("127.0.0.1", [])
+    assert early_ports.lacks("127.0.0.1", [port]), "it is wanted anew"
     taken.close()
     await taken.wait_closed()
     early_ports.open_early("127.0.0.1", [port])
@@ -53,6 +56,24 @@ async def test_a_port_serves_one_server_after_the_other_until_nobody_wants_it(
     assert await reached(port), "the options still want it"
     early_ports.close_others("127.0.0.1", [])
     assert not await reached(port)
+
+
+async def test_without_ipv6_the_other_addresses_are_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create = socket.create_server
+
+    def without_ipv6(where: tuple[str, int], *, family: int, backlog: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return create(where, family=family, backlog=backlog)
+
+    monkeypatch.setattr(early_ports, "FIRST_FREE", 0x10000)
+    monkeypatch.setattr(socket, "create_server", without_ipv6)
+    early_ports.open_early("", [0])
+    (listener,) = early_ports.opened("", 0)
+    listener.close()
+    early_ports.close_others("", [])
 
 
 async def test_ports_that_everybody_may_open_are_left_alone() -> None:
@@ -139,6 +160,6 @@ async def test_who_has_given_up_root_serves_on_port_502() -> None:
 async def test_that_another_has_the_port_is_told_and_not_that_root_is_missing() -> None:
     told = await serves("taken")
     assert told.startswith(f"{{}} {USER} blocked")
-    assert "Address already in use" in told
+    assert ": Address already in use. " in told
     assert "stop what uses it" in told
     assert "sudo snap restart sungather." in told
