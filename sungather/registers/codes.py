@@ -79,6 +79,16 @@ def known(table: str, number: int) -> bool:
     return number in _tables(file or "codes")[name].texts
 
 
+def fault_texts() -> dict[int, tuple[str, ...]]:
+    """Every fault's code that has a text -> its texts, which the documents word differently."""
+    found: dict[int, dict[str, str]] = {}
+    for file in _FAULT_FILES:
+        for table in _tables(file).values():
+            for code, text in table.texts.items():
+                found.setdefault(code, {}).setdefault(text.casefold(), text)
+    return {code: tuple(texts.values()) for code, texts in found.items()}
+
+
 def unknown_code(where: str) -> str:
     """What stands behind a code that has no text."""
     return f"{UNKNOWN} ({where})" if where else UNKNOWN

@@ -1,86 +1,65 @@
 """A day's curve as SVG, with a gap wherever nothing was read; pure.
 
-The drawing stretches with the page while its texts do not: positions are percentages, and the
-lines sit in an inner drawing that is scaled without its strokes.
+Below the line of the house stands who fed it, above that line where the rest went: nothing lies
+under anything. The drawing stretches with the page while its texts do not: positions are
+percentages, and lines and areas sit in an inner drawing that is scaled without its strokes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from html import escape
+from itertools import accumulate
 from math import ceil, floor, log10
 from typing import Final
 
 from sungather.history.service import DayHistory
-from sungather.history.store import Sample
+from sungather.household import FLOWS
 from sungather.reading import State
-from sungather.web import formats
 from sungather.web.flow import Flow
+from sungather.web.language import ABSENT, SPACE, Language
 
+LEGEND: Final = "<!--legend-->"
+"""Stands where the legend belongs: its energies are newer than a drawing that is kept."""
 _HEIGHT: Final = 230
-_TOP: Final = 14
-"""Room for the uppermost label."""
+_TOP: Final = 20
+"""Room for the label of the highest point."""
 _LEVEL_HEIGHT: Final = 46
+_LAYERS: Final = ("pv", "battery_discharge", "grid_import", "battery_charge", "grid_export")
+"""Class of what is stacked, from the ground: three feed the house, two take the rest."""
+_LINES: Final = ("pv", "house")
+_SILENT: Final = frozenset(State) - {State.OK, State.CONNECTING}
 
+Points = Sequence[tuple[int, float | None]]
+"""Unix time -> what is drawn there."""
 Run = list[tuple[float, float]]
 """Points that follow each other without a gap."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Series:
-    key: str
-    """Name of an attribute of `Flow`, whose fields are the means of a sample."""
-    title: str
-    energies: tuple[tuple[str, str], ...] = ()
-    """(label before it, flow) of the energies that the legend tells."""
-
-    def mean(self, sample: Sample) -> float | None:
-        return getattr(Flow(*sample.means), self.key)
-
-
-_SERIES: Final = (
-    _Series("pv", "Solar", (("", "pv"),)),
-    _Series("house", "House", (("", "house"),)),
-    _Series("grid", "Grid", (("bought", "grid_import"), ("sold", "grid_export"))),
-    _Series("battery", "Battery", (("out", "battery_discharge"), ("in", "battery_charge"))),
-)
-_LEVEL: Final = _Series("battery_level", "Battery level")
-_BANDS: Final = {
-    State.ASLEEP: "asleep",
-    State.UNREACHABLE: "unreachable",
-    State.BUSY: "busy: another client",
-    State.NOT_AN_INVERTER: "not an inverter",
-    State.MISCONFIGURED: "misconfigured",
-}
-
-
 def section(
-    day: DayHistory, today: date, timezone: tzinfo, inverter: str, patience: int = 0
+    day: DayHistory, today: date, timezone: tzinfo, inverter: str, say: Language, patience: int = 0
 ) -> str:
-    """The whole section: choice of the day, legend, drawing, and the same as a table.
+    """The whole section: choice of the day, drawing, and the same as a table.
 
     `patience`: seconds without a reading that are no gap, where scans are that far apart.
     """
     gap = max(day.step, patience)
-    return _choice(day.day, today, inverter) + (
-        _figure(day, timezone, gap) if day.samples else _nothing(day.day == today)
-    )
+    flows = {at: Flow(*sample.means) for at, sample in day.samples.items()}
+    known = any(flow != Flow() for flow in flows.values())
+    inside = _figure(day, flows, timezone, gap, say) if known else _nothing(day, today, say)
+    return _choice(day.day, today, inverter, say) + inside
 
 
-def _nothing(is_today: bool) -> str:
-    text = (
-        "The curve begins with the first minutes of readings."
-        if is_today
-        else "Nothing was recorded on this day."
-    )
-    return f'<p class="empty">{text}</p>'
+def _nothing(day: DayHistory, today: date, say: Language) -> str:
+    key = "begins" if day.day == today else "silent" if day.samples else "nothing"
+    return f'<p class="empty">{say(f"curve.{key}")}</p>'
 
 
-def _choice(day: date, today: date, inverter: str) -> str:
+def _choice(day: date, today: date, inverter: str, say: Language) -> str:
     kept = f"&amp;inverter={escape(inverter)}" if inverter else ""
     before, after = day - timedelta(days=1), day + timedelta(days=1)
     following = (
-        f'<a class="step" rel="next" href="?day={after}{kept}#day" aria-label="Next day">›</a>'
+        f'<a class="step" rel="next" href="?day={after}{kept}#day"'
+        f' aria-label="{say("curve.next")}">›</a>'
         if day < today
         else '<span class="step" aria-hidden="true">›</span>'
     )
@@ -89,73 +68,134 @@ def _choice(day: date, today: date, inverter: str) -> str:
     )
     return (
         '<div class="days">'
-        f'<a class="step" rel="prev" href="?day={before}{kept}#day" aria-label="Day before">‹</a>'
-        f'<h2 id="day-title">{formats.day_title(day, today)}</h2>{following}'
+        f'<a class="step" rel="prev" href="?day={before}{kept}#day"'
+        f' aria-label="{say("curve.before")}">‹</a>'
+        f'<h2 id="day-title">{say.day_title(day, today)}</h2>{following}'
         f'<form class="pick" action="#day">{hidden}<label>'
-        f'<span class="quiet">Go to day</span>'
+        f'<span class="quiet">{say("curve.go")}</span>'
         f'<input type="date" name="day" value="{day}" max="{today}" required></label>'
-        "<button>Show</button></form></div>"
+        f"<button>{say('curve.show')}</button></form></div>"
     )
 
 
-def _figure(day: DayHistory, timezone: tzinfo, gap: int) -> str:
-    shown = [
-        (series, [(at, series.mean(sample)) for at, sample in day.samples.items()])
-        for series in _SERIES
-    ]
-    shown = [(s, points) for s, points in shown if any(mean is not None for _, mean in points)]
-    every = [mean for _, points in shown for _, mean in points if mean is not None]
-    scale = _Scale(min([0.0, *every]), max([200.0, *every]))
-    lines = "".join(
-        _lines(series.key, _runs(day, points, gap), scale, filled=series.key == "pv")
-        for series, points in shown
-    )
+def legend_id(day: date) -> str:
+    """The id of the element around the legend of a day."""
+    return f"legend-{day}"
+
+
+def legend(flows: Collection[str], energies: Mapping[str, float], say: Language) -> str:
+    """What the colours mean, with the kWh of the day where they are counted."""
+    items: list[str] = []
+    for flow in FLOWS:
+        if flow in flows or flow in energies:
+            kwh = f" <b>{say.kwh(energies[flow])}</b>{SPACE}kWh" if flow in energies else ""
+            swatch = "swatch dash" if flow == "house" else "swatch"
+            items.append(
+                f'<li><span class="{swatch} s-{flow}"></span><span>{say(f"energy.{flow}")}{kwh}'
+                "</span></li>"
+            )
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def legend_of(day: DayHistory, say: Language) -> str:
+    """The legend of a day that is over."""
+    known = {
+        flow for sample in day.samples.values() for flow in FLOWS
+        if getattr(Flow(*sample.means), flow) is not None
+    }  # fmt: skip
+    return legend(known, day.energies, say)
+
+
+def _figure(
+    day: DayHistory, flows: Mapping[int, Flow], timezone: tzinfo, gap: int, say: Language
+) -> str:
+    layers = _layers(flows)
+    lines = {key: [(at, getattr(flow, key)) for at, flow in flows.items()] for key in _LINES}
+    every = [mean for points in (*lines.values(), *layers.values()) for _, mean in points]
+    scale = _Scale(max([200.0, *(mean for mean in every if mean is not None)]))
     steps = (day.end - day.start) // day.step
-    return (
-        f'<div class="chart" data-start="{day.start}" data-end="{day.end}"'
-        f' data-gap="{gap}">'
-        f"{_legend([series for series, _ in shown], day.energies)}"
-        f'<div class="plot" tabindex="0" role="group" aria-label="Power over the day. Arrow keys'
-        f' read the values one by one.">'
-        f'<svg class="curve" height="{_HEIGHT + 24}" width="100%" aria-hidden="true">'
-        f"{scale.grid()}{_hours(day, timezone)}"
-        f'<svg x="0" y="0" width="100%" height="{_HEIGHT}" viewBox="0 0 {steps} {_HEIGHT}"'
-        f' preserveAspectRatio="none">{_bands(day, timezone, gap)}{lines}</svg></svg>'
-        f"{_level(day, steps, gap)}"
-        '<output class="reading" hidden></output></div>'
-        f"{_table(day, timezone)}</div>"
+    areas = "".join(
+        f'<path class="area s-{key}" d="{_area(_runs(day, points, gap), scale.y)}"/>'
+        for key, points in reversed(layers.items())
+        if any(mean for _, mean in points)
     )
+    drawn = "".join(
+        _line(key, _runs(day, points, gap), scale)
+        for key, points in lines.items()
+        if any(mean is not None for _, mean in points)
+    )
+    inner = (
+        f'<svg x="0" y="0" width="100%" height="{_HEIGHT}" viewBox="0 0 {steps} {_HEIGHT}"'
+        ' preserveAspectRatio="none">'
+    )
+    return (
+        f'<div class="chart" data-start="{day.start}" data-end="{day.end}" data-gap="{gap}">'
+        f'<div id="{legend_id(day.day)}">{LEGEND}</div>'
+        f'<div class="plot" tabindex="0" role="group" aria-label="{say("curve.plot")}">'
+        f'<svg class="curve" height="{_HEIGHT + 24}" width="100%" aria-hidden="true">'
+        f"{inner}{_bands(day, timezone, gap, say)}{areas}</svg>"
+        f"{scale.grid(say)}{_hours(day, timezone)}{inner}{drawn}</svg>"
+        f"{_highest(day, lines['pv'], scale, timezone, say)}</svg>"
+        f"{_level(day, flows, steps, gap, say)}"
+        '<output class="reading" hidden></output></div>'
+        f"{_table(day, flows, timezone, say)}</div>"
+    )
+
+
+def _layers(flows: Mapping[int, Flow]) -> dict[str, Points]:
+    """Class -> the upper edge of its layer, in W: who fed the house, and where the rest went."""
+    edges = {at: list(accumulate(_parts(flow))) for at, flow in flows.items()}
+    return {
+        key: [(at, found[index] if found else None) for at, found in edges.items()]
+        for index, key in enumerate(_LAYERS)
+    }
+
+
+def _parts(flow: Flow) -> Sequence[float]:
+    """The watts of each layer; empty where nothing is known.
+
+    Without a meter nobody knows where solar power goes: then it is one layer.
+    """
+    if flow.house is None:
+        return () if flow.pv is None else (flow.pv, 0.0, 0.0, 0.0, 0.0)
+    bought = min(flow.grid_import or 0.0, flow.house)
+    given = min(flow.battery_discharge or 0.0, flow.house - bought)
+    sun = min(flow.pv or 0.0, flow.house - bought - given)
+    known = sun + given + bought
+    # Meters are read one after the other: what they differ by is shared out among the sources.
+    share = flow.house / known if known >= 1 else 0.0
+    rest = flow.battery_charge or 0.0, flow.grid_export or 0.0
+    return sun * share, given * share, bought * share, *rest
 
 
 class _Scale:
     """Watts to the pixels of the drawing."""
 
-    def __init__(self, lowest: float, highest: float) -> None:
-        span = highest - lowest
-        rough = span / 4
+    def __init__(self, highest: float) -> None:
+        rough = highest / 4
         power = 10.0 ** floor(log10(rough))
         self.step = power * next(f for f in (1, 2, 5, 10) if f * power >= rough)
-        self.low = floor(lowest / self.step) * self.step
         self.high = ceil(highest / self.step) * self.step
 
     def y(self, watts: float) -> float:
-        return _TOP + (self.high - watts) / (self.high - self.low) * (_HEIGHT - _TOP - 2)
+        return _TOP + (1 - watts / self.high) * (_HEIGHT - _TOP - 2)
 
-    def grid(self) -> str:
-        count = round((self.high - self.low) / self.step)
-        return "".join(
-            f'<line class="{"zero" if abs(watts) < 0.5 else "rule"}" x1="0" x2="100%"'
-            f' y1="{self.y(watts):.1f}" y2="{self.y(watts):.1f}"/>'
-            f'<text class="tick" x="0" y="{self.y(watts) - 3:.1f}">{_tick(watts)}</text>'
-            for watts in (self.low + index * self.step for index in range(count + 1))
+    def grid(self, say: Language) -> str:
+        count = round(self.high / self.step)
+        digits = max(0, -floor(log10(self.step / 1000) + 1e-9))
+        return (
+            "".join(
+                f'<line class="{"rule" if index else "zero"}" x1="0" x2="100%" y1="{y:.1f}"'
+                f' y2="{y:.1f}"/><text class="tick end" x="-6" y="{y + 4:.1f}">'
+                f"{say.number(index * self.step / 1000, digits) if index else 0}</text>"
+                for index in range(count + 1)
+                for y in (self.y(index * self.step),)
+            )
+            + f'<text class="tick end" x="-6" y="{_TOP - 9}">kW</text>'
         )
 
 
-def _tick(watts: float) -> str:
-    return "0" if abs(watts) < 0.5 else f"{watts / 1000:g}{formats.SPACE}kW".replace("-", "−")
-
-
-def _runs(day: DayHistory, points: Sequence[tuple[int, float | None]], gap: int) -> list[Run]:
+def _runs(day: DayHistory, points: Points, gap: int) -> list[Run]:
     """Points that follow each other without a gap; x in steps from midnight."""
     runs: list[Run] = []
     previous = None
@@ -169,17 +209,16 @@ def _runs(day: DayHistory, points: Sequence[tuple[int, float | None]], gap: int)
     return runs
 
 
-def _lines(key: str, runs: Sequence[Run], scale: _Scale, filled: bool) -> str:
+def _line(key: str, runs: Sequence[Run], scale: _Scale) -> str:
     path = "".join(
         "M" + "L".join(f"{x:g} {scale.y(y):.1f}" for x, y in run) + ("h0" * (len(run) == 1))
         for run in runs
     )
-    area = f'<path class="area s-{key}" d="{_area(runs, scale.y)}"/>' if filled else ""
-    return f'{area}<path class="line s-{key}" d="{path}"/>'
+    return f'<path class="line s-{key}" d="{path}"/>'
 
 
 def _area(runs: Sequence[Run], y: Callable[[float], float]) -> str:
-    """What lies between the runs and zero."""
+    """What lies between the runs and zero; layers above cover it, so each shows its own part."""
     return "".join(
         f"M{run[0][0]:g} {y(0):.1f}L"
         + "L".join(f"{x:g} {y(figure):.1f}" for x, figure in run)
@@ -188,31 +227,47 @@ def _area(runs: Sequence[Run], y: Callable[[float], float]) -> str:
     )
 
 
-def _bands(day: DayHistory, timezone: tzinfo, gap: int) -> str:
+def _highest(
+    day: DayHistory, points: Points, scale: _Scale, timezone: tzinfo, say: Language
+) -> str:
+    """The day's maximum of solar power, marked where it was."""
+    known = [(mean, at) for at, mean in points if mean]
+    if not known:
+        return ""
+    mean, at = max(known)
+    share = (at + day.step / 2 - day.start) / (day.end - day.start)
+    side = "start" if share < 0.15 else "end" if share > 0.85 else "mid"
+    x, y = f"{100 * share:.2f}%", scale.y(mean)
+    told = say("curve.highest", power=say.power(mean), time=_hhmm(at, timezone))
+    return (
+        f'<circle class="peak" cx="{x}" cy="{y:.1f}" r="3.5"/>'
+        f'<text class="peak {side}" x="{x}" y="{y - 8:.1f}">{told}</text>'
+    )
+
+
+def _bands(day: DayHistory, timezone: tzinfo, gap: int, say: Language) -> str:
     """Where an inverter was asleep or gave no answer."""
-    drawn: list[str] = []
+    return "".join(
+        f'<rect class="band {"asleep" if state is State.ASLEEP else "lost"}"'
+        f' x="{(start - day.start) / day.step:g}" y="0" width="{(end - start) / day.step:g}"'
+        f' height="{_HEIGHT}"><title>{say(f"state.{state}")} '
+        f"{_hhmm(start, timezone)}–{_hhmm(end, timezone)}</title></rect>"
+        for state, start, end in _silences(day, gap)
+    )
+
+
+def _silences(day: DayHistory, gap: int) -> Iterator[tuple[State, int, int]]:
+    """(state, from, to) of the times without values, Unix seconds."""
     begun: tuple[State, int] | None = None
     last = day.start
     for at, sample in [*day.samples.items(), (day.end, None)]:
         state = None if sample is None else sample.state
         if begun and (state is not begun[0] or at - last > gap):
-            drawn.append(_band(day, begun, last + day.step, timezone))
+            yield *begun, last + day.step
             begun = None
-        if begun is None and state is not None and state in _BANDS:
+        if begun is None and state is not None and state in _SILENT:
             begun = state, at
         last = at
-    return "".join(drawn)
-
-
-def _band(day: DayHistory, begun: tuple[State, int], end: int, timezone: tzinfo) -> str:
-    state, start = begun
-    kind = "asleep" if state is State.ASLEEP else "lost"
-    title = f"{_BANDS[state]} {_hhmm(start, timezone)}–{_hhmm(end, timezone)}"
-    x, width = (start - day.start) / day.step, (end - start) / day.step
-    return (
-        f'<rect class="band {kind}" x="{x:g}" y="0" width="{width:g}" height="{_HEIGHT}">'
-        f"<title>{title}</title></rect>"
-    )
 
 
 def _hhmm(seconds: int, timezone: tzinfo) -> str:
@@ -233,62 +288,60 @@ def _hours(day: DayHistory, timezone: tzinfo) -> str:
     return "".join(marks)
 
 
-def _legend(shown: Sequence[_Series], energies: Mapping[str, float]) -> str:
-    items: list[str] = []
-    for series in shown:
-        told = " · ".join(
-            f"{label} {formats.kwh(energies[flow])}".strip()
-            for label, flow in series.energies
-            if flow in energies
-        )
-        energy = f' <span class="quiet">{told}{formats.SPACE}kWh</span>' if told else ""
-        items.append(
-            f'<label class="key"><input type="checkbox" checked id="s-{series.key}">'
-            f'<span class="swatch s-{series.key}"></span>{series.title}{energy}</label>'
-        )
-    return f'<fieldset class="legend"><legend>Show</legend>{"".join(items)}</fieldset>'
-
-
-def _level(day: DayHistory, steps: int, gap: int) -> str:
-    points = [(at, _LEVEL.mean(sample)) for at, sample in day.samples.items()]
-    runs = _runs(day, points, gap)
+def _level(day: DayHistory, flows: Mapping[int, Flow], steps: int, gap: int, say: Language) -> str:
+    """The battery's level below the curve, on a scale of its own."""
+    runs = _runs(day, [(at, flow.battery_level) for at, flow in flows.items()], gap)
     if not runs:
         return ""
     bottom = _LEVEL_HEIGHT
     shape = _area(runs, lambda level: bottom - level / 100 * bottom)
+    ticks = "".join(
+        f'<line class="rule" x1="0" x2="100%" y1="{y:g}" y2="{y:g}"/>'
+        f'<text class="tick end" x="-6" y="{y + 4:g}">{level}</text>'
+        for level in (0, 50, 100)
+        for y in (bottom - level / 100 * bottom,)
+    )
     return (
+        f'<p class="strip quiet">{say("curve.level")}</p>'
         f'<svg class="curve level" height="{_LEVEL_HEIGHT}" width="100%" aria-hidden="true">'
         f'<svg width="100%" height="100%" viewBox="0 0 {steps} {bottom}"'
-        f' preserveAspectRatio="none"><path class="area s-level" d="{shape}"/></svg>'
-        '<line class="rule" x1="0" x2="100%" y1="0.5" y2="0.5"/>'
-        '<text class="tick" x="0" y="13">Battery level</text></svg>'
+        f' preserveAspectRatio="none"><path class="area s-level" d="{shape}"/></svg>{ticks}</svg>'
     )
 
 
-def _table(day: DayHistory, timezone: tzinfo) -> str:
+def _table(day: DayHistory, flows: Mapping[int, Flow], timezone: tzinfo, say: Language) -> str:
     """The means of each hour, for those who would rather read than look."""
-    hours: dict[int, list[Sample]] = {}
-    for at, sample in day.samples.items():
-        hours.setdefault((at - day.start) // 3600, []).append(sample)
-    columns = [(series, formats.power) for series in _SERIES] + [(_LEVEL, formats.percent)]
-    known = day.samples.values()
-    columns = [c for c in columns if any(c[0].mean(one) is not None for one in known)]
-    head = "".join(f'<th scope="col">{series.title}</th>' for series, _ in columns)
+    hours: dict[int, list[Flow]] = {}
+    for at, flow in flows.items():
+        hours.setdefault((at - day.start) // 3600, []).append(flow)
+
+    def kilowatts(mean: float | None) -> str:
+        return ABSENT if mean is None else say.number(mean / 1000, 2)
+
+    def level(mean: float | None) -> str:
+        return ABSENT if mean is None else say.number(mean, 0)
+
+    columns = [
+        (key, level if key == "battery_level" else kilowatts)
+        for key in ("pv", "house", "grid", "battery", "battery_level")
+        if any(getattr(flow, key) is not None for flow in flows.values())
+    ]
+    head = "".join(f'<th scope="col">{say(f"energy.{key}")}</th>' for key, _ in columns)
     rows = "".join(
         f'<tr><th scope="row">{_hhmm(day.start + 3600 * hour, timezone)}</th>'
-        + "".join(f"<td>{write(_average(samples, series))}</td>" for series, write in columns)
+        + "".join(f"<td>{write(_average(means, key))}</td>" for key, write in columns)
         + "</tr>"
-        for hour, samples in sorted(hours.items())
+        for hour, means in sorted(hours.items())
     )
     return (
-        '<details class="as-table"><summary>As a table</summary><div class="wide" tabindex="0"'
-        ' role="region" aria-label="Hourly means"><table><caption>Hourly means. Grid and battery:'
-        " what comes from them; with −, what goes to them.</caption>"
-        f'<thead><tr><th scope="col">From</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        "</div></details>"
+        f'<details class="as-table"><summary>{say("table.as")}</summary><div class="wide"'
+        f' tabindex="0" role="region" aria-label="{say("table.hourly")}"><table>'
+        f"<caption>{say('table.caption')}</caption>"
+        f'<thead><tr><th scope="col">{say("table.from")}</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
     )
 
 
-def _average(samples: Sequence[Sample], series: _Series) -> float | None:
-    known = [value for sample in samples if (value := series.mean(sample)) is not None]
+def _average(flows: Sequence[Flow], key: str) -> float | None:
+    known = [value for flow in flows if (value := getattr(flow, key)) is not None]
     return sum(known) / len(known) if known else None

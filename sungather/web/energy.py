@@ -3,19 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Final
 
 from sungather.history.totals import Energy, Totals
-from sungather.web import formats
-
-FLOW_NAMES: Final = {
-    "pv": "Solar",
-    "house": "House",
-    "grid_import": "From grid",
-    "grid_export": "To grid",
-    "battery_charge": "Into battery",
-    "battery_discharge": "From battery",
-}
+from sungather.web.language import Language, share
 
 
 def with_months(
@@ -40,30 +30,30 @@ def with_months(
     return replace(totals, month=month, year=year)
 
 
-def card(rows: Mapping[str, Totals], today: date) -> str:
+def card(rows: Mapping[str, Totals], today: date, say: Language) -> str:
     """The table of energies, below the two figures that households ask for."""
-    head = '<h2 id="totals-title">Energy</h2>'
+    head = f'<h2 id="totals-title">{say("energy.title")}</h2>'
     if not rows:
-        return f'{head}<p class="empty">The counters appear with the first reading.</p>'
+        return f'{head}<p class="empty">{say("energy.none-yet")}</p>'
     columns = (
-        ("Today", [row.today for row in rows.values()]),
-        ("Yesterday", [row.yesterday for row in rows.values()]),
-        (f"{today:%B}", [row.month for row in rows.values()]),
+        (say("time.today"), [row.today for row in rows.values()]),
+        (say("time.yesterday"), [row.yesterday for row in rows.values()]),
+        (say.month(today), [row.month for row in rows.values()]),
         (str(today.year), [row.year for row in rows.values()]),
-        ("Lifetime", [row.lifetime for row in rows.values()]),
+        (say("time.lifetime"), [row.lifetime for row in rows.values()]),
     )
     heads = "".join(
-        f'<th scope="col">{title}{_since(_common(c), today)}</th>' for title, c in columns
+        f'<th scope="col">{title}{_since(_common(c), today, say)}</th>' for title, c in columns
     )
     body = "".join(
-        f'<tr><th scope="row"><span class="swatch s-{name}"></span>{FLOW_NAMES[name]}</th>'
-        + "".join(_energy(column[index], _common(column), today) for _, column in columns)
+        f'<tr><th scope="row"><span class="swatch s-{name}"></span>{say(f"energy.{name}")}</th>'
+        + "".join(_energy(column[index], _common(column), today, say) for _, column in columns)
         + "</tr>"
         for index, name in enumerate(rows)
     )
     return (
-        f"{head}{_meters(rows)}"
-        '<table class="totals"><caption class="hidden">Energies in kWh</caption>'
+        f"{head}{_meters(rows, say)}"
+        f'<table class="totals"><caption class="hidden">{say("energy.caption")}</caption>'
         f'<thead><tr><th scope="col">kWh</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
 
@@ -74,36 +64,37 @@ def _common(column: Sequence[Energy | None]) -> date | None:
     return first.pop() if len(first) == 1 else None
 
 
-def _since(since: date | None, today: date) -> str:
-    return f"<small>since {formats.day(since, today)}</small>" if since else ""
+def _since(since: date | None, today: date, say: Language) -> str:
+    if since is None:
+        return ""
+    return f"<small>{say('time.since', day=say.day(since, today))}</small>"
 
 
-def _energy(energy: Energy | None, common: date | None, today: date) -> str:
+def _energy(energy: Energy | None, common: date | None, today: date, say: Language) -> str:
     """A cell; it says from which day it counts, where the head of its column does not."""
     if energy is None:
-        return f"<td>{formats.kwh(None)}</td>"
-    note = _since(energy.since, today) if energy.since != common else ""
-    return f"<td>{formats.kwh(energy.kwh)}{note}</td>"
+        return f"<td>{say.kwh(None)}</td>"
+    note = _since(energy.since, today, say) if energy.since != common else ""
+    return f"<td>{say.kwh(energy.kwh)}{note}</td>"
 
 
-def _meters(rows: Mapping[str, Totals]) -> str:
+def _meters(rows: Mapping[str, Totals], say: Language) -> str:
     """Two figures that households ask for: own use of the sun, and independence of the grid."""
 
     def today(name: str) -> float | None:
         totals = rows.get(name)
         return totals.today.kwh if totals and totals.today else None
 
-    bought = formats.share(today("grid_import"), today("house"))
-    sold = formats.share(today("grid_export"), today("pv"))
-    found = [
-        ("Self-sufficiency today", "of what the house used came from sun and battery", bought),
-        ("Self-consumption today", "of the solar energy stayed in the house", sold),
-    ]
+    found = {
+        "self-sufficiency": share(today("grid_import"), today("house")),
+        "self-consumption": share(today("grid_export"), today("pv")),
+    }
     return "".join(
-        f'<div class="meter"><p><b>{formats.percent(100 - lost)}</b> <span>{title}</span></p>'
+        f'<div class="meter"><p><b>{say.percent(100 - lost)}</b> '
+        f"<span>{say(f'energy.{name}')}</span></p>"
         f'<svg height="8" width="100%" aria-hidden="true"><rect class="track" width="100%"'
         f' height="8" rx="4"/><rect class="fill" width="{100 - lost:.1f}%" height="8" rx="4"/>'
-        f'</svg><p class="quiet">{meaning}</p></div>'
-        for title, meaning, lost in found
+        f'</svg><p class="quiet">{say(f"energy.{name}-meaning")}</p></div>'
+        for name, lost in found.items()
         if lost is not None
     )

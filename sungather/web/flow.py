@@ -5,7 +5,7 @@ from html import escape
 from math import tau
 from typing import Final
 
-from sungather.web import formats
+from sungather.web.language import SPACE, Language
 
 _RADIUS: Final = 50
 _ROUND: Final = tau * _RADIUS
@@ -52,52 +52,50 @@ def _difference(plus: float | None, minus: float | None) -> float | None:
     return None if plus is None and minus is None else (plus or 0.0) - (minus or 0.0)
 
 
-def sentence(flow: Flow) -> str:
-    """What happens now, for everybody and for screen readers."""
+def sentence(flow: Flow, say: Language, car: float | None = None) -> str:
+    """What happens now, for everybody and for screen readers; `car`: W into the wall box."""
     parts: list[str] = []
     if flow.pv is not None:
-        producing = f"solar is producing {formats.power(flow.pv)}"
-        parts.append(producing if flow.pv >= _IDLE else "no solar power right now")
+        key = "sentence.pv" if flow.pv >= _IDLE else "sentence.no-pv"
+        parts.append(say(key, power=say.power(flow.pv)))
     if flow.house is not None:
-        parts.append(f"the house uses {formats.power(flow.house)}")
-    for watts, forth, back, idle in (
-        (flow.battery, "the battery gives {}", "the battery takes {}", "the battery is idle"),
-        (
-            flow.grid,
-            "{} comes from the grid",
-            "{} goes to the grid",
-            "the grid is idle",
-        ),
-    ):
+        parts.append(say("sentence.house", power=say.power(flow.house)))
+    if car is not None and car > _IDLE:
+        parts.append(say("sentence.car", power=say.power(car)))
+    for key, watts in (("battery", flow.battery), ("grid", flow.grid)):
         if watts is not None:
-            said = idle if abs(watts) <= _IDLE else forth if watts > 0 else back
-            parts.append(said.format(formats.power(abs(watts))))
+            way = "idle" if abs(watts) <= _IDLE else "from" if watts > 0 else "to"
+            parts.append(say(f"sentence.{key}-{way}", power=say.power(abs(watts))))
     if not parts:
         return ""
-    text = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    text = say.both(parts)
     return text[:1].upper() + text[1:] + "."
 
 
-def drawing(flow: Flow, battery: bool) -> str:
+def drawing(flow: Flow, battery: bool, say: Language) -> str:
     """The SVG. `battery`: show its place, also while its values are unknown."""
     grid, stored = flow.grid, flow.battery
+
+    def node(kind: str, x: int, y: int, watts: float | None, label: str, ring: str = "") -> str:
+        return _node(kind, x, y, say.power(_size(watts)), label, ring)
+
     nodes = [
         _link("pv", "M200 106V180", flow.pv),
         _link("grid", "M106 190H190", grid),
         _link("house", "M210 190H294", flow.house),
-        _node("pv", 200, 56, formats.power(flow.pv), "Solar", ""),
-        _node("grid", 56, 190, formats.power(_size(grid)), _grid_label(grid), ""),
-        _node("house", 344, 190, formats.power(flow.house), "House", _shares(flow)),
+        node("pv", 200, 56, flow.pv, say("energy.pv")),
+        node("grid", 56, 190, grid, say(_grid_label(grid))),
+        node("house", 344, 190, flow.house, say("energy.house"), _shares(flow)),
     ]
     height = 250
     if battery:
         height = 384
         level = _arc("level", 0.0, (flow.battery_level or 0.0) / 100)
+        known = flow.battery_level is not None
+        label = say.percent(flow.battery_level) if known else say("device.battery")
         nodes.insert(3, _link("battery", "M200 274V200", stored))
-        nodes.append(
-            _node("battery", 200, 324, formats.power(_size(stored)), _battery_label(flow), level)
-        )
-    name = escape(sentence(flow) or "No values at the moment.")
+        nodes.append(node("battery", 200, 324, stored, label, level))
+    name = escape(sentence(flow, say) or say("sentence.nothing"))
     return (
         f'<svg class="flow" viewBox="0 0 400 {height}" role="img" aria-label="{name}">'
         f'{"".join(nodes)}<circle class="hub" cx="200" cy="190" r="10"/></svg>'
@@ -110,12 +108,8 @@ def _size(power: float | None) -> float | None:
 
 def _grid_label(power: float | None) -> str:
     if power is None or abs(power) <= _IDLE:
-        return "Grid"
-    return "From grid" if power > 0 else "To grid"
-
-
-def _battery_label(flow: Flow) -> str:
-    return "Battery" if flow.battery_level is None else formats.percent(flow.battery_level)
+        return "energy.grid"
+    return "energy.grid_import" if power > 0 else "energy.grid_export"
 
 
 def _link(kind: str, path: str, power: float | None) -> str:
@@ -137,7 +131,7 @@ def _link(kind: str, path: str, power: float | None) -> str:
 
 
 def _node(kind: str, x: int, y: int, value: str, label: str, ring: str) -> str:
-    figure, _, unit = value.partition(formats.SPACE)
+    figure, _, unit = value.partition(SPACE)
     return (
         f'<g class="node {kind}" transform="translate({x} {y})">'
         f'<circle class="disc" r="{_RADIUS}"/>{ring}'

@@ -18,11 +18,21 @@ log = logging.getLogger(__name__)
 
 _GAP: Final = 0.2
 """Seconds in which the readings of several inverters become one event."""
-_HEARTBEAT: Final = 15.0
+_HEARTBEAT: Final = 5.0
 """Seconds after which pages are rendered without news: a reading that is overdue is no longer
 called live. The event shows that the stream is alive, and notices clients that left."""
 
-Render = Callable[[str], dict[str, Part]]
+
+class View(NamedTuple):
+    """What a page is about."""
+
+    inverter: str
+    """Its name; "" for all."""
+    language: str
+    """Code of the language."""
+
+
+Render = Callable[[View], dict[str, Part]]
 
 
 class _Shown(NamedTuple):
@@ -73,14 +83,14 @@ class Live:
     def __init__(
         self, render: Render, now: Callable[[], str], several: Callable[[], bool]
     ) -> None:
-        """`render(inverter)` gives a page's parts, `now` the time in RFC 3339.
+        """`render(view)` gives a page's parts, `now` the time in RFC 3339.
 
         `several`: whether more readings may follow at once; a lone one is shown without delay.
         """
         self._render = render
         self._now = now
         self._several = several
-        self._boards: dict[str, _Board] = {}
+        self._boards: dict[View, _Board] = {}
         self._changed = asyncio.Event()
         self._shown = asyncio.Condition()
 
@@ -103,29 +113,29 @@ class Live:
                 await asyncio.sleep(_GAP)
             self._changed.clear()
             now = self._now()
-            for inverter, board in self._boards.items():
-                self._show(board, inverter, now)
+            for view, board in self._boards.items():
+                self._show(board, view, now)
             async with self._shown:
                 self._shown.notify_all()
 
-    def _show(self, board: _Board, inverter: str, now: str) -> None:
+    def _show(self, board: _Board, view: View, now: str) -> None:
         """Render one page; a bug in it costs this page alone, and is said once."""
         try:
-            board.show(self._render(inverter), now)
+            board.show(self._render(view), now)
         except Exception:
             if not board.failed:
-                log.exception("the open page %r could not be rendered", inverter)
+                log.exception("the open page %r could not be rendered", view.inverter)
             board.failed = True
         else:
             board.failed = False
 
-    async def stream(self, inverter: str) -> AsyncGenerator[bytes]:
-        """The events for one page that is about `inverter` ("" for all)."""
-        board = self._boards.setdefault(inverter, _Board())
+    async def stream(self, view: View) -> AsyncGenerator[bytes]:
+        """The events for one page that is about `view`."""
+        board = self._boards.setdefault(view, _Board())
         board.clients += 1
         try:
             # What others were shown last may be older than the page that this client has.
-            self._show(board, inverter, self._now())
+            self._show(board, view, self._now())
             seen = board.version
             yield b"retry: 3000\n" + board.since(0, self._now())
             while True:
@@ -138,4 +148,4 @@ class Live:
         finally:
             board.clients -= 1
             if not board.clients:
-                self._boards.pop(inverter, None)
+                self._boards.pop(view, None)

@@ -3,6 +3,7 @@
 A part is the inside of the element with its id; the live stream sends the parts that changed.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -15,11 +16,22 @@ from sungather import household
 from sungather.history.totals import Energy, Totals, add
 from sungather.reading import Reading, State, rfc3339
 from sungather.site import BATTERY, GRID
-from sungather.web import details, energy, flow, formats, lists, trouble
+from sungather.web import curve, details, devices, energy, flow, lists, trouble
 from sungather.web.flow import Flow
+from sungather.web.language import SPACE, languages
 from sungather.web.page_model import PageModel
 
-_CARDS: Final = ("totals", "inverters", "faults", "services", "details")
+_LEFT: Final = ("battery", "charger", "totals", "inverters", "faults")
+"""Cards below that of now, as on a phone; the others follow them there, and stand beside here."""
+_RIGHT: Final = ("services", "details")
+_SCRIPT: Final = (
+    *("ago.now", "ago.seconds", "ago.minutes", "ago.hours", "ago.days", "script.lost"),
+    *("script.nothing", "script.found", "energy.pv", "energy.house", "energy.grid_import"),
+    *("energy.grid_export", "energy.battery_charge", "energy.battery_discharge"),
+    "energy.battery_level",
+    *(f"state.{state}" for state in State),
+)
+"""Texts that the script says."""
 _COUNTERS: Final = (
     *(f"{name}_energy_{span}" for name in household.FLOWS for span in ("today", "total")),
     "monthly_power_yields",
@@ -45,27 +57,39 @@ class Part(NamedTuple):
 
 def parts(model: PageModel) -> dict[str, Part]:
     """Element id -> the part of the page inside it."""
-    flowing = _flowing(model)
+    now = Flow(**model.plant.powers(model.shown, model.stale))
     found = {
         "trouble": _made(trouble.banner(model)),
         "status": _made(_status(model)),
         "services": Part((model.services, model.today), lambda: lists.services(model)),
+        "faults": _made(lists.faults(model)),
+        "battery": _made(devices.batteries(model, now)),
+        "charger": _made(devices.chargers(model)),
     }
-    if faults := lists.faults(model):
-        found["faults"] = _made(faults)
     if not model.about_a_device:
-        found["flow"] = Part(flowing, lambda: _flow(*flowing))
+        flowing = now, devices.car_power(model), _has_battery(model), _whose(model, now)
+        found["flow"] = Part(flowing, lambda: _flow(model, *flowing))
         found["totals"] = Part(_energies(model), lambda: _totals(model))
+        found[curve.legend_id(model.today)] = Part(_energies(model), lambda: legend(model))
     if model.listed:
         found["inverters"] = _made(lists.inverters(model))
     reading = model.one
-    if reading is None:
-        return found
-    found["details"] = _made(details.measurements(reading))
-    found["values"] = Part(details.rows_of(reading), lambda: details.table(reading))
-    for name, one in reading.measurements.items():
-        found[details.cell_id(name)] = Part(one.value, partial(details.cell, reading, name))
+    if reading is not None:
+        title = model.say("device.inverter") if reading.is_inverter else model.name(reading)
+        found["details"] = _made(details.measurements(reading, title, model.say))
+        found["values"] = Part(details.rows_of(reading), lambda: details.table(reading, model.say))
+        for name, one in reading.measurements.items():
+            cell = partial(details.cell, reading, name, model.say)
+            found[details.cell_id(name)] = Part(one.value, cell)
     return found
+
+
+def legend(model: PageModel) -> str:
+    """The legend of today's curve: the energies are those of the card of energies."""
+    counted = _counted(model)
+    energies = {flow: one.today.kwh for flow, one in counted.items() if one.today is not None}
+    flows = model.plant.sources(reading.name for reading in model.shown)
+    return curve.legend([flow for flow, of in flows.items() if of], energies, model.say)
 
 
 def _made(html: str) -> Part:
@@ -84,26 +108,42 @@ class Drawn(NamedTuple):
 
 def page(model: PageModel, drawn: Drawn, assets: Mapping[str, str], version: str) -> str:
     """The whole document. `assets`: file name -> address with its fingerprint."""
+    say = model.say
     inside = {name: part.html() for name, part in parts(model).items()}
-    cards = [_card(name, inside[name]) for name in _CARDS if name in inside]
+    left = [_card(name, inside[name]) for name in _LEFT if name in inside]
+    right = [_card(name, inside[name]) for name in _RIGHT if name in inside]
     if not model.about_a_device:
-        cards.insert(0, _card("day", drawn.curve, live=drawn.day == model.today))
-        cards.insert(2, _card("bars", drawn.bars))
-    if "values" in inside:
-        cards.append(_values(inside["values"]))
-    chosen = escape(model.chosen)
+        live = drawn.day == model.today
+        right[:0] = [_card("day", drawn.curve, live=live), _card("bars", drawn.bars)]
+    named = next((model.name(r) for r in model.readings if r.name == model.chosen), "")
     return _PAGE.format(
-        title=_title(model, f"{chosen} · SunGather" if chosen else "SunGather"),
+        title=_title(model, f"{escape(named)} · SunGather" if named else "SunGather"),
         trouble=inside["trouble"],
-        heading=chosen or "Your solar power",
-        chosen=chosen,
+        heading=escape(named) or say("page.heading"),
+        chosen=escape(model.chosen),
         now=rfc3339(model.now),
         choice=_choice(model),
         status=inside["status"],
         flow=inside.get("flow", ""),
-        cards="".join(cards),
+        left="".join(left),
+        right="".join(right),
+        values=_values(model, inside["values"]) if "values" in inside else "",
         assets=assets,
         version=escape(version),
+        lang=say.code,
+        texts=say.table("page"),
+        words=escape(json.dumps({key: say.texts[key] for key in _SCRIPT}, ensure_ascii=False)),
+        languages=_languages(model),
+    )
+
+
+def _languages(model: PageModel) -> str:
+    """Links to the page in its other languages."""
+    kept = f"&amp;inverter={escape(model.chosen)}" if model.chosen else ""
+    return " · ".join(
+        f'<a href="?lang={code}{kept}" hreflang="{code}" lang="{code}">{one("locale.name")}</a>'
+        for code, one in languages().items()
+        if code != model.say.code
     )
 
 
@@ -114,6 +154,7 @@ def _title(model: PageModel, title: str) -> str:
 
 
 def _card(name: str, inside: str, live: bool = False) -> str:
+    """A card; one with nothing in it is there for what may come, and not seen."""
     marks = " data-live" if live else ""
     return (
         f'<section class="card" id="{name}"{marks} aria-labelledby="{name}-title">{inside}'
@@ -121,37 +162,40 @@ def _card(name: str, inside: str, live: bool = False) -> str:
     )
 
 
-def _values(inside: str) -> str:
+def _values(model: PageModel, inside: str) -> str:
+    say = model.say
     return (
         '<section class="card" id="all" aria-labelledby="values-title">'
-        '<details><summary><h2 id="values-title">All values</h2></summary>'
-        '<label class="search" hidden><span class="quiet">Search</span>'
-        '<input type="search" id="search" autocomplete="off" placeholder="voltage, battery, …">'
-        '</label><p id="found" class="quiet" role="status"></p>'
+        f'<details><summary><h2 id="values-title">{say("values.title")}</h2></summary>'
+        f'<label class="search" hidden><span class="quiet">{say("values.search")}</span>'
+        '<input type="search" id="search" autocomplete="off"></label>'
+        '<p id="found" class="quiet" role="status"></p>'
         f'<div id="values">{inside}</div></details></section>'
     )
 
 
 def _choice(model: PageModel) -> str:
-    """Links to every inverter, where there are several."""
+    """Links to every inverter and device, where there are several."""
     if len(model.readings) < 2:
         return ""
-
-    def link(name: str, text: str, target: str) -> str:
-        current = ' aria-current="page"' if name == model.chosen else ""
-        return f'<a href="{target}"{current}>{escape(text)}</a>'
-
     several = len(model.inverters) > 1
-    links = [link("", "All" if several else "House", "./")]
-    links += [
-        link(r.name, r.name, f"?inverter={escape(r.name)}")
-        for r in (*(model.inverters if several else ()), *model.devices)
-    ]
-    return f'<nav aria-label="Inverters and devices">{"".join(links)}</nav>'
+    first = model.say("nav.all" if several else "nav.house")
+    shown = [*(model.inverters if several else ()), *model.devices]
+    links = [("", first, "./")]
+    links += [(r.name, model.name(r), f"?inverter={escape(r.name)}") for r in shown]
+    inside = "".join(
+        f'<a href="{target}"{_current(name == model.chosen)}>{escape(text)}</a>'
+        for name, text, target in links
+    )
+    return f'<nav aria-label="{model.say("nav.title")}">{inside}</nav>'
+
+
+def _current(is_current: bool) -> str:
+    return ' aria-current="page"' if is_current else ""
 
 
 def _status(model: PageModel) -> str:
-    one = model.one
+    one, say = model.one, model.say
     if one is not None:
         about = " · ".join(filter(None, (one.display_model, one.serial)))
         return (
@@ -159,67 +203,68 @@ def _status(model: PageModel) -> str:
             f'<p class="quiet model">{escape(about)}</p>{_asleep(model, one)}'
         )
     if not model.inverters:
-        return '<p class="pill"><span class="dot connecting"></span>Waiting for the inverter</p>'
+        return f'<p class="pill"><span class="dot connecting"></span>{say("status.waiting")}</p>'
     good = [r for r in model.inverters if r.state is State.OK and r.name not in model.stale]
     count = len(model.inverters)
     newest = max((r.time for r in good), default=None)
     kind = "ok" if len(good) == count else "busy" if good else "unreachable"
-    fresh = f" · {lists.ago(newest, model.now)}" if newest else ""
+    fresh = f" · {lists.ago(newest, model.now, say)}" if newest else ""
     others = [
-        f"{escape(r.name)}: {formats.state(r, r.name in model.stale).lower()}"
+        f"{escape(model.name(r))}: {say.state(r, r.name in model.stale)}"
         for r in model.inverters
         if r not in good
     ]
-    without = f'<p class="quiet model">Not included: {", ".join(others)}</p>' if others else ""
-    return (
-        f'<p class="pill"><span class="dot {kind}"></span>'
-        f"{len(good)} of {count} live{fresh}</p>{without}"
-    )
+    without = ""
+    if others:
+        without = f'<p class="quiet model">{say("status.without", names=", ".join(others))}</p>'
+    live = say("status.live", good=len(good), count=count)
+    return f'<p class="pill"><span class="dot {kind}"></span>{live}{fresh}</p>{without}'
 
 
 def _asleep(model: PageModel, reading: Reading) -> str:
     """A calm night: what the day has brought, and the day before."""
-    said = lists.night(reading)
+    say = model.say
+    said = lists.night(reading, say)
     pv = _counted(model).get("pv") if reading.state is State.ASLEEP else None
     if pv is None or pv.today is None or not pv.today.kwh:
         return said
-    before = f", yesterday {formats.kwh(pv.yesterday.kwh)}" if pv.yesterday else ""
-    made = f"Made {formats.kwh(pv.today.kwh)}{formats.SPACE}kWh today{before}."
-    return f'<p class="model">{made}</p>{said}'
+    made = say("status.made", energy=f"{say.kwh(pv.today.kwh)}{SPACE}kWh")
+    if pv.yesterday:
+        made += f", {say('status.yesterday', energy=say.kwh(pv.yesterday.kwh))}"
+    return f'<p class="model">{made}.</p>{said}'
 
 
-def _flowing(model: PageModel) -> tuple[Flow, bool, str]:
-    """The powers together, whether there is a battery, and of which inverters they are."""
-    now = Flow(**model.plant.powers(model.shown, model.stale))
-    battery = any(model.plant.has_battery(reading.name) for reading in model.shown)
-    return now, battery, _whose(model, now)
+def _has_battery(model: PageModel) -> bool:
+    return any(model.plant.has_battery(reading.name) for reading in model.shown)
 
 
-def _flow(now: Flow, battery: bool, whose: str) -> str:
-    said = escape(flow.sentence(now))
-    return f'{flow.drawing(now, battery)}<p class="sentence">{said}</p>{whose}'
+def _flow(model: PageModel, now: Flow, car: float | None, battery: bool, whose: str) -> str:
+    said = flow.sentence(now, model.say, car)
+    return f'{flow.drawing(now, battery, model.say)}<p class="sentence">{said}</p>{whose}'
 
 
 def _whose(model: PageModel, now: Flow) -> str:
-    """Of several inverters: those that each figure is of."""
-    if len(model.shown) < 2:
-        return ""
+    """Of several inverters those that each figure is of; why grid and house are not known."""
+    say = model.say
     names = [reading.name for reading in model.shown]
     of = model.plant.sources(names)
-    told = [
-        f"{title} {', '.join(of[figure])}"
-        for title, figure, amount in (
-            ("Solar:", "pv", now.pv),
-            ("Battery:", BATTERY[0], now.battery),
-            ("Grid: meter of", GRID[0], now.grid),
-            ("House: balance of", "house", now.house),
-        )
-        if amount is not None
-    ]
+    told: list[str] = []
+    if len(names) > 1:
+        titles = {reading.name: model.name(reading) for reading in model.shown}
+        told += [
+            say(f"whose.{key}", names=", ".join(titles[name] for name in of[figure]))
+            for key, figure, amount in (
+                ("pv", "pv", now.pv),
+                ("battery", BATTERY[0], now.battery),
+                ("grid", GRID[0], now.grid),
+                ("house", "house", now.house),
+            )
+            if amount is not None
+        ]
     if model.plant.several_meters(names):
-        told.append(
-            "Grid and house: several inverters have a meter; site.meter says which one counts"
-        )
+        told.append(say("whose.several-meters"))
+    elif now.pv is not None and now.house is None and not of[GRID[0]]:
+        told.append(say("whose.no-meter"))
     return f'<p class="quiet">{escape(" · ".join(told))}</p>' if told else ""
 
 
@@ -237,7 +282,7 @@ def _energies(model: PageModel) -> object:
 
 
 def _totals(model: PageModel) -> str:
-    return energy.card(_counted(model), model.today) + _as_of(model)
+    return energy.card(_counted(model), model.today, model.say) + _as_of(model)
 
 
 def _counted(model: PageModel) -> dict[str, Totals]:
@@ -272,8 +317,9 @@ def _own_months(reading: Reading, today: date) -> list[float | None]:
 
 def _as_of(model: PageModel) -> str:
     """Counters outlive the silence of an inverter; then it is said from when they are."""
+    say = model.say
     times = [
-        (reading.name, counted.as_of)
+        (model.name(reading), counted.as_of)
         for reading in model.shown
         if reading.state is not State.OK or reading.name in model.stale
         for totals in list(model.totals(reading.name).values())[:1]
@@ -283,7 +329,7 @@ def _as_of(model: PageModel) -> str:
         return ""
     said = ", ".join(
         (f"{escape(name)}: " if model.one is None else "")
-        + f"as of {formats.clock(moment, model.now, model.timezone)}"
+        + say("energy.as-of", time=say.clock(moment, model.now, model.timezone))
         for name, moment in times
     )
     return f'<p class="quiet">{said}</p>'

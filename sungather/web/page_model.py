@@ -3,12 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
+from typing import Final
 
 from sungather.history.store import Fault
 from sungather.history.totals import Totals
 from sungather.reading import FaultReport, Reading
 from sungather.service import Health
 from sungather.site import Plant
+from sungather.web.language import Language
+
+UNNAMED: Final = "inverter"
+"""The name of an inverter whose options give it none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class PageModel:
     faults: Sequence[Fault]
     services: Sequence[Health]
     plant: Plant
+    say: Language
     stale: frozenset[str] = frozenset()
     """Inverters whose newest reading is overdue."""
 
@@ -54,15 +60,24 @@ class PageModel:
     def faults_of(self, reading: Reading) -> FaultReport | None:
         """What can be said of its faults now: of an overdue reading nothing any more."""
         if reading.faults is not None and reading.name in self.stale:
-            return FaultReport(unknown="the newest reading is old")
+            return FaultReport(unknown=self.say("faults.old"))
         return reading.faults
+
+    def name(self, reading: Reading) -> str:
+        """What people call it: an inverter by its name, if it has one, a device by its kind."""
+        if reading.is_inverter:
+            return self.say("device.inverter") if reading.name == UNNAMED else reading.name
+        title = self.say.texts.get(f"device.{reading.family}", reading.name)
+        alike = [r for r in self.devices if r.family == reading.family]
+        beside = [r.name for r in alike if r.via == reading.via]
+        if len(beside) > 1:
+            title = f"{title} {beside.index(reading.name) + 1}"
+        return title if len(beside) == len(alike) else f"{title} ({reading.via})"
 
     @property
     def listed(self) -> list[Reading]:
         """What the page has links to in a card of its own."""
-        if self.chosen:
-            return []
-        return [*(self.inverters if len(self.inverters) > 1 else ()), *self.devices]
+        return self.inverters if len(self.inverters) > 1 and not self.chosen else []
 
     @property
     def about_a_device(self) -> bool:

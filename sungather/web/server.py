@@ -1,13 +1,10 @@
 """The web server as a service: which address answers what."""
 
 import asyncio
-import hashlib
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta, tzinfo
-from importlib import resources
 from typing import Final
 
 import sungather
@@ -18,10 +15,12 @@ from sungather.options.table import WebOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.site import AUTO, Plant
-from sungather.web import api, bars, curve, page
+from sungather.web import api, bars, curve, page, plain
 from sungather.web.door import own_address
-from sungather.web.http import HttpServer, Limits, Request, Response, gzip, takes_gzip
-from sungather.web.live import Live
+from sungather.web.files import StaticFiles
+from sungather.web.http import HttpServer, Limits, Request, Response
+from sungather.web.language import chosen, languages
+from sungather.web.live import Live, View
 from sungather.web.metrics import Metrics
 from sungather.web.page_model import PageModel
 
@@ -30,13 +29,7 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 30.0
 _JSON: Final = "application/json"
 _HTML: Final = "text/html; charset=utf-8"
-_TYPES: Final = {
-    "style.css": "text/css; charset=utf-8",
-    "app.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-    "manifest.webmanifest": "application/manifest+json",
-}
-_FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+_COOKIE: Final = "sungather-language"
 _EARLIEST: Final = date(2000, 1, 1)
 _LATE_SCAN: Final = 1.5
 """Scans that may pass between two points of a curve before that is a gap."""
@@ -83,8 +76,9 @@ class WebServer:
         )
         self._readings: dict[str, Reading] = {}
         self._plant = Plant(meter)
-        self._files = _Files()
-        self._curves: dict[tuple[str, date], tuple[int, str]] = {}
+        self._files = StaticFiles()
+        self._curves: dict[tuple[View, date], tuple[int, str, str]] = {}
+        """What of which day -> the minute in which it was drawn, the drawing, and its legend."""
         self._listening = asyncio.Event()
         self._health = Health(self.name, "starting")
         self.port: int | None = None
@@ -168,6 +162,7 @@ class WebServer:
             "/": self._page,
             "/curve": self._curve_part,
             "/bars": self._bars_part,
+            "/codes": self._codes,
             "/api/v1/energies.csv": self._energies_csv,
             "/api/v1/history": self._day,
         }
@@ -177,7 +172,7 @@ class WebServer:
         moment = self._clock.now()
         match path:
             case "/events" if known:
-                stream = self._live.stream(request.query.get("inverter", ""))
+                stream = self._live.stream(_view(request))
                 headers = {"X-Accel-Buffering": "no"}
                 return Response(content_type="text/event-stream", headers=headers, stream=stream)
             case "/api/v1/now":
@@ -200,64 +195,71 @@ class WebServer:
         limit = self._clock.now() - self._stale_after
         return frozenset(r.name for r in self._readings.values() if r.time < limit)
 
-    def _model(self, chosen: str) -> PageModel:
+    def _model(self, view: View) -> PageModel:
         readings = self._newest()
-        names = [chosen] if chosen else list(self._readings)
+        names = [view.inverter] if view.inverter else list(self._readings)
         return PageModel(
             now=self._clock.now(),
             timezone=self._timezone,
             readings=readings,
-            chosen=chosen,
+            chosen=view.inverter,
             totals=self._history.totals,
             faults=[fault for name in names for fault in self._history.faults(name)],
             services=tuple(self._services()),
             plant=self._plant,
+            say=languages()[view.language],
             stale=self._stale(),
         )
 
-    def _parts(self, chosen: str) -> dict[str, page.Part]:
-        return page.parts(self._model(chosen))
+    def _parts(self, view: View) -> dict[str, page.Part]:
+        return page.parts(self._model(view))
 
     async def _page(self, request: Request) -> Response:
-        chosen = request.query.get("inverter", "")
-        day = self._asked_day(request)
-        drawn = page.Drawn(day, await self._curve(chosen, day), await self._bars(request, chosen))
-        html = page.page(self._model(chosen), drawn, self._files.addresses, sungather.__version__)
-        return Response(html.encode(), _HTML)
+        view, day = _view(request), self._asked_day(request)
+        drawn = page.Drawn(day, await self._curve(view, day), await self._bars(request, view))
+        html = page.page(self._model(view), drawn, self._files.addresses, sungather.__version__)
+        return _document(request, html)
+
+    async def _codes(self, request: Request) -> Response:
+        html = plain.codes_document(languages()[_view(request).language], self._files.addresses)
+        return _document(request, html)
 
     async def _curve_part(self, request: Request) -> Response:
-        html = await self._curve(request.query.get("inverter", ""), self._asked_day(request))
+        html = await self._curve(_view(request), self._asked_day(request))
         return Response(html.encode(), _HTML)
 
-    async def _curve(self, chosen: str, day: date) -> str:
-        """Drawn at most once a minute for all who look."""
-        key, minute = (chosen, day), int(self._clock.monotonic() // 60)
+    async def _curve(self, view: View, day: date) -> str:
+        """Drawn at most once a minute for all who look; today's legend is always new."""
+        key, minute = (view, day), int(self._clock.monotonic() // 60)
+        say, today = languages()[view.language], self._history.today()
         known = self._curves.get(key)
-        if known is not None and known[0] == minute:
-            return known[1]
-        found = await self._history.day(self._names(chosen), day)
-        today = self._history.today()
-        html = curve.section(found, today, self._timezone, chosen, self._patience)
-        if len(self._curves) >= 8:
-            self._curves.pop(next(iter(self._curves)))
-        self._curves[key] = minute, html
-        return html
+        if known is None or known[0] != minute:
+            found = await self._history.day(self._names(view.inverter), day)
+            html = curve.section(found, today, self._timezone, view.inverter, say, self._patience)
+            if len(self._curves) >= 8:
+                self._curves.pop(next(iter(self._curves)))
+            known = self._curves[key] = minute, html, curve.legend_of(found, say)
+        _, html, legend = known
+        if day == today:
+            legend = page.legend(self._model(view))
+        return html.replace(curve.LEGEND, legend)
 
     async def _bars_part(self, request: Request) -> Response:
-        html = await self._bars(request, request.query.get("inverter", ""))
+        html = await self._bars(request, _view(request))
         return Response(html.encode(), _HTML)
 
-    async def _bars(self, request: Request, chosen: str) -> str:
+    async def _bars(self, request: Request, view: View) -> str:
         """The card of bars that the query asks for: the days of this month, if for none."""
         span = request.query.get("span", "")
-        today, names = self._history.today(), self._names(chosen)
+        today, names = self._history.today(), self._names(view.inverter)
         return bars.section(
             Span(span) if span in set(Span) else Span.MONTH,
             self._asked_day(request, "of"),
             today,
             await self._history.energies(names, _EARLIEST, today),
             self._readings.get(names[0]) if len(names) == 1 else None,
-            chosen,
+            view.inverter,
+            languages()[view.language],
         )
 
     async def _energies_csv(self, request: Request) -> Response:
@@ -305,44 +307,21 @@ class WebServer:
         return Response(body, content_type, headers={"Vary": "Accept"})
 
 
-class _Files:
-    """The static files: read at the first request, kept packed."""
-
-    def __init__(self) -> None:
-        self._packed: dict[str, tuple[bytes, bytes]] = {}
-        self._addresses: dict[str, str] = {}
-
-    @property
-    def addresses(self) -> Mapping[str, str]:
-        """File name -> relative address that changes with the file."""
-        if not self._addresses:
-            for name in _TYPES:
-                body = _read(name)
-                self._packed[name] = body, gzip(body, 9)
-                mark = hashlib.sha256(body).hexdigest()[:10]
-                self._addresses[name] = f"static/{name}?v={mark}"
-        return self._addresses
-
-    def answer(self, request: Request) -> Response:
-        """A static file."""
-        name = request.path.removeprefix("/static/")
-        if name not in self.addresses:
-            return _missing("There is no such file.")
-        plain, packed = self._packed[name]
-        headers = {**_FOR_EVER, "Vary": "Accept-Encoding"}
-        if takes_gzip(request):
-            return Response(packed, _TYPES[name], headers={**headers, "Content-Encoding": "gzip"})
-        return Response(plain, _TYPES[name], headers=headers)
-
-    def openapi(self) -> bytes:
-        """The description of the API, with the program's version."""
-        document = json.loads(_read("openapi.json"))
-        document["info"]["version"] = sungather.__version__
-        return json.dumps(document).encode()
+def _view(request: Request) -> View:
+    """What the page is about, and in which language; see `_document`."""
+    parts = (part.strip().partition("=") for part in request.headers.get("cookie", "").split(";"))
+    kept = {name: value for name, _, value in parts}
+    asked = request.query.get("lang") or kept.get(_COOKIE, "")
+    say = chosen(asked, request.headers.get("accept-language", ""))
+    return View(request.query.get("inverter", ""), say.code)
 
 
-def _read(name: str) -> bytes:
-    return resources.files("sungather.web").joinpath("static", name).read_bytes()
+def _document(request: Request, html: str) -> Response:
+    """A page; a language that was asked for is kept by the browser, below the page's own path."""
+    headers = {"Vary": "Accept-Language, Cookie"}
+    if (lang := request.query.get("lang")) in languages():
+        headers["Set-Cookie"] = f"{_COOKIE}={lang}; Max-Age=31536000; SameSite=Lax; HttpOnly"
+    return Response(html.encode(), _HTML, headers=headers)
 
 
 def _host_of(request: Request) -> str:

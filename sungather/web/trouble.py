@@ -11,19 +11,15 @@ from typing import Final
 from sungather.errors import Asleep, MeterWrong, ProbablyAsleep
 from sungather.reading import Reading, State
 from sungather.service import Health
-from sungather.web import formats
+from sungather.web import codes
 from sungather.web.page_model import PageModel
 
 NIGHT: Final = frozenset({Asleep.kind, ProbablyAsleep.kind})
 
 
-_PARTIAL: Final = {MeterWrong.kind: "Smart meter"}
-"""Kind of a problem beside which there are values -> what is in trouble."""
-
-
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that is wrong."""
+    """One thing that is wrong, as HTML."""
 
     what: str
     """Two or three words, such as "Fault" or "InfluxDB"."""
@@ -43,33 +39,41 @@ def is_failing(health: Health) -> bool:
 
 
 def _whose(reading: Reading, model: PageModel) -> str:
-    return "" if model.one is reading else f"{reading.name}: "
+    return "" if model.one is reading else f"{escape(model.name(reading))}: "
 
 
 def _faults(model: PageModel) -> Iterator[Trouble]:
+    say = model.say
     for reading in model.told:
         judged = model.faults_of(reading)
         for fault in judged.active if judged else ():
-            yield Trouble("Fault", f"{_whose(reading, model)}{fault.text}", "faults")
+            told = f"{_whose(reading, model)}{codes.linked(fault.text, say)}"
+            if advice := codes.advice(fault.text, say):
+                told += f'<span class="do">{advice}</span>'
+            yield Trouble(say("trouble.fault"), told, "faults")
 
 
 def _silences(model: PageModel) -> Iterator[Trouble]:
+    say = model.say
     for reading in model.told:
         whose = _whose(reading, model)
         problem = reading.problem
         if problem is not None and problem.kind not in NIGHT:
-            partial = reading.state is State.OK
-            what = _PARTIAL.get(problem.kind, "Incomplete") if partial else formats.state(reading)
-            yield Trouble(what, f"{whose}{problem.message}")
+            partial = reading.state is State.OK and problem.kind != MeterWrong.kind
+            what = say.term("problem", "incomplete" if partial else problem.kind)
+            yield Trouble(what, f"{whose}{say.foreign(problem.message)}")
         elif reading.state is State.OK and reading.name in model.stale:
-            since = formats.clock(reading.time, model.now, model.timezone)
-            yield Trouble("No news", f"{whose}The newest reading is of {since}.")
+            since = say.clock(reading.time, model.now, model.timezone)
+            yield Trouble(say("state.overdue"), f"{whose}{say('trouble.newest', time=since)}")
 
 
 def _services(model: PageModel) -> Iterator[Trouble]:
+    say = model.say
     for health in model.services:
         if is_failing(health):
-            yield Trouble(formats.service(health.name), health.message, "services")
+            yield Trouble(
+                say.term("service", health.name), say.foreign(health.message), "services"
+            )
 
 
 def banner(model: PageModel) -> str:
@@ -80,11 +84,11 @@ def banner(model: PageModel) -> str:
     found = troubles(model)
     if not found:
         return ""
-    rows = "".join(f"<li>{_head(one)} <span>{escape(one.sentence)}</span></li>" for one in found)
+    rows = "".join(f"<li>{_head(one)} <span>{one.sentence}</span></li>" for one in found)
     return f'<ul class="trouble" data-count="{len(found)}">{rows}</ul>'
 
 
 def _head(one: Trouble) -> str:
-    what = f"<b>{escape(one.what)}</b>"
     sign = '<svg aria-hidden="true"><use href="#i-warn"/></svg>'
+    what = f"<b>{one.what}</b>"
     return f'{sign}<a href="#{one.link}">{what}</a>' if one.link else f"{sign}{what}"

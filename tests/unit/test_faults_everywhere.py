@@ -29,6 +29,7 @@ from sungather.simulator import device_named
 from sungather.site import Plant
 from sungather.snap.health import snap_health
 from sungather.web import page
+from sungather.web.language import languages
 from sungather.web.metrics import Metrics
 from sungather.web.page_model import PageModel
 
@@ -134,6 +135,7 @@ def shown(reading: Reading, *, stale: bool = False) -> dict[str, str]:
         faults=[],
         services=[],
         plant=Plant(),
+        say=languages()["en"],
         stale=frozenset({reading.name} if stale else ()),
     )
     return {name: part.html() for name, part in page.parts(model).items()}
@@ -162,8 +164,9 @@ async def test_all_outputs_tell_the_same(case: str, tmp_path: Path) -> None:
     assert ("Unknown" in parts["faults"]) is (verdict is None)
     assert reason in parts["faults"]
     if verdict:
-        assert f"<b>{verdict}</b>" in parts["faults"]
-        assert f"<b>Fault</b></a> <span>{verdict}</span>" in parts["trouble"]
+        assert f">{verdict}</" in parts["faults"]
+        assert "<b>Fault</b>" in parts["trouble"]
+        assert f">{verdict}<" in parts["trouble"]
     else:
         assert "#faults" not in parts["trouble"]
 
@@ -273,7 +276,7 @@ async def test_level_1_publishes_the_judgement_and_not_the_registers(tmp_path: P
 async def test_a_device_that_tells_no_faults_has_no_word_about_them() -> None:
     time = ManualClock()
     one = Reading("roof-battery-1", State.OK, time.clock.now(), family="battery", via="roof")
-    assert "faults" not in shown(one)
+    assert shown(one)["faults"] == ""
     assert "faults" not in of_reading(one)
     assert not [line for line in exposed(one) if "fault" in line]
     assert homeassistant.fault_values(one) == {}
@@ -301,9 +304,9 @@ def test_several_inverters_are_told_apart() -> None:
             faults=FaultReport((ActiveFault("alarm_code_1", "10 Grid power outage"),)),
         ),
     ]
-    model = PageModel(now, BERLIN, readings, "", lambda _: {}, [], [], Plant())
+    model = PageModel(now, BERLIN, readings, "", lambda _: {}, [], [], Plant(), languages()["en"])
     parts = {name: part.html() for name, part in page.parts(model).items()}
-    assert "<span>shed: 10 Grid power outage</span>" in parts["trouble"]
+    assert 'shed: <a href="codes#c10">10 Grid power outage</a>' in parts["trouble"]
     assert "There may be more of barn: not read yet." in parts["faults"]
     assert "No faults" not in parts["faults"]
 

@@ -2,7 +2,14 @@
 
 const inverter = document.body.dataset.inverter;
 const banner = document.getElementById("connection");
+const { lang } = document.documentElement;
 document.documentElement.classList.add("live");
+
+/* The texts come with the page, in its language. */
+const texts = JSON.parse(document.body.dataset.words);
+const say = (key, values) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const written = (value, digits = 0) =>
+  value.toLocaleString(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 // Server time less ours: ages are right even on a phone whose clock is not.
 let ahead = Date.parse(document.body.dataset.now) - Date.now();
@@ -41,11 +48,11 @@ function show(element, html) {
 
 /* Ages count on by themselves. */
 function ago(seconds) {
-  if (seconds < 1.5) return "just now";
-  if (seconds < 99.5) return `${Math.round(seconds)} s ago`;
-  if (seconds < 5970) return `${Math.round(seconds / 60)} min ago`;
-  if (seconds < 172800) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86400)} days ago`;
+  if (seconds < 1.5) return say("ago.now");
+  if (seconds < 99.5) return say("ago.seconds", { n: Math.round(seconds) });
+  if (seconds < 5970) return say("ago.minutes", { n: Math.round(seconds / 60) });
+  if (seconds < 172800) return say("ago.hours", { n: Math.round(seconds / 3600) });
+  return say("ago.days", { n: Math.round(seconds / 86400) });
 }
 function tick() {
   const now = Date.now() + ahead;
@@ -54,7 +61,7 @@ function tick() {
     if (time.textContent !== text) time.textContent = text;
   }
   const silent = Date.now() - heard, broken = failing && Date.now() - failing > 4000;
-  lost(!document.hidden && (silent > 25000 || broken));
+  lost(!document.hidden && (silent > 12000 || broken));
 }
 function countTroubles() {
   const { count } = document.querySelector("#trouble ul")?.dataset ?? {};
@@ -65,14 +72,17 @@ function lost(is) {
   if (document.body.classList.contains("lost") === is) return;
   document.body.classList.toggle("lost", is);
   banner.hidden = !is;
-  banner.textContent = is ? "No connection to SunGather: these values are old" : "";
+  banner.textContent = is ? say("script.lost") : "";
 }
+
+/* What is asked for is about this page, and in its language. */
+const asking = (more) => new URLSearchParams({ ...more, inverter, lang });
 
 /* Live values, while the page is looked at. */
 let stream;
 function listen() {
   stream?.close();
-  stream = new EventSource(`events?inverter=${encodeURIComponent(inverter)}`);
+  stream = new EventSource(`events?${asking({})}`);
   stream.onopen = () => { heard = Date.now(); failing = 0; };
   stream.onerror = () => {
     failing ||= Date.now();
@@ -111,7 +121,7 @@ let shownDay = new URLSearchParams(location.search).get("day") ?? "", askedDay =
 async function loadDay(wanted) {
   askedDay = wanted;
   try {
-    const answer = await fetch(`curve?${new URLSearchParams({ day: wanted, inverter })}`);
+    const answer = await fetch(`curve?${asking({ day: wanted })}`);
     if (!answer.ok) throw new Error(answer.statusText);
     const html = await answer.text();
     if (wanted !== askedDay) return false;
@@ -159,12 +169,13 @@ day.addEventListener("change", ({ target }) => {
 /* Other months and years without leaving the page. */
 const bars = document.getElementById("bars");
 bars?.addEventListener("click", async (event) => {
-  const link = event.target.closest("a[href^='?']");
+  const link = event.target.closest("a[href^='?span']");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   const { href, textContent } = link;
   try {
-    const answer = await fetch(`bars${new URL(href).search}`);
+    const asked = Object.fromEntries(new URL(href).searchParams);
+    const answer = await fetch(`bars?${asking(asked)}`);
     if (!answer.ok) throw new Error(answer.statusText);
     bars.innerHTML = await answer.text();
     const links = [...bars.querySelectorAll("a")];
@@ -175,12 +186,12 @@ bars?.addEventListener("click", async (event) => {
 /* Pointing at the curve, or walking along it with the arrow keys. */
 let samples, at;
 const watts = (value) =>
-  Math.abs(value) < 999.5 ? `${Math.round(value)} W` : `${(value / 1000).toFixed(2)} kW`;
+  Math.abs(value) < 999.5 ? `${written(value)} W` : `${written(value / 1000, 2)} kW`;
 async function point(plot, share) {
   at = Math.min(1, Math.max(0, share));
   const box = plot.parentElement.dataset;
   const start = +box.start, end = +box.end;
-  samples ??= fetch(`api/v1/history?${new URLSearchParams({ day: shownDay, inverter })}`)
+  samples ??= fetch(`api/v1/history?${asking({ day: shownDay })}`)
     .then((answer) => answer.json());
   const told = await samples;
   if (at === undefined || !plot.isConnected) return;
@@ -201,19 +212,19 @@ async function point(plot, share) {
   output.style.right = left < 0.5 ? "auto" : `calc(${100 - left * 100}% + 10px)`;
 }
 function lines(sample) {
-  if (!sample) return ["nothing recorded"];
-  const [, state, pv, house, bought, sold, charge, discharge, level] = sample;
+  if (!sample) return [say("script.nothing")];
+  const [, state, ...means] = sample;
+  const [pv, house, bought, sold, charge, discharge, level] = means;
   const found = [];
-  if (pv !== null) found.push(`Solar ${watts(pv)}`);
-  if (house !== null) found.push(`House ${watts(house)}`);
+  const tell = (key, value) => found.push(`${say(`energy.${key}`)} ${watts(value)}`);
+  if (pv !== null) tell("pv", pv);
+  if (house !== null) tell("house", house);
   const grid = bought === null && sold === null ? null : (bought ?? 0) - (sold ?? 0);
-  if (grid !== null) found.push(`${grid < 0 ? "To" : "From"} grid ${watts(Math.abs(grid))}`);
+  if (grid !== null) tell(grid < 0 ? "grid_export" : "grid_import", Math.abs(grid));
   const battery = charge === null && discharge === null ? null : (discharge ?? 0) - (charge ?? 0);
-  if (battery !== null) {
-    found.push(`${battery < 0 ? "Into" : "From"} battery ${watts(Math.abs(battery))}`);
-  }
-  if (level !== null) found.push(`Battery ${Math.round(level)} %`);
-  return found.length ? found : [state];
+  if (battery !== null) tell(battery < 0 ? "battery_charge" : "battery_discharge", Math.abs(battery));
+  if (level !== null) found.push(`${say("energy.battery_level")} ${Math.round(level)}`);
+  return found.length ? found : [say(`state.${state}`)];
 }
 function leave() {
   at = undefined;
@@ -257,7 +268,7 @@ function search() {
     row.hidden = !words.every((word) => text.includes(word));
     count += !row.hidden;
   }
-  document.getElementById("found").textContent = words.length ? `${count} of ${rows.length} values` : "";
+  document.getElementById("found").textContent = words.length ? say("script.found", { n: count, all: rows.length }) : "";
 }
 if (field) {
   field.closest("label").hidden = false;

@@ -129,7 +129,7 @@ async def test_the_house_of_several_inverters_is_their_balance_and_says_whose_it
         assert told["sum"].keys() == {*FED_IN, *RESTS}
         html = await get_text(port, "/")
         assert "Solar:" not in html
-        assert "garage: unreachable" in html
+        assert "garage: Unreachable" in html
 
 
 async def test_several_meters_make_no_sum_of_the_grid_until_one_of_them_counts() -> None:

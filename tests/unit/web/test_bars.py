@@ -8,7 +8,9 @@ import pytest
 
 from sungather.history.periods import Energies, Span
 from sungather.web import api, bars
+from sungather.web.language import languages
 
+ENGLISH = languages()["en"]
 TODAY = date(2026, 6, 18)
 DAYS: dict[date, Energies] = {
     TODAY - timedelta(days=n): {"pv": 20.0, "grid_export": 15.0, "house": 9.0} for n in range(60)
@@ -21,47 +23,49 @@ def heights(html: str, kind: str) -> list[float]:
 
 
 def test_a_bar_is_what_stayed_and_what_was_sold_on_top() -> None:
-    html = bars.section(Span.MONTH, TODAY, TODAY, DAYS, None, "")
+    html = bars.section(Span.MONTH, TODAY, TODAY, DAYS, None, "", ENGLISH)
     assert len(heights(html, "s-pv")) == 18
     assert {
         round(sold / used, 1)
-        for used, sold in zip(heights(html, "s-pv"), heights(html, "s-grid_export"), strict=True)
+        for used, sold in zip(heights(html, "s-pv"), heights(html, "s-sold"), strict=True)
     } == {3.0}
-    assert "<title>18 Jun: 20.0 kWh</title>" in html
+    assert "<title>18 Jun: 20.0\u00a0kWh</title>" in html
     assert "June 2026" in html
 
 
 def test_a_month_compares_with_the_one_before_up_to_the_same_day() -> None:
     days = {day: {"pv": 22.0} if day.month == 6 else {"pv": 20.0} for day in DAYS}
-    html = bars.section(Span.MONTH, TODAY, TODAY, days, None, "")
+    html = bars.section(Span.MONTH, TODAY, TODAY, days, None, "", ENGLISH)
     assert "+10\u00a0% against May 2026 up to the same day" in html
     assert "June 2025" not in html, "nobody counted then"
-    assert "against" not in bars.section(Span.MONTH, date(2026, 5, 3), TODAY, days, None, "")
+    assert "against" not in bars.section(
+        Span.MONTH, date(2026, 5, 3), TODAY, days, None, "", ENGLISH
+    )
 
 
 def test_on_the_first_day_the_bars_are_what_the_inverter_remembers() -> None:
     own = households.reading(daily_pv_energy_yields=[18.7, 20.1, None, 12.4, *[9.0] * 27])
-    html = bars.section(Span.MONTH, TODAY, TODAY, {TODAY: {"pv": 1.0}}, own, "house")
-    assert "<title>1 Jun: 18.7 kWh</title>" in html
+    html = bars.section(Span.MONTH, TODAY, TODAY, {TODAY: {"pv": 1.0}}, own, "house", ENGLISH)
+    assert "<title>1 Jun: 18.7\u00a0kWh</title>" in html
     assert ">3 Jun:" not in html
-    assert "<title>18 Jun: 1.0 kWh</title>" in html
+    assert "<title>18 Jun: 1.0\u00a0kWh</title>" in html
     assert "19 Jun" not in html
     assert "what the inverter itself remembers" in html
 
 
 @pytest.mark.parametrize("span", Span)
 def test_without_anything_counted_there_is_a_sentence(span: Span) -> None:
-    html = bars.section(span, TODAY, TODAY, {}, None, "")
+    html = bars.section(span, TODAY, TODAY, {}, None, "", ENGLISH)
     assert "Nothing was counted in this time." in html
 
 
 def test_the_name_of_an_inverter_is_text() -> None:
-    html = bars.section(Span.YEAR, TODAY, TODAY, DAYS, None, '"><img>')
+    html = bars.section(Span.YEAR, TODAY, TODAY, DAYS, None, '"><img>', ENGLISH)
     assert "<img" not in html
 
 
 def test_a_part_of_a_month_is_told_as_such() -> None:
-    html = bars.section(Span.YEAR, TODAY, TODAY, DAYS, None, "")
+    html = bars.section(Span.YEAR, TODAY, TODAY, DAYS, None, "", ENGLISH)
     assert "April <small>11 of 30 days</small>" in html
     assert "May</th>" in html
 

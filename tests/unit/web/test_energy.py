@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sungather.history.totals import Energy, Totals
 from sungather.web import energy
+from sungather.web.language import languages
 
 JUNE = date(2026, 6, 21)
 FIRST = date(2026, 6, 1)
@@ -96,7 +97,7 @@ def test_no_month_is_bigger_than_its_year(
 
 
 def heads_and_rows(rows: dict[str, Totals]) -> tuple[str, list[str]]:
-    head, body = energy.card(rows, JUNE).split("<tbody>")
+    head, body = energy.card(rows, JUNE, languages()["en"]).split("<tbody>")
     return head, re.findall("<tr>.*?</tr>", body)
 
 

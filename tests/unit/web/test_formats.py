@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from sungather.history.service import DayHistory
 from sungather.history.store import Sample
 from sungather.reading import NOT_INVERTERS, Reading, State, Value
-from sungather.web import curve, flow, formats
+from sungather.web import curve, flow, language
 from sungather.web.flow import Flow
+from sungather.web.language import SPACE as S
+from sungather.web.language import languages
 
-S = formats.SPACE
+ENGLISH, GERMAN = languages()["en"], languages()["de"]
 NOW = datetime(2026, 6, 18, tzinfo=UTC)
 NOTHING = (None, None, None, None, None, None)
 
@@ -33,7 +35,7 @@ NOTHING = (None, None, None, None, None, None)
     ],
 )
 def test_power_is_short_and_absent_is_a_dash(watts: float | None, said: str) -> None:
-    assert formats.power(watts) == said
+    assert ENGLISH.power(watts) == said
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_power_is_short_and_absent_is_a_dash(watts: float | None, said: str) -> 
     ],
 )
 def test_energy_is_short_and_absent_is_a_dash(kwh: float | None, said: str) -> None:
-    assert formats.kwh(kwh) == said
+    assert ENGLISH.kwh(kwh) == said
 
 
 @pytest.mark.parametrize(
@@ -61,12 +63,12 @@ def test_energy_is_short_and_absent_is_a_dash(kwh: float | None, said: str) -> N
         (True, "", "yes"),
         ("On-grid", "", "On-grid"),
         ("", "", "–"),
-        ([1.5, None, 2.0], "kWh", f"1.5, –, 2{S}kWh"),
+        ([1.5, None, 2.0], "kWh", f"1.5; –; 2{S}kWh"),
         (0.1 + 0.2, "", "0.3"),
     ],
 )
 def test_any_value_is_said_with_its_unit(value: Value | None, unit: str, said: str) -> None:
-    assert formats.value(value, unit) == said
+    assert ENGLISH.value(value, unit) == said
 
 
 @pytest.mark.parametrize(
@@ -82,12 +84,12 @@ def test_any_value_is_said_with_its_unit(value: Value | None, unit: str, said: s
     ],
 )
 def test_an_age_is_said_in_words(seconds: float, said: str) -> None:
-    assert formats.ago(seconds) == said
+    assert ENGLISH.ago(seconds) == said
 
 
 def test_a_name_becomes_words() -> None:
-    assert formats.label("daily_pv_energy_yields") == "Daily PV energy yields"
-    assert formats.label("grid-side_fault") == "Grid side fault"
+    assert language.words("daily_pv_energy_yields") == "Daily PV energy yields"
+    assert language.words("grid-side_fault") == "Grid side fault"
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,11 @@ def test_a_name_becomes_words() -> None:
     ],
 )
 def test_what_happens_now_is_a_sentence(now: Flow, said: str) -> None:
-    assert flow.sentence(now) == said
+    assert flow.sentence(now, ENGLISH) == said
 
 
 def test_shares_of_the_house_are_its_ring() -> None:
-    drawn = flow.drawing(Flow(pv=500, house=1000, grid_import=500, grid_export=0), battery=False)
+    drawn = flow.drawing(Flow(pv=500, house=1000, grid_import=500, grid_export=0), False, ENGLISH)
     arcs = re.findall(r'class="arc (\w+)" r="50" [^/]*stroke-dasharray="([\d.]+)', drawn)
     assert arcs == [("pv", "157.1"), ("grid", "157.1")]
 
@@ -122,6 +124,7 @@ def drawn_day(samples: dict[int, Sample], patience: int = 0) -> str:
         date(2026, 6, 18),
         UTC,
         "",
+        ENGLISH,
         patience,
     )
 
@@ -145,8 +148,9 @@ def test_scans_further_apart_than_a_step_are_no_gaps() -> None:
 
 
 def test_a_sleeping_inverter_is_a_band_with_its_times() -> None:
-    html = drawn_day({n: Sample(State.ASLEEP, 0, (None, *NOTHING)) for n in range(12)})
-    assert "<title>asleep 00:00–01:00</title>" in html
+    asleep = {n: Sample(State.ASLEEP, 0, (None, *NOTHING)) for n in range(12)}
+    html = drawn_day(asleep | {12: Sample(State.OK, 1, (100.0, *NOTHING))})
+    assert "<title>Asleep 00:00–01:00</title>" in html
 
 
 MEANS = st.one_of(st.none(), st.floats(0, 20_000))
