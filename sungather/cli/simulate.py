@@ -14,11 +14,14 @@ from sungather.simulator import (
     SimulatedDevice,
     device_named,
     from_capture,
+    plant_named,
     serve,
 )
 from sungather.simulator.certificate import throwaway_context
+from sungather.simulator.device import local_clock
 from sungather.simulator.encrypted import EncryptedServer
 from sungather.simulator.frontend import FrontEnd, reads_from
+from sungather.simulator.plants import MANAGER_UNIT
 from sungather.simulator.server import Server
 from sungather.simulator.sub_devices import WallBox, battery
 from sungather.simulator.switches import fault_list, faults_named
@@ -37,17 +40,14 @@ async def simulate(chosen: argparse.Namespace) -> int:
     if "list" in chosen.fault:
         print(fault_list())
         return 0
-    device: SimulatedDevice = (
-        from_capture(chosen.capture, dump=chosen.dump)
-        if chosen.capture
-        else device_named(chosen.model, speed=chosen.speed, path=chosen.path)
-    )
+    devices = _devices(chosen)
+    named = devices.get(MANAGER_UNIT) or devices[1]
     faults = faults_named(chosen.fault)
     if chosen.connection != "modbus" and (chosen.fault or chosen.latency):
         raise errors.OptionsError(["--fault and --latency go with --connection modbus only."])
     async with contextlib.AsyncExitStack() as stack:
         try:
-            listening = await _listen(with_sub_devices(device), chosen, faults)
+            listening = await _listen(devices, chosen, faults)
             server = await stack.enter_async_context(listening)
         except OSError as error:
             raise errors.OptionsError(
@@ -56,7 +56,7 @@ async def simulate(chosen: argparse.Namespace) -> int:
         connection = chosen.connection.removesuffix("-without-login")
         option = "" if connection == "modbus" else f" --set inverter.connection={connection}"
         print(
-            f"A simulated {device.name} answers on {server.host}:{server.port}. Read it with\n"
+            f"A simulated {named.name} answers on {server.host}:{server.port}. Read it with\n"
             f"  sungather run-once --set inverter.host={server.host} "
             f"--set inverter.port={server.port}{option}\nStop it with Ctrl-C.",
             file=sys.stderr,
@@ -64,6 +64,15 @@ async def simulate(chosen: argparse.Namespace) -> int:
         )
         await until_stopped(asyncio.Event().wait())
     return 0
+
+
+def _devices(chosen: argparse.Namespace) -> Mapping[int, SimulatedDevice]:
+    """What answers, by unit."""
+    if chosen.capture:
+        return with_sub_devices(from_capture(chosen.capture, dump=chosen.dump))
+    if plant := plant_named(chosen.model, clock=local_clock, speed=chosen.speed):
+        return plant
+    return with_sub_devices(device_named(chosen.model, speed=chosen.speed, path=chosen.path))
 
 
 async def _listen(

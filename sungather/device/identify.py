@@ -1,8 +1,9 @@
 """Who answers at the other end: serial number, model, family and the path in between.
 
 Identification comes before everything else and asks little: one request for an inverter that
-answers like the documents say, two more for the SH-RT family; one for a sub-device. A new kind of
-device needs a function in here (an `Identify`) and its registers in the map.
+answers like the documents say, two more for the SH-RT family; one for a sub-device, a home manager
+or a logger. A new kind of device needs a function in here (an `Identify`) and its registers in the
+map.
 """
 
 import contextlib
@@ -31,6 +32,13 @@ CABLE_ONLY = Block(Space.INPUT, 6100, 1)
 """SH-RT: answers over a cable, is refused through a dongle (10 of 10 known installations)."""
 HYBRID_STATE = Block(Space.INPUT, 13000, 1)
 """Only hybrids have it."""
+
+MANAGER_UNIT = 247
+"""Unit of home managers and loggers themselves, fixed (iHomeManager V1.0.2, 1.2)."""
+MANAGER_PLATE = Block(Space.INPUT, 8000, 7)
+"""Type code, protocol, its version, connected devices and those in fault."""
+MANAGERS = frozenset({"ems", "logger"})
+"""Families of what stands for a whole plant."""
 
 _SINGLE_PHASE = 0
 """Output type of register 5002; 1 and 2 are three-phase."""
@@ -87,7 +95,7 @@ async def identify_inverter(
     if device.family in NOT_INVERTERS:
         raise errors.NotSungrow(
             f"The device is a {device.model}, not an inverter. Set inverter.unit to the unit id "
-            "of an inverter behind it, or inverter.host to the inverter's own address."
+            "of an inverter, or inverter.host to the inverter's own address."
         )
     if not device.family:
         device = replace(device, family="SH" if await _answers(read, HYBRID_STATE) else "SG")
@@ -99,6 +107,20 @@ async def identify_inverter(
     arm, dsp = _ascii(_part(words, ARM)), _ascii(_part(words, DSP))
     versions = {"arm_software_version": arm, "dsp_software_version": dsp}
     return Identity(device, serial, {name: text for name, text in versions.items() if text}, arm)
+
+
+async def identify_manager(read: Read) -> Identity:
+    """Ask a home manager or a logger who it is; it tells no serial number.
+
+    Raises:
+        NotSungrow: Something else is there.
+        InverterError: What `read` raises; `Refused` if there is no such device.
+    """
+    words = await read(MANAGER_PLATE)
+    device = device_for(words[0])
+    if device.family not in MANAGERS:
+        raise errors.NotSungrow("The device is neither a home manager nor a logger.")
+    return Identity(replace(device, path=Path.CABLE), "", {}, kinds.version(words[3:5]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,31 @@
-"""One inverter: the device reader, and what is made of an inverter's values and silence."""
+"""One inverter: the device reader, and what is made of an inverter's values and silence.
 
+In its place may be a home manager or a logger, which stands for a plant and never sleeps.
+"""
+
+import asyncio
 import contextlib
 import logging
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sungather import errors
 from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_problem
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
-from sungather.device.identify import DEVICE_TYPE, Identity, Read, identify_inverter
+from sungather.device.identify import (
+    DEVICE_TYPE,
+    MANAGER_PLATE,
+    MANAGER_UNIT,
+    MANAGERS,
+    Identity,
+    Read,
+    identify_inverter,
+    identify_manager,
+)
 from sungather.device.night import NightRule, NightSite, is_silence, night_rule_of
 from sungather.device.reader import DeviceReader, Judgement
 from sungather.device.session import Session
@@ -19,7 +33,8 @@ from sungather.device.states import answers_zeros, problem_of, while_asleep
 from sungather.options.configuration import InverterOptions
 from sungather.reading import Path, Problem, State, measured
 from sungather.registers.derive import Derivation
-from sungather.registers.models import model_named
+from sungather.registers.device import Device
+from sungather.registers.models import device_for, model_named
 from sungather.storage import Storage
 from sungather.transports import Transport
 
@@ -36,8 +51,16 @@ _PROBABLY_IF = (
 )
 _NOT_ITSELF_FOR = 3600.0
 _LATENCY_SAMPLES = 5
+_LOOK_FOR = 3.0
+"""Seconds in which what may be a home manager must answer on a unit."""
+_LOOK_AGAIN = 600.0
+"""Seconds after which a device that has never said who it is may be a home manager again."""
 _REMEMBER_EVERY = 900.0
 """Seconds between two writes of what must survive a restart; gentle to SD cards."""
+
+
+_MAY_MANAGE = (1, MANAGER_UNIT)
+"""Units of the options that may mean a home manager or a logger: the default, and its own."""
 
 
 class Inverter(DeviceReader):
@@ -71,6 +94,14 @@ class Inverter(DeviceReader):
         self._remembered_at = clock.monotonic()
         self._refuses_since: float | None = None
         """Since when it has not even said who it is."""
+        self._own_unit = options.unit
+        """That of the options; a home manager has its own."""
+        self._look_at = clock.monotonic()
+        """When it may be looked for a home manager."""
+        if isinstance(code := memory.get("manager"), int) and options.unit in _MAY_MANAGE:
+            self._remembered = device_for(code)
+            self._ask_unit(MANAGER_UNIT)
+            self.leave_out(State.CONNECTING, None)
         self.others: Sequence[DeviceReader] = ()
         """The other inverters of the site."""
 
@@ -150,40 +181,82 @@ class Inverter(DeviceReader):
     async def _latency(self) -> float:
         started = self._clock.monotonic()
         with contextlib.suppress(errors.Refused):  # a refusal is an answer, and as quick
-            await self._requester.read(DEVICE_TYPE)
+            await self._requester.read(MANAGER_PLATE if self._manager else DEVICE_TYPE)
         return (self._clock.monotonic() - started) * 1000
 
     async def _who(self, read: Read) -> Identity:
         """Ask who it is.
 
         What was an inverter is still taken for one that is not itself for an hour in which it
-        refuses to say so.
+        refuses to say so. Where nobody has ever said so, it may be a home manager.
         """
+        if self.options.unit == MANAGER_UNIT:
+            with contextlib.suppress(errors.Refused, errors.NotSungrow, errors.UnitSilent):
+                return await identify_manager(read)
+            self._ask_unit(self._own_unit)
         try:
-            identity = await identify_inverter(
-                read,
-                self._transport.name,
-                self.options.model,
-                meter=self.options.smart_meter != "false",
-            )
+            return await self._inverter_or_manager(read)
         except errors.RefusesAll:
             now = self._clock.monotonic()
             self._refuses_since = self._refuses_since or now
-            known = self._night is not None and self._night.place == self._place
-            if known and now - self._refuses_since < _NOT_ITSELF_FOR:
+            if self._is_known and now - self._refuses_since < _NOT_ITSELF_FOR:
                 raise errors.NotItself("even to say who it is") from None
             raise
+
+    async def _inverter_or_manager(self, read: Read) -> Identity:
+        """Who it is; while nobody knows, a home manager is asked before silence is believed."""
+        now = self._clock.monotonic()
+        look = self._own_unit == 1 and not self._is_known and now >= self._look_at
+        if not look:
+            return await self._inverter(read)
+        try:
+            async with asyncio.timeout(_LOOK_FOR):
+                return await self._inverter(partial(self._read, retries=0))
+        except (TimeoutError, errors.Silent, errors.ConnectionLost, errors.Busy) as error:
+            trouble: Exception = error
+        except errors.NotSungrow as error:
+            trouble = error
+        self._look_at = now + _LOOK_AGAIN
+        self._ask_unit(MANAGER_UNIT)
+        with contextlib.suppress(errors.InverterError, TimeoutError):
+            async with asyncio.timeout(_LOOK_FOR):
+                return await identify_manager(partial(self._read, retries=0))
+        self._ask_unit(self._own_unit)
+        if isinstance(trouble, errors.NotSungrow):
+            raise trouble
+        return await self._inverter(read)
+
+    async def _inverter(self, read: Read) -> Identity:
+        meter = self.options.smart_meter != "false"
+        name = self._transport.name
+        identity = await identify_inverter(read, name, self.options.model, meter=meter)
         self._refuses_since = None
         return identity
 
+    @property
+    def _is_known(self) -> bool:
+        """Whether an inverter has answered at this place before."""
+        return self._night is not None and self._night.place == self._place
+
+    @property
+    def _manager(self) -> Device | None:
+        """The home manager or logger that answers here, or did in an earlier run."""
+        device = self.device or self._remembered
+        return device if device is not None and device.family in MANAGERS else None
+
     def _begin(self, identity: Identity) -> Session:
-        if identity.serial and self._serial not in ("", identity.serial):
+        manages, managed = identity.device.family in MANAGERS, self._manager is not None
+        another = identity.serial and self._serial not in ("", identity.serial)
+        if another or ((managed or (self._serial and manages)) and managed != manages):
             self._derivation.forget()
             self._night = None
-        self._serial = identity.serial or self._serial
+        self._remembered = None
+        self._serial = "" if manages else identity.serial or self._serial
         return super()._begin(identity)
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
+        if self._manager is not None:
+            return super()._judge_silence(error)
         now, night = self._clock.now(), self._night
         if night is not None and night.explains(error, self._place, now, self._site):
             self._note(night.silent(now))
@@ -221,7 +294,7 @@ class Inverter(DeviceReader):
     def _judge_values(self, session: Session, fresh: frozenset[str]) -> Judgement:
         device, now = session.identity.device, self._clock.now()
         said = session.all_values()
-        zeros = answers_zeros(device, said)
+        zeros = self._manager is None and answers_zeros(device, said)
         # Zeros by day are a grid that failed: they say nothing about the sun.
         night = night_rule_of(device, said, self._place, session.identity.serial, now)
         before = self._night or replace(night, resting=True)
@@ -229,7 +302,13 @@ class Inverter(DeviceReader):
         if asleep:
             said = while_asleep(said, session.metered)
         derived = self._derivation.step(
-            said, device, now, self._clock.monotonic(), fresh, self._others_kw()
+            said,
+            device,
+            now,
+            self._clock.monotonic(),
+            fresh,
+            self._others_kw(),
+            home_manager=any(one.newest.family == "ems" for one in self.others),
         )
         for note in derived.notes:
             log.warning("%s: %s", self.options.name, note)
@@ -239,7 +318,7 @@ class Inverter(DeviceReader):
             night = replace(night, resting=before.resting)
         else:
             night = night_rule_of(device, values, self._place, session.identity.serial, now)
-        self._note(night.after(self._night))
+        self._note(None if self._manager else night.after(self._night))
         if asleep and "grid_import_power" not in values:
             return Judgement(State.ASLEEP, _SLEEPS)
         units = session.units() | derived.units
@@ -254,14 +333,16 @@ class Inverter(DeviceReader):
         """Nominal power of the other inverters of the site; None if one is not known yet."""
         total = 0.0
         for other in self.others:
+            if other.newest.family in MANAGERS:
+                continue
             if other.device is None or other.device.nominal_kw is None:
                 return None
             total += other.device.nominal_kw
         return total
 
-    def _note(self, night: NightRule) -> None:
+    def _note(self, night: NightRule | None) -> None:
         """Put on disk what is news, else what has not been for a while."""
-        news = not night.says_the_same(self._night)
+        news = night is not None and not night.says_the_same(self._night)
         self._night = night
         if news or self._clock.monotonic() > self._remembered_at + _REMEMBER_EVERY:
             self._remember()
@@ -272,6 +353,7 @@ class Inverter(DeviceReader):
             self._memory_name,
             {
                 "serial": self._serial,
+                "manager": self._manager.code if self._manager else None,
                 "derivation": self._derivation.as_json(),
                 "night_rule": self._night and self._night.as_json(),
             },

@@ -29,6 +29,8 @@ from sungather.transports import Transport
 
 log = logging.getLogger(__name__)
 
+_KINDS = {"ems": "home-manager", "logger": "logger"}
+"""Family -> kind, of what may stand in an inverter's place."""
 _SILENT = frozenset({errors.Silent.kind, errors.ConnectionLost.kind})
 
 
@@ -76,6 +78,8 @@ class DeviceReader:
         )
         self._session: Session | None = None
         self._judge = SubDeviceJudge()
+        self._remembered: Device | None = None
+        """What answered in an earlier run."""
         self._lost = True
         """Whether the device must say again who it is."""
         self._unsaid: set[Block] = set()
@@ -150,7 +154,7 @@ class DeviceReader:
             self._session, self._judge = self._begin(identity), SubDeviceJudge()
         return self._session
 
-    async def _read(self, block: Block) -> Sequence[int]:
+    async def _read(self, block: Block, retries: int | None = None) -> Sequence[int]:
         """Read a block; only once if the scan before was met with silence.
 
         A device that has run out of sessions needs quiet, and each further try opens another.
@@ -160,10 +164,15 @@ class DeviceReader:
         # A part of what was refused as a whole is asked for next.
         self._unsaid = {one for one in self._unsaid if not one.holds(block)}
         try:
-            return await self._requester.read(block, retries=0 if silent else None)
+            return await self._requester.read(block, retries=0 if silent else retries)
         except errors.Refused:
             self._unsaid.add(block)
             raise
+
+    def _ask_unit(self, unit: int) -> None:
+        """Ask another unit from now on."""
+        self.options = replace(self.options, unit=unit)
+        self._requester.unit = unit
 
     async def _ask_again(self) -> None:
         """Have it say again who it is if it gives now what it refused to say then."""
@@ -212,7 +221,7 @@ class DeviceReader:
     def _reading(
         self, before: Reading, judgement: Judgement, requests: int = 0, took: float = 0.0
     ) -> Reading:
-        now, known, device = self._clock.now(), self._session, self.device
+        now, known, device = self._clock.now(), self._session, self.device or self._remembered
         return Reading(
             name=self.options.name,
             state=judgement.state,
@@ -232,7 +241,7 @@ class DeviceReader:
             duration_ms=took * 1000,
             problem=judgement.problem,
             since=before.since if before.state is judgement.state else now,
-            kind=self._kind,
+            kind=_KINDS.get(device.family, self._kind) if device else self._kind,
             via=self._via,
             other_models=device.other_models if device else (),
         )

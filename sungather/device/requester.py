@@ -35,7 +35,7 @@ class Requester:
     ) -> None:
         self.transport = transport
         self.words = words or WordCache()
-        self._unit = unit
+        self.unit = unit
         self._retries = retries
         self._clock = clock
         self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE, spread=_SPREAD, sleep=sleep)
@@ -56,7 +56,7 @@ class Requester:
         self._back_off.reset()
         for left in reversed(range(1 + (self._retries if retries is None else retries))):
             try:
-                words = await self.transport.read(block, self._unit)
+                words = await self.transport.read(block, self.unit)
             except errors.Busy as error:
                 self._note_contention(error)
                 if not left:
@@ -80,6 +80,6 @@ class Requester:
             self._contended_since = now
         if now - self._contended_since >= WRONG_UNIT_AFTER:
             raise errors.WrongUnit(
-                f"For an hour the device has answered nothing but 'busy' on unit {self._unit}. "
+                f"For an hour the device has answered nothing but 'busy' on unit {self.unit}. "
                 f"Check inverter.unit: 1 is the inverter itself, 2 the second one of a cascade."
             ) from error

@@ -22,6 +22,7 @@ FIRMWARE = (
     "inverter_firmware_version",
     "communication_module_firmware_version",
     "battery_firmware_version",
+    "home_manager_software_version",
 )
 """Published names that make up `Reading.firmware`."""
 

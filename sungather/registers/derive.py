@@ -26,9 +26,10 @@ from sungather.registers.counter_judge import TOTAL_OF, CounterJudge, CounterSam
 from sungather.registers.counter_state import Memory
 from sungather.registers.counters import DAY, Day, Integral, Rising, Stopwatch
 from sungather.registers.device import Device
+from sungather.registers.home_manager import HomeManagerCheck
 from sungather.registers.plausibility import bounds
 from sungather.registers.powers import Powers, off_grid, powers
-from sungather.registers.stuck_meter import MeterWatch
+from sungather.registers.stuck_meter import MOVED, MOVED_TO, MeterWatch, MovedMeter
 
 UNITS: Mapping[str, str] = {
     **{f"{flow}_power": "W" for flow in FLOWS},
@@ -71,6 +72,8 @@ class Derivation:
         self._stopwatch = Stopwatch()
         self._before: dict[str, float] = {}
         self._meter = MeterWatch()
+        self._moved = MovedMeter()
+        self._home_manager = HomeManagerCheck()
         self._complained = ""
         """The local day on which the log was told of the meter."""
         self._judge = CounterJudge(self._memory)
@@ -99,12 +102,14 @@ class Derivation:
         monotonic: float,
         fresh: Set[str] | None = None,
         others_kw: float | None = 0.0,
+        home_manager: bool = False,
     ) -> Derived:
         """Derive from the values of one reading.
 
         `now` is the UTC time of the reading, `monotonic` are seconds on a clock that is never
         set; only its differences count. `fresh` are the names that were read just now (None:
-        all), `others_kw` is the nominal power of the site's other inverters, None if not known.
+        all), `others_kw` is the nominal power of the site's other inverters, None if not known;
+        `home_manager`: one is read at the site, so nobody is told to add it.
         """
         at, day = now.timestamp(), self._day(now)
         derived = Derived()
@@ -114,11 +119,12 @@ class Derivation:
         derived.rejected |= self._meter.frozen(said, device, monotonic)
         sample = CounterSample(said, fresh, at, day, bounds(device, others_kw), device.hybrid)
         self._judge.judge(sample, derived)
+        self._judge_meter(said, values, device, monotonic, derived, told=home_manager)
         for name in derived.rejected:
-            del said[name]
+            said.pop(name, None)
         doubted = frozenset(derived.rejected)
         found = powers(said, device, without_grid=off_grid(values), doubted=doubted)
-        self._judge_house(found, day, derived, alone=others_kw == 0)
+        self._judge_house(found, derived, alone=others_kw == 0)
         power = {f"{flow}_power": watts for flow, watts in found.flows.items()}
         flows = {counter: power.get(f"{flow}_power") for _, flow, counter in _TO_AND_FROM_GRID}
         self._judge.drop_silent(said, flows, derived)
@@ -140,15 +146,40 @@ class Derivation:
             self._day_ends = end.timestamp()
         return self._day_of
 
-    def _judge_house(self, found: Powers, day: Day, derived: Derived, *, alone: bool) -> None:
+    def _judge_meter(
+        self,
+        said: Mapping[str, float],
+        values: Mapping[str, Value],
+        device: Device,
+        monotonic: float,
+        derived: Derived,
+        *,
+        told: bool,
+    ) -> None:
+        """Leave out what a meter says that is somewhere else, or that contradicts itself."""
+        if device.family == "ems":
+            wrong, problem = self._home_manager.step(said, monotonic)
+            derived.rejected |= wrong
+        elif self._moved.moved(said, device, without_grid=off_grid(values)):
+            derived.rejected |= said.keys() & set(MOVED)
+            problem = "" if told else MOVED_TO
+        else:
+            return
+        self._complain(problem, derived)
+
+    def _complain(self, problem: str, derived: Derived) -> None:
+        """Say what is wrong with the meter; to the log once a day."""
+        derived.meter_problem = problem
+        if problem and self._complained != self._day_of.date:
+            self._complained = self._day_of.date
+            derived.notes.append(problem)
+
+    def _judge_house(self, found: Powers, derived: Derived, *, alone: bool) -> None:
         if found.false_load:
             derived.rejected.add(found.false_load)
         if (house := found.negative_house) is None or not alone:
             return
-        derived.meter_problem = _meter_problem(-house)
-        if self._complained != day.date:
-            self._complained = day.date
-            derived.notes.append(derived.meter_problem)
+        self._complain(_meter_problem(-house), derived)
 
     def _energies(self, said: Mapping[str, float], device: Device, day: Day) -> dict[str, float]:
         counters = _HYBRID_COUNTERS if device.hybrid else _STRING_COUNTERS

@@ -5,6 +5,7 @@ The register map marks what tells faults:
 * `faults:codes`: a fault or alarm register. Each of its codes or bits is a fault; 0 is none.
 * `faults:state`: the state. It tells a fault of which no register gives the code.
 * `faults:hint`: a further state. It may tell a fault, but nobody misses it.
+* `faults:count`: how many of the devices behind this one have a fault; they tell which.
 
 "No faults" takes all registers of the first two kinds. A device without them is not judged at
 all, unless a hint tells a fault.
@@ -29,6 +30,7 @@ _FAULT_STATES = frozenset(
     }
 )
 """Texts of states in which something is wrong, with or without a code."""
+_GIVEN = ("codes", "count")
 _NAMED = 3
 """So many registers are named in a reason; of more, how many they are."""
 
@@ -52,9 +54,9 @@ def judge(
     """
     telling = [register for register in registers if register.faults]
     needed = [register for register in telling if register.faults != "hint"]
-    given = [fault for one in telling if one.faults == "codes" for fault in _codes(one, values)]
+    given = [fault for one in telling if one.faults in _GIVEN for fault in _codes(one, values)]
     active = given or [
-        fault for one in telling if one.faults != "codes" for fault in _states(one, values)
+        fault for one in telling if one.faults not in _GIVEN for fault in _states(one, values)
     ]
     if not needed and not active:
         return None
@@ -64,7 +66,11 @@ def judge(
 def _codes(register: Register, values: Mapping[str, Value]) -> Iterable[ActiveFault]:
     """One fault for each code of the register."""
     value = values.get(register.name)
-    if isinstance(value, int) and value:  # no document gives its codes
+    if register.faults == "count":
+        if value:
+            devices = "device has" if value == 1 else "devices have"
+            yield ActiveFault(register.name, f"{value} connected {devices} a fault")
+    elif isinstance(value, int) and value:  # no document gives its codes
         yield ActiveFault(register.name, f"{value} {codes.unknown_code(_where(register))}")
     elif isinstance(value, str) and value != codes.NONE:
         for text in value.split("; "):
@@ -88,7 +94,7 @@ def _unknown(
     lost = [one for one in missing if any(_covers(refusal, one) for refusal in refused)]
     unread = [one for one in missing if one not in lost]
     # A device may lack some of the registers, but not all, nor the state that explains them.
-    told = any(one.faults == "codes" and one.name in values for one in needed)
+    told = any(one.faults in _GIVEN and one.name in values for one in needed)
     untold = [one for one in needed if one.name in absent and (one.faults == "state" or not told)]
     strange = [
         f"{one.name} is {values[one.name]}"

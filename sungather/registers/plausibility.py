@@ -7,10 +7,13 @@ what none can. Powers in W, bounds in kW; pure.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sungather.reading import NOT_INVERTERS
 from sungather.registers.device import Device
 
 _GREATEST_KW = 400.0
 """No inverter of the map has more; it stands in for a nominal power that is not known."""
+_PLANT_KW = 50_000.0
+"""More than what is behind one logger."""
 _OVERSIZED = 3.0
 """Panels, battery and short overload together, as a multiple of nominal power."""
 _LEAST_BATTERY_KW = 5.0
@@ -35,6 +38,8 @@ SITE_POWERS = frozenset(
         "load_power",
         "load_power_hybrid",
         "power_meter",
+        "grid_power",
+        "inverters_power",
         "export_power",
         "export_power_hybrid",
         "meter_power",
@@ -84,7 +89,10 @@ def bounds(device: Device, others_kw: float | None = 0.0) -> Bounds:
     """What `device` and its site can have.
 
     `others_kw` is the nominal power of all other inverters of the site; None if not known.
+    A home manager or a logger stands for a plant of any size.
     """
+    if device.family in NOT_INVERTERS:
+        return Bounds(_PLANT_KW, _PLANT_KW)
     nominal = device.nominal_kw or _GREATEST_KW
     others = _GREATEST_KW if others_kw is None else others_kw
     return Bounds(

@@ -47,6 +47,9 @@ def powers(
     """
     found = Powers()
     flows = found.flows
+    if device.family == "ems":
+        _add_home_manager(flows, said)
+        return found
     pv = said.get("total_dc_power" if device.hybrid else "total_active_power")
     if pv is not None:
         flows["pv"] = max(0, pv)
@@ -66,6 +69,18 @@ def powers(
         # Without a meter a string inverter gives out its own generation as the load.
         found.false_load = load
     return found
+
+
+def _add_home_manager(flows: dict[str, float], said: Mapping[str, float]) -> None:
+    """What a home manager measures; it knows no panels."""
+    if (load := said.get("load_power")) is not None and load >= 0:
+        flows["house"] = load
+    for name, into, out in (
+        ("grid_power", "grid_import", "grid_export"),
+        ("battery_power", "battery_discharge", "battery_charge"),
+    ):
+        if (power := said.get(name)) is not None:
+            flows[into], flows[out] = max(0, power), max(0, -power)
 
 
 def _add_house(found: Powers, said: Mapping[str, float], load: str, without_grid: bool) -> None:

@@ -15,9 +15,9 @@
 * level tier: the smallest `inverter.level` that reads the row, and how often (`Tier`).
 * when: condition on the device, see `Condition`; empty: as the section says.
 * marks: `codes:TABLE` (see `codes.py`), `bit:N` (that bit alone, 0 or 1), `group:NAME` (read
-  apart from everything else, last), `faults:codes`, `faults:state` and `faults:hint` (tells
-  faults, see `faults.py`: read at every level), `always` (read at every level, since other values
-  are judged by it), and those of `ABSENT`.
+  apart from everything else, last), `faults:codes`, `faults:count`, `faults:state` and
+  `faults:hint` (tells faults, see `faults.py`: read at every level), `always` (read at every
+  level, since other values are judged by it), and those of `ABSENT`.
 * source: the sources, by their letters. note: for people only.
 
 Rows of one name are candidates for one value: preferred is the one that is read most often, and
@@ -91,7 +91,7 @@ class Register:
     source: str
     note: str
     faults: str = ""
-    """How it tells faults: "codes", "state" or "hint", see `faults.py`; "" if it tells none."""
+    """How it tells faults: "codes", "count", "state" or "hint", see `faults.py`; "" for not."""
     always: bool = False
     """Read at every level; published at its own."""
 

@@ -14,6 +14,7 @@ from sungather.simulator.device import (
 )
 from sungather.simulator.faults import ABSURD_CLOCK, HTTP_SERVER, METER_LOST, Faults
 from sungather.simulator.modbus import ExceptionCode
+from sungather.simulator.plants import home_manager, logger, plant_named
 from sungather.simulator.server import Server, serve
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "device_named",
     "device_names",
     "from_capture",
+    "home_manager",
+    "logger",
+    "plant_named",
     "serve",
     "stranger",
 ]

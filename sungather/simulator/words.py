@@ -8,8 +8,8 @@ A file has tables below their names in brackets, and comments after "#". A table
 register: documented address, kind, step, meaning. The step is what one count is worth, with its
 unit ("0.1kWh"), or "-" for a plain number. The meaning names a quantity in base units (W, J, V, A,
 Hz, s, ohm, degrees C, %), or is a fixed number ("=85"), or "absent". Kinds: u16, s16, u32 and s32
-(low word first), textN (N registers), swapN (text, words in reverse order) and uNxM (array of M
-values).
+(low word first), u64 and s64 (high word first), textN (N registers), swapN (text, words in reverse
+order) and uNxM (array of M values).
 """
 
 import struct
@@ -34,7 +34,7 @@ ABSENT: Final = {
     "u32": (0xFFFF, 0xFFFF),
     "s32": (0xFFFF, 0x7FFF),
 }
-BITS: Final = {"u16": 16, "s16": 16, "u32": 32, "s32": 32}
+BITS: Final = {"u16": 16, "s16": 16, "u32": 32, "s32": 32, "u64": 64, "s64": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class WordRow:
         if not low <= count < low + (1 << bits):
             raise ValueError(f"{count} does not fit {self.kind} at {self.address}")
         count &= (1 << bits) - 1
+        if bits == 64:
+            return tuple(count >> shift & 0xFFFF for shift in (48, 32, 16, 0))
         return (count,) if bits == 16 else (count & 0xFFFF, count >> 16)
 
 

@@ -7,6 +7,8 @@ from sungather.options.table import InverterOptions
 from sungather.transports import Transport
 
 MODBUS_PORT = 502
+HOME_MANAGER_PORTS = (503, 504)
+"""Further ports of an iHomeManager, each for one client (iHomeManager V1.0.2, 1.2)."""
 
 
 def open_transport(
@@ -38,4 +40,5 @@ def open_transport(
         case _:
             from sungather.transports.modbus import ModbusTransport
 
-            return ModbusTransport(options.host, port, options.timeout)
+            further = () if options.port else HOME_MANAGER_PORTS
+            return ModbusTransport(options.host, port, options.timeout, further)

@@ -41,6 +41,14 @@ _CONTENTION = {
     11: "no answer behind the gateway",
 }
 _GATEWAY = (10, 11)
+_PORT_CLOSED = (
+    "Check inverter.port, and switch Modbus on in the inverter (installer menu: Local access → "
+    "Communication; after a firmware update switch it off and on again), or open port 502, 503 or "
+    "504 of an iHomeManager (iSolarCloud, with installer rights: Settings → Common → System "
+    "parameters), with SSL off."
+)
+_KNOCK = 1.0
+"""Seconds in which a further port must open: a host that is there says at once if it is closed."""
 
 
 class ModbusTransport:
@@ -49,13 +57,18 @@ class ModbusTransport:
     name = "modbus"
     widest = MODBUS_WIDEST
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    def __init__(self, host: str, port: int, timeout: float, further: Sequence[int] = ()) -> None:
+        """`further` ports are tried while the first is closed, or nothing has answered there."""
         self.connects = 0
         self.requests = 0
         self.foreign = 0
         """Answers dropped because they belong to another client."""
         self._host = host
-        self._port = port
+        self._first = port
+        self._ports = [port, *further]
+        """The one that is used comes first."""
+        self._answered = False
+        """Whether anything was ever answered on that port."""
         self._timeout = timeout
         self._framer = FramerSocket(DecodePDU(is_server=False))
         # A dongle can hand us the answer to somebody else's request: clients that all count
@@ -66,7 +79,7 @@ class ModbusTransport:
     @property
     def address(self) -> str:
         """Host and port as messages name them."""
-        return address(self._host, self._port)
+        return address(self._host, self._ports[0])
 
     async def connect(self) -> None:
         """Open the connection unless it is open."""
@@ -86,19 +99,22 @@ class ModbusTransport:
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await self._exchange(streams, block, unit)
+            self._answered = True
             return self._registers(answer, block)
         except TimeoutError:
+            where = self.address
             await self.close()
             raise errors.Silent(
-                f"{self.address} accepts connections, but did not answer a Modbus request "
+                f"{where} accepts connections, but did not answer a Modbus request "
                 f"within {self._timeout:g} s. Check that Modbus is enabled in the inverter "
                 f"(installer menu: Local access → Communication), that the unit id {unit} is "
                 f"right, and that no other program uses the connection."
             ) from None
         except (OSError, EOFError, ModbusException) as error:
+            where = self.address
             await self.close()
             raise errors.ConnectionLost(
-                f"{self.address} broke off while it was asked for registers "
+                f"{where} broke off while it was asked for registers "
                 f"{block.start}–{block.end}{f' ({error})' if str(error) else ''}. The inverter "
                 f"accepts very few clients at a time; close other programs that read it."
             ) from error
@@ -107,11 +123,17 @@ class ModbusTransport:
             raise
 
     async def close(self) -> None:
-        """Close the connection; harmless when closed."""
+        """Close the connection; harmless when closed.
+
+        Where nothing was ever answered, another port is next: an iHomeManager takes one client
+        on each of its own.
+        """
         if self._streams is None:
             return
         _, writer = self._streams
         self._streams = None
+        if not self._answered:
+            self._ports.append(self._ports.pop(0))
         # abort, not close: a device that has gone silent would keep a polite close waiting.
         writer.transport.abort()
         with contextlib.suppress(OSError):
@@ -123,13 +145,26 @@ class ModbusTransport:
     async def _open(self, deadline: float) -> Streams:
         if self._streams is not None:
             return self._streams
-        self._streams = await open_streams(
-            self._host,
-            self._port,
-            deadline,
-            "Check inverter.port, and switch Modbus on in the inverter (installer menu: Local "
-            "access → Communication; after a firmware update switch it off and on again).",
-        )
+        first_error: errors.Unreachable | None = None
+        for port in self._ports:
+            is_first = port == self._first
+            knock = asyncio.get_running_loop().time() + _KNOCK
+            patience = deadline if is_first else min(deadline, knock)
+            try:
+                self._streams = await open_streams(self._host, port, patience, _PORT_CLOSED)
+            except errors.Unreachable as error:
+                if not is_first:
+                    continue
+                if not isinstance(error, errors.PortClosed | errors.ConnectionLost):
+                    raise  # nobody is there
+                first_error = error
+            else:
+                break
+        else:
+            raise first_error or errors.Unreachable(f"Nothing answers at {self.address}.")
+        at = self._ports.index(port)
+        self._answered = self._answered and not at
+        self._ports = [*self._ports[at:], *self._ports[:at]]
         self.connects += 1
         return self._streams
 
