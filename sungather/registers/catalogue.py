@@ -14,10 +14,10 @@ from sungather.registers.tables import Register, Row, Tier, read_rows
 __all__ = ["Register", "Tier", "all_registers", "registers_for", "starts_known"]
 
 _INVERTERS = ("common", "string", "hybrid", "settings", "history", "undocumented")
-_BESIDE = ("sub_devices", "home_manager", "logger")
+_SUB_DEVICES = ("sub_devices", "home_manager", "logger")
 """Files of devices beside an inverter, each read only if there is one."""
-_FILE_OF = {"ems": _BESIDE[1:2], "logger": _BESIDE[2:]}
-"""Family -> its file; batteries and wall boxes have the first."""
+_FILE_OF = {"ems": "home_manager", "logger": "logger"}
+"""Family -> its file; batteries and wall boxes share one."""
 
 
 def registers_for(device: Device, level: int) -> tuple[Register, ...]:
@@ -28,8 +28,8 @@ def registers_for(device: Device, level: int) -> tuple[Register, ...]:
 
     Several registers of one name are candidates for one value, the preferred one first.
     """
-    beside = device.family in NOT_INVERTERS
-    rows = _rows(_FILE_OF.get(device.family, _BESIDE[:1]) if beside else _INVERTERS)
+    beside = (_FILE_OF.get(device.family, "sub_devices"),)
+    rows = _rows(beside if device.family in NOT_INVERTERS else _INVERTERS)
     return tuple(
         row.register
         for row in rows
@@ -39,7 +39,7 @@ def registers_for(device: Device, level: int) -> tuple[Register, ...]:
 
 def all_registers(*, sub_devices: bool) -> Iterator[Register]:
     """Every register of the map, of inverters or of what is beside them, in the files' order."""
-    return (row.register for row in _rows(_BESIDE if sub_devices else _INVERTERS))
+    return (row.register for row in _rows(_SUB_DEVICES if sub_devices else _INVERTERS))
 
 
 def starts_known(device: Device) -> Mapping[Space, frozenset[int]]:
