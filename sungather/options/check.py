@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sungather.options.devices import SubDeviceKind
 from sungather.options.keys import (
     NAME_RULE,
     inverter_name,
@@ -23,6 +24,7 @@ from sungather.site import ALL, AUTO
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _MOST_SUGGESTIONS = 20
+_SUB_DEVICE = re.compile(rf"(inverters\..+)-({'|'.join(SubDeviceKind)})-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def check(
     hosts = [f"{prefix}.host" for prefix in inverters]
     if not need_inverter and not any(values[host] for host in hosts):
         failed.update(hosts)
+    problems += _named_like_a_sub_device(inverters)
     problems += missing(values, _rows(inverters), failed)
     problems += _meter(values, inverters, failed)
     if values["mqtt.compatibility-topic"] and len(inverters) > 1:
@@ -162,6 +165,15 @@ def _inverters(
             "inverters.NAME.…, or only one as inverter.….",
         )
     ]
+
+
+def _named_like_a_sub_device(inverters: Sequence[str]) -> Iterator[OptionProblem]:
+    """A problem for each inverter whose name that of another one's battery or wall box may be."""
+    for prefix in inverters:
+        found = _SUB_DEVICE.fullmatch(prefix)
+        if found is not None and found[1] in inverters:
+            what = f"devices behind {found[1].removeprefix('inverters.')} are called so"
+            yield OptionProblem(prefix, f"{prefix}: {what}: give it another name.")
 
 
 def _prefix(key: str) -> str:

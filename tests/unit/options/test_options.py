@@ -339,6 +339,19 @@ def test_the_short_form_and_named_inverters_exclude_each_other() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("roof-battery-1", True), ("roof-charger-12", True), ("roof-battery", False),
+        ("roof-2", False), ("shed-battery-1", False),
+    ],
+)  # fmt: skip
+def test_no_inverter_has_the_name_of_a_device_behind_another(name: str, wrong: bool) -> None:
+    found = messages(check({"inverters.roof.host": "a", f"inverters.{name}.host": "b"}))
+    sentence = f"inverters.{name}: devices behind roof are called so: give it another name."
+    assert found == [sentence] * wrong
+
+
 def test_defaults_written_out_for_the_short_form_do_not_disturb_named_inverters() -> None:
     written = {row.key: text_of(row.default) for row in OPTIONS if row.key.startswith("inverter.")}
     checked = check({**written, "inverters.roof.host": "b"})
