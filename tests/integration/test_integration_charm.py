@@ -72,25 +72,44 @@ def test_a_second_unit_stands_by(juju: jubilant.Juju) -> None:
     juju.wait(lambda now: len(now.apps[APP].units) == 1)
 
 
-@pytest.mark.parametrize(
-    ("other", "channel", "endpoint"),
-    [
-        ("opentelemetry-collector", "2/edge", "cos-agent"),
-        ("haproxy", "2.8/edge", "ingress"),
-    ],
-)
-def test_it_relates_to_the_charms_that_it_is_made_for(
-    juju: jubilant.Juju, other: str, channel: str, endpoint: str
+# The collector for machines takes metrics, rules and dashboards also over the network, in the
+# place of Prometheus and Grafana, whose charms are for Kubernetes.
+COLLECTOR, COLLECTOR_CONFIG = "opentelemetry-collector", "/etc/otelcol/config.d"
+RELATIONS = [
+    (COLLECTOR, "2/stable", "cos-agent", "cos-agent"),
+    (COLLECTOR, "2/stable", "metrics-endpoint", "metrics-endpoint"),
+    (COLLECTOR, "2/stable", "grafana-dashboard", "grafana-dashboards-consumer"),
+    ("haproxy", "2.8/edge", "ingress", "ingress"),
+]
+
+
+@pytest.mark.parametrize(("other", "channel", "endpoint", "theirs"), RELATIONS)
+def test_it_relates_to_the_charms_for_machines(
+    juju: jubilant.Juju, other: str, channel: str, endpoint: str, theirs: str
 ) -> None:
-    juju.deploy(other, channel=channel)
-    juju.integrate(f"{APP}:{endpoint}", other)
+    if other not in juju.status().apps:
+        # A subordinate has the base of the unit that it goes to.
+        juju.deploy(other, channel=channel, base="ubuntu@24.04")
+    juju.integrate(f"{APP}:{endpoint}", f"{other}:{theirs}")
     juju.wait(
         lambda now: jubilant.all_active(now, APP) and jubilant.all_agents_idle(now, APP, other),
-        error=lambda now: jubilant.any_error(now, APP),
+        error=lambda now: jubilant.any_error(now, APP, other),
     )
     databag = json.loads(juju.cli("show-unit", UNIT, "--format", "json"))[UNIT]
     related = {one["endpoint"] for one in databag["relation-info"]}
     assert endpoint in related
+
+
+def test_the_collector_scrapes_this_unit_once_beside_itself_and_once_over_the_network(
+    juju: jubilant.Juju,
+) -> None:
+    address = juju.status().apps[APP].units[UNIT].public_address
+
+    def scraped(_: jubilant.Status) -> bool:
+        found = juju.exec(f"cat {COLLECTOR_CONFIG}/*", unit=UNIT).stdout
+        return "localhost:8080" in found and f"{address}:8080" in found
+
+    juju.wait(scraped)
 
 
 def test_removed_it_takes_the_snap_along(juju: jubilant.Juju) -> None:
