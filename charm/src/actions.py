@@ -27,26 +27,36 @@ class Actions(ops.Object):
     def __init__(self, charm: "SungatherCharm"):
         super().__init__(charm, "actions")
         self._charm = charm
+        observe, on = self.framework.observe, charm.on
+        observe(on.run_once_action, self._on_run_once)
+        observe(on.get_inverter_info_action, self._on_get_inverter_info)
+        observe(on.test_connection_action, self._on_test_connection)
+        observe(on.get_readings_action, self._on_get_readings)
+        observe(on.discover_action, self._on_discover)
+        observe(on.refresh_snap_action, self._on_refresh_snap)
+        observe(on.export_history_action, self._on_export_history)
+        observe(on.backup_action, self._on_backup)
+        observe(on.restore_action, self._on_restore)
 
-    def on_run_once(self, event: ops.ActionEvent) -> None:
+    def _on_run_once(self, event: ops.ActionEvent) -> None:
         """Read everything now, and export it."""
         if self._reads(event):
             self._ask_inverters(event, "run-once", action_results.summary)
 
-    def on_get_readings(self, event: ops.ActionEvent) -> None:
+    def _on_get_readings(self, event: ops.ActionEvent) -> None:
         """The newest values."""
         if self._reads(event):
             self._ask_inverters(event, "readings", action_results.newest_readings)
 
-    def on_get_inverter_info(self, event: ops.ActionEvent) -> None:
+    def _on_get_inverter_info(self, event: ops.ActionEvent) -> None:
         """What the inverters are."""
         self._ask_inverters(event, "get-inverter-info", action_results.by_inverter)
 
-    def on_test_connection(self, event: ops.ActionEvent) -> None:
+    def _on_test_connection(self, event: ops.ActionEvent) -> None:
         """Try the way to the inverters; a standby tries its own."""
         self._ask_inverters(event, "test-connection", action_results.by_inverter)
 
-    def on_discover(self, event: ops.ActionEvent) -> None:
+    def _on_discover(self, event: ops.ActionEvent) -> None:
         """Look for inverters."""
         self._charm.reconcile()
         network = event.params.get("network", "")
@@ -58,7 +68,7 @@ class Actions(ops.Object):
         if not answer["found"]:
             event.fail(f"no Sungrow device answers in {' '.join(answer['networks'])}")
 
-    def on_refresh_snap(self, event: ops.ActionEvent) -> None:
+    def _on_refresh_snap(self, event: ops.ActionEvent) -> None:
         """Take what is newest in the channel; the other units follow through the peer relation."""
         charm, app = self._charm, self._charm.app.name
         charm.reconcile()
@@ -82,7 +92,7 @@ class Actions(ops.Object):
             snap_pins.note(charm, channel, after)
             event.set_results({"before": before, "after": after})
 
-    def on_export_history(self, event: ops.ActionEvent) -> None:
+    def _on_export_history(self, event: ops.ActionEvent) -> None:
         """The page's table of energies, one row a day, as a file."""
         settings = self._charm.settings
         if not settings.enable_webserver:
@@ -107,13 +117,13 @@ class Actions(ops.Object):
         snap_data.hand_over(file)
         self._hand_out(event, file)
 
-    def on_backup(self, event: ops.ActionEvent) -> None:
+    def _on_backup(self, event: ops.ActionEvent) -> None:
         """Save what the snap keeps into a file."""
         file = self._file("backup", "zip")
         if self._with_snap(event, lambda: snap_data.backup(file)):
             self._hand_out(event, file)
 
-    def on_restore(self, event: ops.ActionEvent) -> None:
+    def _on_restore(self, event: ops.ActionEvent) -> None:
         """Put back what `backup` has saved."""
         file = pathlib.Path(event.params["file"])
         if not file.is_file():

@@ -47,6 +47,7 @@ class SungatherCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
+        # What costs a process to find out, and the last map of inverters that could be used.
         self._stored.set_default(reads="", reads_since="", unit_inverters="")
         self._tracing = ops.tracing.Tracing(
             self, "charm-tracing", ca_relation_name="receive-ca-cert"
@@ -56,8 +57,8 @@ class SungatherCharm(ops.CharmBase):
         """What the steps of this event could not do."""
         self.owns_snap = False
         """Whether the snap of this machine does what this unit says."""
-        self._left_with = ""
-        """What is left to say of a unit that goes."""
+        self._last_words = ""
+        """What the status of a unit that goes says; "" for one that stays."""
         for event in (
             self.on.install,
             self.on.start,
@@ -76,17 +77,7 @@ class SungatherCharm(ops.CharmBase):
             framework.observe(relation.relation_broken, self._on_any_event)
         framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_remove)
-        # The framework holds observers weakly.
-        self._actions = actions = Actions(self)
-        framework.observe(self.on.run_once_action, actions.on_run_once)
-        framework.observe(self.on.get_inverter_info_action, actions.on_get_inverter_info)
-        framework.observe(self.on.test_connection_action, actions.on_test_connection)
-        framework.observe(self.on.get_readings_action, actions.on_get_readings)
-        framework.observe(self.on.discover_action, actions.on_discover)
-        framework.observe(self.on.refresh_snap_action, actions.on_refresh_snap)
-        framework.observe(self.on.export_history_action, actions.on_export_history)
-        framework.observe(self.on.backup_action, actions.on_backup)
-        framework.observe(self.on.restore_action, actions.on_restore)
+        self._actions = Actions(self)
         framework.observe(self.on.collect_unit_status, self._on_collect_status)
 
     def _on_any_event(self, _: ops.EventBase) -> None:
@@ -94,8 +85,9 @@ class SungatherCharm(ops.CharmBase):
 
     def _on_stop(self, _: ops.StopEvent) -> None:
         """Stop polling: from here on another unit may be told to."""
-        self._left_with = "stopped; history and what is still owed go with the unit"
+        self._last_words = "stopped; history and undelivered readings go with the unit"
         try:
+            # Another unit of the application may poll with this snap; then it is left alone.
             if ownership.claim(self._me(), polls=False):
                 sungather_snap.ensure_stopped()
         except ownership.OwnedByAnother:
@@ -103,7 +95,7 @@ class SungatherCharm(ops.CharmBase):
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
         """Remove the snap. An error makes Juju run the hook again, so the claim goes last."""
-        self._left_with = "removed"
+        self._last_words = "removed"
         health_timer.ensure_removed(self.unit.name)
         if ownership.is_last_owner(self._me()):
             sungather_snap.ensure_removed()
@@ -111,8 +103,8 @@ class SungatherCharm(ops.CharmBase):
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
         """Report all that is wrong or worth saying (runs after each event)."""
-        if self._left_with:
-            event.add_status(ops.MaintenanceStatus(self._left_with))
+        if self._last_words:
+            event.add_status(ops.MaintenanceStatus(self._last_words))
             return
         if not self._reconciled:
             self.reconcile()  # No handler did: an event that the charm does not observe.
@@ -130,6 +122,7 @@ class SungatherCharm(ops.CharmBase):
         Each step stands for itself: what one cannot do is kept for the status, and hides no other.
         """
         self._reconciled = True
+        self.troubles.clear()
         for step in (
             self._check_inverters,
             self._claim_snap,
@@ -148,10 +141,12 @@ class SungatherCharm(ops.CharmBase):
                 self.troubles.append(self._status_of(error))
 
     def _check_inverters(self) -> None:
+        """Tell of a map that cannot be used; until it is right, the last one counts."""
         unit_inverters.parse(self.settings.unit_inverters)
 
     def _claim_snap(self) -> None:
         """Settle whose the snap is. A former leader stops before anything else can fail."""
+        self.owns_snap = False
         self.owns_snap = ownership.claim(self._me(), polls=self.polls)
         if self.owns_snap and not self.polls:
             sungather_snap.ensure_no_polling()
@@ -163,30 +158,38 @@ class SungatherCharm(ops.CharmBase):
         """Have the snap from the resource or the Store: the revision that all units have."""
         if not self.owns_snap:
             return
-        channel = self.settings.snap_channel
-        pinned = str(self.settings.snap_revision or snap_pins.noted(self, channel))
-        before = sungather_snap.get_revision()
+        installed = sungather_snap.get_revision()
         try:
-            file = self._snap_file()
-            # A charm that no revision is noted of is new here, and its snap comes with it.
-            update = file is None and not pinned and snap_pins.can_be_noted(self)
-            other = file is None and pinned not in ("", before)
-            if not before or update or other:
-                self.unit.status = ops.MaintenanceStatus("installing the snap")
-            if sungather_snap.ensure_installed(file, channel, revision=pinned, update=update):
-                logger.info("the snap %s is installed anew", sungather_snap.NAME)
-            if file is None and not self.settings.snap_revision:
-                snap_pins.note(self, channel, sungather_snap.get_revision())
+            self._install_snap(self._snap_file(), installed)
         except ops.ModelError as error:
             words = f"the resource sungather-snap cannot be fetched: {error}"
             self._tell(ops.WaitingStatus, words)
         except snap_errors.NotInstallable as error:
-            if not before:
+            if not installed:
                 raise
-            words = f"the snap stays as it is, for it cannot be refreshed: {error}"
+            words = f"the snap stays as it is, because it cannot be refreshed: {error}"
             self._tell(ops.BlockedStatus, words)
         if sungather_snap.is_installed():
             self.unit.set_workload_version(sungather_snap.get_version())
+
+    def _install_snap(self, file: pathlib.Path | None, installed: str) -> None:
+        """Install what is wanted, unless it is there.
+
+        Args:
+            file: the snap of the resource; None for the Store.
+            installed: the revision that is there; "" for none.
+        """
+        channel = self.settings.snap_channel
+        wanted = str(self.settings.snap_revision or snap_pins.noted(self, channel))
+        # Until a revision is noted for this charm, the leader takes what is newest, and notes it.
+        newest = file is None and not wanted and snap_pins.can_be_noted(self)
+        another = file is None and wanted not in ("", installed)
+        if not installed or newest or another:
+            self.unit.status = ops.MaintenanceStatus("installing the snap")
+        if sungather_snap.ensure_installed(file, channel, revision=wanted, update=newest):
+            logger.info("the snap %s was installed or refreshed", sungather_snap.NAME)
+        if file is None and not self.settings.snap_revision:
+            snap_pins.note(self, channel, sungather_snap.get_revision())
 
     def _ensure_options(self) -> None:
         """Set the snap's options, but for those that hang on a secret which cannot be used."""
@@ -208,14 +211,15 @@ class SungatherCharm(ops.CharmBase):
         own = self._own_inverter
         if own:
             # Below the application's topic, which the relation asks for.
-            own["mqtt.topic"] = f"{self.settings.mqtt_topic}/{self.unit.name.partition('/')[2]}"
+            number = self.unit.name.partition("/")[2]
+            own = own | {"mqtt.topic": f"{self.settings.mqtt_topic}/{number}"}
         changed = sungather_snap.ensure_options(
             desired_options.options(
                 self.settings, secrets.contents, extra, broker.options, own, polls=self.polls
             )
         )
         if changed:
-            logger.info("the snap's options are set")
+            logger.info("the snap's options were changed")
 
     def _ensure_proxy(self) -> None:
         if self.owns_snap and sungather_snap.is_installed():
@@ -276,10 +280,8 @@ class SungatherCharm(ops.CharmBase):
                 yield ops.ActiveStatus(" ".join(refusal.split()))
         if not self.polls:
             who = standby.polling_unit(self) or "the leader"
-            yield ops.ActiveStatus(
-                f"standby: {who} reads the inverter (to read one of its own: juju config {app} "
-                f"unit-inverters='{self.unit.name}: ADDRESS')"
-            )
+            how = unit_inverters.remedy(self.settings.unit_inverters, self.unit.name)
+            yield ops.ActiveStatus(f"standby: {who} reads the inverter ({how})")
         elif self.owns_snap and not self.has_inverter:
             yield ops.BlockedStatus(self.name_the_inverter())
         elif self.owns_snap and sungather_snap.is_installed() and sungather_snap.has_inverter():
@@ -290,7 +292,8 @@ class SungatherCharm(ops.CharmBase):
             yield daemon_status.status(state, self.unit.name, reads, changed, now)
             if better := standby.who_reaches(self):
                 yield ops.WaitingStatus(
-                    f"{better} reaches the inverter: juju remove-unit {self.unit.name} hands over"
+                    f"{better} reaches the inverter, this unit does not; to hand over: "
+                    f"juju run {self.unit.name} backup; juju remove-unit {self.unit.name}"
                 )
             if url := ingress.url(self):
                 yield ops.ActiveStatus(f"page at {url}")

@@ -1,9 +1,11 @@
 """From what snapd says of the daemon to the unit's status; pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import ops
 
+import credentials
 import snapd_state
 
 OF_NO_DAEMON = frozenset({"no-inverter", "daemon-stopped", "daemon-ended", "daemon-options"})
@@ -12,6 +14,11 @@ _WORKING = frozenset({"asleep", "fault"})
 """An inverter that sleeps is as it should be; one that tells a fault is read all the same."""
 
 
+_OPTIONS: Mapping[str, str] = {
+    "web-blocked": "webserver-port",
+    "modbus-server-blocked": "modbus-server-port",
+}
+"""Code of what the snap says -> the option of the charm that ends it."""
 _TAKES_UP = timedelta(minutes=1)
 """How long the daemon may need with new options until it says how it is."""
 
@@ -34,17 +41,22 @@ def status(
         )
     since = f"since {state.since:%Y-%m-%d %H:%M} UTC" if state.since is not None else ""
     if state.health == "okay":
-        return ops.ActiveStatus(f"reads {reads or 'the inverter'} {since}".rstrip())
+        return ops.ActiveStatus(f"reading {reads or 'the inverter'} {since}".rstrip())
     if state.health not in ("waiting", "blocked", "error") or state.code in OF_NO_DAEMON:
         return ops.WaitingStatus("the daemon is starting")
     if changed and state.since and state.since < changed and now - changed < _TAKES_UP:
         # What it said is about what it was told before.
-        return ops.WaitingStatus("the daemon takes up its new options")
+        return ops.WaitingStatus("the daemon is applying its new options")
     message = state.message.replace(
         "sungather.test-connection", f"juju run {unit} test-connection"
     )
     details = ", ".join(filter(None, (state.code, since)))
     said = f"{message} ({details})" if details else message
+    app = unit.partition("/")[0]
+    if state.code in _OPTIONS:
+        said += f": juju config {app} {_OPTIONS[state.code]}=PORT"
+    elif state.code == "set-aside":
+        said += f": {credentials.remedy(state.message, app)}"
     if state.code in _WORKING:
         return ops.ActiveStatus(said)
     if state.health == "waiting":

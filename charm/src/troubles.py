@@ -46,7 +46,7 @@ def status(error: Exception, app: str, unit: str) -> ops.StatusBase:
         case snap_errors.SnapError():
             return _blocked(f"snapd: {error}")
         case _:
-            return _blocked(str(error))
+            return _blocked(str(error).replace("APPLICATION", app))
 
 
 def combined(statuses: Iterable[ops.StatusBase]) -> Iterator[ops.StatusBase]:

@@ -38,3 +38,17 @@ def parse(text: str) -> dict[str, dict[str, str]]:
     if problems:
         raise extra_options.WrongOptionText("unit-inverters", dict.fromkeys(problems))
     return found
+
+
+def remedy(text: str, unit: str) -> str:
+    """How a unit gets an inverter of its own, for the status of a standby.
+
+    Args:
+        text: the option as it is; a command that sets it must not lose other units' lines.
+        unit: the unit's name.
+    """
+    line = f"{unit}: ADDRESS"
+    if text.strip():
+        return f"for an inverter of its own, add a line to unit-inverters: {line}"
+    app = unit.partition("/")[0]
+    return f"for an inverter of its own: juju config {app} unit-inverters='{line}'"

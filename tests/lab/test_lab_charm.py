@@ -110,7 +110,7 @@ def test_with_a_host_and_the_credentials_the_unit_is_active_and_values_stand_on_
     becomes_healthy(machine, "okay")
     told.append(unit.event("update-status"))
     assert told[-1].status[0] == "active"
-    assert told[-1].status[1].startswith("reads SH10RT since 20")
+    assert told[-1].status[1].startswith("reading SH10RT since 20")
     readings(machine)
     assert "SH10RT" in fetched(machine, "/")
     assert "sungather_battery_level_percent{" in fetched(machine, "/metrics")
@@ -278,7 +278,7 @@ def test_without_a_store_the_installed_snap_goes_on(
     unit.model.resources["sungather-snap"] = file
     status, message = told[-1].status
     assert status == "blocked"
-    assert message.startswith("the snap stays as it is, for it cannot be refreshed: ")
+    assert message.startswith("the snap stays as it is, because it cannot be refreshed: ")
     assert machine.run(f"systemctl is-active {SERVICE}").stdout == "active\n"
 
 

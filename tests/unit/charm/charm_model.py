@@ -17,7 +17,7 @@ Config = dict[str, str | int | float | bool]
 MODEL = testing.Model(name="home", uuid="11111111-1111-4111-8111-111111111111", type="lxd")
 HOST: Config = {"inverter-host": "192.168.1.10"}
 SECRET = "swordfish"
-READS = "reads SH10RT since 2099-11-23 16:05 UTC"
+READS = "reading SH10RT since 2099-11-23 16:05 UTC"
 """What a unit says when all is well."""
 CREDENTIALS = testing.Secret(
     {"username": "user", "password": SECRET}, id="secret:9m4e2mr0ui3e8a215n4g"

@@ -88,7 +88,7 @@ def test_a_snap_that_cannot_be_refreshed_goes_on_and_takes_options(
     snapd.store.clear()
     config = HOST | {"level": 2, "snap-channel": "latest/edge"}
     message = blocked(status(context, state(config)))
-    assert message.startswith("the snap stays as it is, for it cannot be refreshed: ")
+    assert message.startswith("the snap stays as it is, because it cannot be refreshed: ")
     assert (snapd.options["inverter.level"], snapd.running) == ("2", True)
 
 
@@ -221,12 +221,26 @@ def test_an_inverter_that_sleeps_leaves_the_unit_active(
     assert found.message == "house is asleep (asleep, since 2099-11-23 16:05 UTC)"
 
 
-def test_what_a_person_must_repair_blocks_the_unit_such_as_a_taken_port(
-    context: Context, snapd: FakeSnapd
+@pytest.mark.parametrize(
+    ("words", "code", "option"),
+    [
+        ("web: The page cannot listen on *:8080", "web-blocked", "webserver-port=PORT"),
+        (
+            "modbus-server: Nobody can ask on port 5502",
+            "modbus-server-blocked",
+            "modbus-server-port=PORT",
+        ),
+        ("log.level is refused since a refresh: set it anew", "set-aside", "log-level=VALUE"),
+        ("web.password is refused since a refresh", "set-aside", "extra-options=VALUE"),
+    ],
+)
+def test_what_a_person_must_repair_blocks_the_unit_with_the_command_that_repairs_it(
+    context: Context, snapd: FakeSnapd, words: str, code: str, option: str
 ) -> None:
-    words = "web: The page cannot listen on *:8080: Address already in use"
-    snapd.health = HEALTH | {"status": "blocked", "message": words, "code": "web-blocked"}
-    assert blocked(status(context, state(HOST))).startswith(words)
+    snapd.health = HEALTH | {"status": "blocked", "message": words, "code": code}
+    message = blocked(status(context, state(HOST)))
+    assert message.startswith(words)
+    assert message.endswith(f": juju config sungather {option}")
 
 
 @pytest.mark.parametrize(

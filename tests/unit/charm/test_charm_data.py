@@ -121,4 +121,4 @@ def test_a_backup_while_snapd_is_busy_fails_and_the_daemon_goes_on(
 
 def test_a_unit_that_stops_says_what_goes_with_it(context: Context, snapd: FakeSnapd) -> None:
     out = context.run(context.on.stop(), state(HOST))
-    assert "history and what is still owed go with the unit" in out.unit_status.message
+    assert "history and undelivered readings go with the unit" in out.unit_status.message

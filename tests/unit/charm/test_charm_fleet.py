@@ -59,7 +59,9 @@ def test_a_unit_that_is_not_named_stands_by_and_its_status_says_how_to_change_th
 ) -> None:
     out = unit(charmcraft, 2, HOST | {"unit-inverters": EACH}, leader=False)
     assert not polls(snapd)
-    assert "juju config sungather unit-inverters='sungather/2: ADDRESS'" in out.unit_status.message
+    # A command that sets the option would take the inverters of the others away.
+    assert "add a line to unit-inverters: sungather/2: ADDRESS" in out.unit_status.message
+    assert "juju config" not in out.unit_status.message
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,10 @@ def test_a_leader_in_trouble_is_told_of_a_standby_that_reaches_the_inverter(
         "standby", peers_data={1: told.local_unit_data}, local_app_data=asked
     )
     out = unit(charmcraft, 0, HOST, leader=True, relations=[both])
-    words = "sungather/1 reaches the inverter: juju remove-unit sungather/0 hands over"
+    words = (
+        "sungather/1 reaches the inverter, this unit does not; to hand over: juju run sungather/0 "
+    )
+    words += "backup; juju remove-unit sungather/0"
     assert (words in out.unit_status.message) is reaches
     snapd.health = {}
     out = unit(charmcraft, 0, HOST, leader=True, relations=[both])

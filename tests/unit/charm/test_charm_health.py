@@ -36,12 +36,12 @@ def test_a_healthy_unit_says_what_it_reads_and_asks_once(
 def test_several_models_are_named_each_once(context: Context, snapd: FakeSnapd) -> None:
     models = ("SH10RT", "SG5.0RT", "SH10RT", None)
     snapd.app_answers["readings"] = {"inverters": [{"model": one} for one in models]}
-    assert status(context, state(HOST)).message.startswith("reads SH10RT, SG5.0RT since ")
+    assert status(context, state(HOST)).message.startswith("reading SH10RT, SG5.0RT since ")
 
 
 def test_a_model_that_is_not_known_is_not_made_up(context: Context, snapd: FakeSnapd) -> None:
     snapd.app_answers["readings"] = "sungather: The daemon does not answer.\n"
-    assert status(context, state(HOST)).message.startswith("reads the inverter since ")
+    assert status(context, state(HOST)).message.startswith("reading the inverter since ")
 
 
 def test_trouble_from_before_the_options_were_changed_is_not_shown_as_present(
@@ -53,7 +53,7 @@ def test_trouble_from_before_the_options_were_changed_is_not_shown_as_present(
     repaired = state(HOST | {"inverter-host": "192.168.1.77"})
     for _ in range(2):
         message = waiting(status(context, repaired))
-        assert message == "the daemon takes up its new options"
+        assert message == "the daemon is applying its new options"
     after = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
     snapd.health = TROUBLE | {"timestamp": after}
     assert "unreachable" in waiting(status(context, repaired))

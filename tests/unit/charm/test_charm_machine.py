@@ -214,7 +214,7 @@ def test_a_unit_stops_while_snapd_is_busy(context: Context, snapd: FakeSnapd) ->
     snapd.under_way = "refresh-snap"
     out = context.run(context.on.stop(), state(HOST))
     assert out.unit_status == testing.MaintenanceStatus(
-        "stopped; history and what is still owed go with the unit"
+        "stopped; history and undelivered readings go with the unit"
     )
     assert (snapd.running, snapd.enabled) == (False, False)
 

@@ -124,7 +124,7 @@ def test_a_revision_that_the_store_has_no_more_leaves_the_snap_alone(app: Applic
     app.snapd.withdrawn.add("5")
     app.config = HOST | {"snap-revision": 5}
     message = blocked(app.event("config_changed").unit_status)
-    assert message.startswith("the snap stays as it is, for it cannot be refreshed: ")
+    assert message.startswith("the snap stays as it is, because it cannot be refreshed: ")
     assert (app.revision(), app.snapd.running) == ("7", True)
 
 

@@ -24,7 +24,7 @@ import ownership
 import sungather_snap
 
 STANDBY = (
-    "standby: {who} reads the inverter (to read one of its own: juju config sungather "
+    "standby: {who} reads the inverter (for an inverter of its own: juju config sungather "
     "unit-inverters='{unit}: ADDRESS')"
 )
 

@@ -9,6 +9,7 @@ from charm_model import (
     SECRET,
     Config,
     Context,
+    active,
     after_config_changed,
     blocked,
     nobody_listens,
@@ -191,3 +192,17 @@ def test_a_standby_that_delivers_is_left_alone(context: Context, snapd: FakeSnap
     changes, commands = list(snapd.changes), list(snapd.commands)
     context.run(context.on.update_status(), state(HOST, leader=False))
     assert (snapd.changes, snapd.commands) == (changes, commands)
+
+
+def test_what_a_second_round_of_the_same_event_could_do_is_no_trouble_any_more(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    """As after a backup: the first round comes before it, the second after it."""
+    with context(context.on.update_status(), state(HOST)) as manager:
+        snapd.refusal = "too early for operation, device not yet seeded"
+        manager.charm.reconcile()
+        assert manager.charm.troubles
+        snapd.refusal = ""
+        manager.charm.reconcile()
+        assert manager.charm.troubles == []
+        assert manager.run().unit_status == active()
