@@ -108,6 +108,11 @@ class BlockReader:
         return self._quirks.refusals(self._left_out)
 
     @property
+    def lost(self) -> frozenset[Block]:
+        """Fields that this device is known not to give."""
+        return frozenset(self._quirks.refused) | self._left_out
+
+    @property
     def quirks(self) -> DeviceQuirks:
         """What is known of the device's refusals; not to be changed."""
         return self._quirks

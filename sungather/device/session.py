@@ -93,7 +93,7 @@ class Session:
         if not gathered.words:
             raise gathered.failure or errors.Refused("every register that the model should have")
         now = self._clock.monotonic()
-        decoded = self._decoder.decode(gathered.words)
+        decoded = self._decoder.decode(gathered.words, self.blocks.lost)
         # A name is absent when all its registers are; some may not have been due this time, or
         # come after what ended the scan.
         unread = (

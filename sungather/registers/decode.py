@@ -5,13 +5,13 @@ their scale; states are texts; bits are 0 or 1; history arrays are lists with No
 absent.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
 from sungather.reading import Value
-from sungather.registers import Space, codes, kinds
+from sungather.registers import Block, Space, codes, kinds
 from sungather.registers.availability import Availability
 from sungather.registers.device import Device
 from sungather.registers.kinds import Kind, Shape
@@ -48,25 +48,35 @@ class Decoder:
         self._marked = tuple(register for register in self._registers if register.absent)
         self._device = device
 
-    def decode(self, words: Mapping[Space, Mapping[int, int]]) -> Decoded:
+    def decode(
+        self,
+        words: Mapping[Space, Mapping[int, int]],
+        lost: Collection[Block] | None = None,
+    ) -> Decoded:
         """Decode the registers of which all words are there.
 
         Args:
             words: Documented register number -> word (0..0xFFFF), of everything that was read at
                 one time; the words that no register asked for help to judge those beside them.
+            lost: What the device does not give (None: whatever is not there). Nothing stands in
+                for a register that is preferred and may be read another time: the two of them
+                may differ by a decimal, and the value would go to and fro.
         """
         available = Availability(self._marked, words, self._device)
         values: dict[str, Value] = {}
         units: dict[str, str] = {}
         absent: dict[str, None] = {}
+        waiting: set[str] = set()
         for register in self._registers:
             name = register.name
-            known = words.get(register.space, {})
-            if name in values or register.address not in known:
+            if name in values or name in waiting:
                 continue
+            known = words.get(register.space, {})
             addresses = range(register.address, register.address + register.count)
             found = [known[at] for at in addresses if at in known]
             if len(found) < register.count:
+                if lost is not None and register.block not in lost:
+                    waiting.add(name)
                 continue
             value = _value(register, found, available)
             if value is None:

@@ -628,3 +628,22 @@ async def test_a_sleeping_inverter_whose_scan_ends_early_is_asleep_all_the_same(
     assert reading.state is State.ASLEEP
     assert reading.problem is not None
     assert reading.problem.kind == "asleep"
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+async def test_no_coarser_register_stands_in_for_one_that_is_read_another_time(
+    tmp_path: FilePath, time: ManualClock, level: int
+) -> None:
+    """5004 counts in kWh; 5144 in 0.1 kWh, and its block is not answered this time."""
+    transport = ScriptedTransport({1: device_named("SG10RT", clock=time.local)})
+    transport.replaced = {5004: 1234, 5005: 0, 5144: 12345, 5145: 0}
+    inverter = inverter_on(transport, tmp_path, time, level=level)
+    assert (await inverter.scan()).values["total_power_yields"] == 1234.5
+    time.tick(60)
+    transport.forget()
+    transport.trouble = silent_at(5071, 5081)  # the blocks up to 5151
+    reading = await inverter.scan()
+    assert reading.problem is not None
+    assert any(block.start <= 5004 <= block.end < 5144 for _, block in transport.asked)
+    assert reading.values["total_power_yields"] == 1234.5
+    assert not reading.impossible

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from register_words import CABLE, DONGLE, STRING, read, words
 
 from sungather.reading import Value
-from sungather.registers import Space
+from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register, Tier, registers_for
 from sungather.registers.decode import Decoded, Decoder
 from sungather.registers.device import Device
@@ -196,6 +196,22 @@ def test_name_is_absent_only_if_all_its_registers_are() -> None:
 
 def test_frequency_of_zero_at_night_is_a_value() -> None:
     assert read({5148: [0], 5036: [0]}, STRING).values["grid_frequency"] == 0.0
+
+
+def test_nothing_stands_in_for_a_preferred_register_that_may_be_read_another_time() -> None:
+    fine, coarse = {5144: [12345, 0]}, {5004: [1234, 0]}
+    registers = registers_for(STRING, 3)
+    decoder = Decoder(registers, STRING)
+
+    def total(blocks: dict[int, Sequence[int]], lost: set[Block] | None) -> Value | None:
+        found = decoder.decode({Space.INPUT: words(blocks)}, lost)
+        assert "total_power_yields" not in found.absent
+        return found.values.get("total_power_yields")
+
+    assert total({**fine, **coarse}, set()) == 1234.5
+    assert total({**coarse}, set()) is None
+    assert total({**coarse}, {Block(Space.INPUT, 5144, 2)}) == 1234
+    assert total({**coarse}, None) == 1234
 
 
 # Whatever comes
