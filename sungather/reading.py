@@ -159,6 +159,8 @@ class Reading:
     """Name of the inverter whose sub-device this is; "" for an inverter itself."""
     other_models: tuple[str, ...] = ()
     """Models with the same type code; the device cannot say which of them it is."""
+    connection: str = ""
+    """Host and port that it is read over; the same for all that is behind one address."""
 
     @property
     def display_model(self) -> str:

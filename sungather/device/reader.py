@@ -244,4 +244,5 @@ class DeviceReader:
             kind=_KINDS.get(device.family, self._kind) if device else self._kind,
             via=self._via,
             other_models=device.other_models if device else (),
+            connection=f"{self.options.host.lower()}:{self.options.port or ''}",
         )

@@ -1,6 +1,6 @@
 """The samples of several inverters together; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sungather import household
@@ -22,10 +22,12 @@ class Together:
     """Inverter -> whether it did nothing but sleep."""
 
 
-def sums(stored: Mapping[int, Mapping[str, Sample]], meter: str) -> Together:
+def sums(
+    stored: Mapping[int, Mapping[str, Sample]], meter: str, managers: Collection[str] = ()
+) -> Together:
     """Add up `stored`: time -> inverter -> sample.
 
-    A figure of which a part is missing is unknown. `meter`: see `site.metered`.
+    A figure of which a part is missing is unknown. `meter`, `managers`: see `site.sources`.
     """
     has: dict[str, set[str]] = {}
     asleep: dict[str, bool] = {}
@@ -33,10 +35,16 @@ def sums(stored: Mapping[int, Mapping[str, Sample]], meter: str) -> Together:
         for name, sample in parts.items():
             has.setdefault(name, set()).update(_means(sample))
             asleep[name] = asleep.get(name, True) and sample.state is State.ASLEEP
-    return Together({at: _sum(stored[at], has, meter) for at in sorted(stored)}, asleep)
+    found = {at: _sum(stored[at], has, meter, managers) for at in sorted(stored)}
+    return Together(found, asleep)
 
 
-def _sum(parts: Mapping[str, Sample], has: Mapping[str, set[str]], meter: str) -> Sample:
+def _sum(
+    parts: Mapping[str, Sample],
+    has: Mapping[str, set[str]],
+    meter: str,
+    managers: Collection[str],
+) -> Sample:
     if len(has) == 1:
         return next(iter(parts.values()))
     amounts: dict[str, Amounts] = {name: dict.fromkeys(flows) for name, flows in has.items()}
@@ -44,7 +52,7 @@ def _sum(parts: Mapping[str, Sample], has: Mapping[str, set[str]], meter: str) -
         if sample.state is State.ASLEEP:
             amounts[name] = {**amounts[name], **ASLEEP}
         amounts[name] = {**amounts[name], **_means(sample)}
-    found = together(amounts, meter)
+    found = together(amounts, meter, managers=managers)
     missing = [p.state for p in parts.values() if p.state not in (State.OK, State.ASLEEP)]
     states = {part.state for part in parts.values()}
     state = missing[0] if missing else State.OK if State.OK in states else State.ASLEEP

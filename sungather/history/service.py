@@ -22,7 +22,7 @@ from sungather.history.samples import sums
 from sungather.history.store import STEP, Fault, HistoryFile, Prune, Sample
 from sungather.reading import Reading, State
 from sungather.service import Health
-from sungather.site import ASLEEP, AUTO, together
+from sungather.site import ASLEEP, AUTO, HOME_MANAGER, Amounts, together
 from sungather.sqlite_file import is_damage
 from sungather.worker import Worker
 
@@ -102,6 +102,8 @@ class History:
         self._commit_seconds = commit_seconds
         self._keep_days = keep_days
         self._meter = meter
+        self._managers: set[str] = set()
+        """Names of the home managers."""
         self._worker = Worker("history")
         self._buckets: dict[tuple[str, int], _Bucket] = {}
         self._accounts: dict[tuple[str, str], totals.Account] = {}
@@ -120,6 +122,8 @@ class History:
 
     def on_reading(self, reading: Reading) -> None:
         """Record a reading; written at the next commit."""
+        if reading.family == HOME_MANAGER:
+            self._managers.add(reading.name)
         if reading.state is State.CONNECTING or reading.time < _OLDEST:
             return
         if self._early is not None:
@@ -189,10 +193,10 @@ class History:
         except (sqlite3.Error, OSError) as error:
             self._unreadable(error)
             stored, energies = {}, {}
-        found = sums(stored, self._meter)
+        found = sums(stored, self._meter, self._managers)
         nothing = dict[str, float]()
         slept = {name: ASLEEP if asleep else nothing for name, asleep in found.asleep.items()}
-        counted = together(slept | energies.get(day, {}), self._meter, "kWh")
+        counted = self._together(slept | energies.get(day, {}))
         return DayHistory(day, start, end, STEP, found.samples, counted)
 
     async def energies(
@@ -205,9 +209,12 @@ class History:
             self._unreadable(error)
             return {}
         return {
-            day: together({name: parts.get(name, {}) for name in inverters}, self._meter, "kWh")
+            day: self._together({name: parts.get(name, {}) for name in inverters})
             for day, parts in sorted(found.items())
         }
+
+    def _together(self, parts: Mapping[str, Amounts]) -> dict[str, float]:
+        return together(parts, self._meter, "kWh", self._managers)
 
     def totals(self, inverter: str) -> dict[str, totals.Totals]:
         """Flow -> energies of one inverter, of the flows that it counts."""

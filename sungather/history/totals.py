@@ -4,7 +4,7 @@ An inverter tells today's energy and a counter that never stops. What the counte
 midnight gives the month and the year, also across days on which nobody was reading.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -161,14 +161,16 @@ def _month(day: date) -> tuple[int, int]:
     return day.year, day.month
 
 
-def add(parts: Mapping[str, Mapping[str, Totals]], meter: str) -> dict[str, Totals]:
+def add(
+    parts: Mapping[str, Mapping[str, Totals]], meter: str, managers: Collection[str] = ()
+) -> dict[str, Totals]:
     """Flow -> the energies of several inverters together, of inverter -> flow -> its energies.
 
-    An energy of which a part is missing is None. `meter`: see `site.metered`.
+    An energy of which a part is missing is None. `meter`, `managers`: see `site.sources`.
     """
     if len(parts) == 1:
         return dict(*parts.values())
-    periods = {period.name: _add(parts, period.name, meter) for period in fields(Totals)}
+    periods = {period.name: _add(parts, period.name, meter, managers) for period in fields(Totals)}
     flows = {flow: None for found in periods.values() for flow in found}
     return {
         flow: Totals(**{name: found.get(flow) for name, found in periods.items()})
@@ -177,7 +179,9 @@ def add(parts: Mapping[str, Mapping[str, Totals]], meter: str) -> dict[str, Tota
     }
 
 
-def _add(parts: Mapping[str, Mapping[str, Totals]], period: str, meter: str) -> dict[str, Energy]:
+def _add(
+    parts: Mapping[str, Mapping[str, Totals]], period: str, meter: str, managers: Collection[str]
+) -> dict[str, Energy]:
     energies: dict[str, dict[str, Energy | None]] = {
         name: {flow: getattr(totals, period) for flow, totals in flows.items()}
         for name, flows in parts.items()
@@ -186,9 +190,9 @@ def _add(parts: Mapping[str, Mapping[str, Totals]], period: str, meter: str) -> 
         name: {flow: energy and energy.kwh for flow, energy in flows.items()}
         for name, flows in energies.items()
     }
-    of = sources(amounts, meter)
+    of = sources(amounts, meter, managers)
     found: dict[str, Energy] = {}
-    for flow, kwh in together(amounts, meter, "kWh").items():
+    for flow, kwh in together(amounts, meter, "kWh", managers).items():
         used = [energies[name].get(part) for part in _made_of(flow) for name in of[part]]
         known = [energy for energy in used if energy is not None]
         found[flow] = Energy(

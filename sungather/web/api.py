@@ -12,7 +12,7 @@ from sungather.history.service import DayHistory
 from sungather.household import BATTERY_LEVEL, FLOWS
 from sungather.reading import Reading, rfc3339
 from sungather.service import Health
-from sungather.site import Plant
+from sungather.site import Plant, summed
 
 
 def energies_csv(days: Mapping[date, Energies]) -> bytes:
@@ -34,7 +34,7 @@ def now(readings: Sequence[Reading], moment: datetime, plant: Plant, stale: Set[
 
     `stale` are the names of those whose reading is overdue.
     """
-    inverters = [reading for reading in readings if reading.is_inverter]
+    inverters = summed(readings)
     of = plant.sources(reading.name for reading in inverters)
     powers = plant.powers(inverters, stale)
     return _json(

@@ -293,7 +293,7 @@ def _counted(model: PageModel) -> dict[str, Totals]:
         # An inverter that has slept since midnight has not told of today yet.
         if reading.state is State.ASLEEP and "pv" in totals and totals["pv"].today is None:
             totals["pv"] = replace(totals["pv"], today=Energy(0.0, None, reading.time))
-    rows = add(parts, model.plant.meter)
+    rows = add(parts, model.plant.meter, model.plant.managers)
     _trust_the_inverter(rows, model)
     return rows
 

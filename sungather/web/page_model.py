@@ -9,7 +9,7 @@ from sungather.history.store import Fault
 from sungather.history.totals import Totals
 from sungather.reading import FaultReport, Reading
 from sungather.service import Health
-from sungather.site import Plant
+from sungather.site import HOME_MANAGER, LOGGER, Plant, summed
 from sungather.web.language import Language
 
 UNNAMED: Final = "inverter"
@@ -47,10 +47,10 @@ class PageModel:
 
     @property
     def shown(self) -> list[Reading]:
-        """The readings that the page is about: one, or those of all inverters."""
+        """The readings that the page is about: one, or those that the site's sums are of."""
         if self.chosen:
             return [r for r in self.readings if r.name == self.chosen]
-        return self.inverters
+        return summed(self.readings)
 
     @property
     def told(self) -> list[Reading]:
@@ -82,7 +82,9 @@ class PageModel:
     @property
     def about_a_device(self) -> bool:
         """Whether the page is about a sub-device: it has no flow, day or sums."""
-        return any(r.name == self.chosen for r in self.devices)
+        return any(
+            r.name == self.chosen and r.family not in (HOME_MANAGER, LOGGER) for r in self.devices
+        )
 
     @property
     def one(self) -> Reading | None:

@@ -14,7 +14,7 @@ from sungather.history.service import History
 from sungather.options.table import WebOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
-from sungather.site import AUTO, Plant
+from sungather.site import AUTO, Plant, summed
 from sungather.web import api, bars, curve, page, plain
 from sungather.web.door import own_address
 from sungather.web.files import StaticFiles
@@ -282,7 +282,7 @@ class WebServer:
         """The inverters that a page or an answer is about."""
         if chosen:
             return [chosen]
-        return [r.name for r in self._readings.values() if r.is_inverter]
+        return [reading.name for reading in summed(self._readings.values())]
 
     def _asked_day(self, request: Request, name: str = "day") -> date:
         """The day of the query; today where that is missing, no date, or still to come."""

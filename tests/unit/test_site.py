@@ -10,7 +10,18 @@ from plain_values import measurements
 
 from sungather.household import BATTERY_LEVEL, INTO_HOUSE
 from sungather.reading import Reading, State, Value
-from sungather.site import ALL, AUTO, BATTERY, GRID, Amounts, Plant, metered, sources, together
+from sungather.site import (
+    ALL,
+    AUTO,
+    BATTERY,
+    GRID,
+    Amounts,
+    Plant,
+    metered,
+    sources,
+    summed,
+    together,
+)
 
 NOW = datetime(2026, 6, 18, 12, tzinfo=UTC)
 HYBRID: Amounts = {
@@ -157,3 +168,98 @@ def test_several_meters_are_ambiguous_until_somebody_says_which_one_counts() -> 
             plant.on_reading(said(name, grid_import_power=1, grid_export_power=0))
         assert plant.several_meters(["roof", "barn"]) is ambiguous
         assert not plant.several_meters(["roof"])
+
+
+IHM: Amounts = {
+    "house": 1200.0,
+    "grid_import": 0.0,
+    "grid_export": 4310.0,
+    "battery_charge": 2000.0,
+    "battery_discharge": 0.0,
+    BATTERY_LEVEL: 65.5,
+}
+
+
+def test_with_a_home_manager_grid_house_and_battery_are_its_own_and_the_panels_the_inverters() -> (
+    None
+):
+    meterless = {"pv": 7510.0, "battery_charge": 1990.0, "battery_discharge": 0.0}
+    parts = {"roof": meterless, "barn": STRING, "home": IHM}
+    assert together(parts, AUTO, managers={"home"}) == {"pv": 12510, **IHM}
+    of = sources(parts, AUTO, {"home"})
+    assert (of["pv"], of["house"], of[GRID[0]], of[BATTERY[0]]) == (
+        ("roof", "barn"),
+        ("home",),
+        ("home",),
+        ("home",),
+    )
+
+
+@pytest.mark.parametrize("figure", [name for name in IHM if name != "house"])
+def test_what_a_home_manager_does_not_tell_now_no_inverter_tells_in_its_place(
+    figure: str,
+) -> None:
+    parts = {"roof": {**HYBRID, "house": 0.0}, "home": {**IHM, figure: None}}
+    assert figure not in together(parts, AUTO, managers={"home"})
+
+
+def test_a_battery_that_a_home_manager_has_not_is_the_inverters() -> None:
+    home = {figure: IHM[figure] for figure in ("house", *GRID)}
+    found = together({"roof": HYBRID, "home": home}, AUTO, managers={"home"})
+    assert (found[BATTERY_LEVEL], found["house"]) == (80, 1200)
+
+
+def test_energies_of_a_house_with_a_home_manager_are_the_balance_of_both() -> None:
+    roof: Amounts = {"pv": 30.0, "battery_charge": 6.0, "battery_discharge": 4.0}
+    home: Amounts = {"grid_import": 2.0, "grid_export": 18.0}
+    found = together({"roof": roof, "home": home}, AUTO, "kWh", {"home"})
+    assert (found["house"], found["grid_export"]) == (12, 18)
+
+
+def test_the_meter_of_an_inverter_that_a_person_names_goes_before_a_home_manager() -> None:
+    parts = {"roof": HYBRID, "home": IHM}
+    found = together(parts, "roof", managers={"home"})
+    assert (found["grid_export"], found[BATTERY_LEVEL]) == (8000, 80)
+
+
+def of_family(name: str, family: str, at: str = "") -> Reading:
+    return Reading(name, State.OK, NOW, family=family, connection=at or name)
+
+
+@pytest.mark.parametrize(
+    ("readings", "names"),
+    [
+        ([("roof", "SH-RT", ""), ("home", "ems", "")], ["roof", "home"]),
+        ([("roof", "SH-RT", ""), ("roof-battery-1", "battery", "roof")], ["roof"]),
+        # A logger stands for the string inverters behind it, and for no others.
+        (
+            [
+                ("a", "SG-CX", "x"),
+                ("b", "SG-CX", "x"),
+                ("plant", "logger", "x"),
+                ("c", "SG-RT", ""),
+            ],
+            ["plant", "c"],
+        ),
+        ([("plant", "logger", "x")], ["plant"]),
+        # What it says of hybrids is also their batteries'.
+        ([("a", "SH-T", "x"), ("plant", "logger", "x")], ["a"]),
+        ([("a", "SH-T", "y"), ("plant", "logger", "x")], ["a", "plant"]),
+        # One that nobody has seen yet is counted, so that no sum is taken for whole.
+        ([("a", "", ""), ("home", "ems", "")], ["a", "home"]),
+    ],
+)
+def test_nothing_is_counted_twice(readings: list[tuple[str, str, str]], names: list[str]) -> None:
+    found = summed(of_family(*one) for one in readings)
+    assert [one.name for one in found] == names
+
+
+def test_a_plant_with_a_home_manager_takes_each_figure_from_where_it_is() -> None:
+    plant = Plant()
+    roof = replace(said("roof", pv_power=7510.0, grid_export_power=0.0), family="SH-RT")
+    home = replace(said("home", house_power=1200.0, grid_export_power=4310.0), family="ems")
+    for reading in (roof, home):
+        plant.on_reading(reading)
+    assert plant.powers([roof, home])["house"] == 1200
+    assert plant.powers([roof, home])["pv"] == 7510
+    assert not plant.several_meters(["roof", "home"])
