@@ -153,24 +153,30 @@ def test_a_first_sample_of_garbage_is_outvoted_by_two_that_follow_each_other(
         Verdict.STILL_DOUBTED,
         Verdict.RESET,
     ]
-    for n, kwh in enumerate((min(garbage, 700), 20.0, 20.0, 20.1)):
-        last = today.enter(kwh, at + 30 * n, MONDAY, None, kw=35)
-    assert last in (Verdict.BELIEVED, Verdict.RESET)
+    verdicts = [
+        today.enter(kwh, at + 30 * n, MONDAY, None, kw=35)
+        for n, kwh in enumerate((min(garbage, 700), 20.0, 20.0, 20.1))
+    ]
+    assert verdicts[-1] in (Verdict.BELIEVED, Verdict.RESET)
     assert today.last == 20.1
 
 
 def test_a_lifetime_counter_that_was_0_while_a_dongle_started_is_believed_soon() -> None:
     total = Total()
-    for n, kwh in enumerate((0.0, 0.0, 0.0, 5000.0, 5000.0, 5000.1)):
-        verdict = total.enter(kwh, MORNING + 30 * n, MONDAY, kw=35)
-    assert verdict is Verdict.RESET
+    verdicts = [
+        total.enter(kwh, MORNING + 30 * n, MONDAY, kw=35)
+        for n, kwh in enumerate((0.0, 0.0, 0.0, 5000.0, 5000.0, 5000.1))
+    ]
+    assert verdicts[-1] is Verdict.RESET
 
 
 def test_zeros_outvote_no_first_sample() -> None:
     total = Total()
-    for n, kwh in enumerate((5000.0, 0.0, 0.0, 0.0, 0.0)):
-        verdict = total.enter(kwh, MORNING + 60 * n, MONDAY, kw=35)
-    assert verdict is Verdict.STILL_DOUBTED
+    verdicts = [
+        total.enter(kwh, MORNING + 60 * n, MONDAY, kw=35)
+        for n, kwh in enumerate((5000.0, 0.0, 0.0, 0.0, 0.0))
+    ]
+    assert verdicts[-1] is Verdict.STILL_DOUBTED
     assert total.enter(5000.1, MORNING + 300, MONDAY, kw=35) is Verdict.BELIEVED
 
 
