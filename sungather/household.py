@@ -34,9 +34,9 @@ FIGURES: Final = (*POWERS, BATTERY_LEVEL)
 
 A day's curve is drawn from it, and the history stores it in this order.
 """
-HOUSEHOLD: Final = frozenset(
-    {*FIGURES, *(f"{flow}_energy_{since}" for flow in FLOWS for since in ("today", "total"))}
-)
+ENERGIES: Final = tuple(f"{flow}_energy_{since}" for flow in FLOWS for since in ("today", "total"))
+"""What each flow brought, in kWh."""
+HOUSEHOLD: Final = frozenset({*FIGURES, *ENERGIES})
 """Every household figure."""
 
 

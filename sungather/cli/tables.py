@@ -24,11 +24,6 @@ STATE_COLOURS = {
     "not-an-inverter": "red",
     "misconfigured": "red",
 }
-_FIGURES = {*household.FIGURES} | {
-    f"{flow}_energy_{period}" for flow in household.FLOWS for period in ("today", "total")
-}
-
-
 _UNLIMITED = 10_000
 """Columns of what is no terminal: a program that reads lines wants them whole."""
 
@@ -132,7 +127,7 @@ def _values(values: Mapping[str, Value], units: Mapping[str, str]) -> Table:
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    for name in sorted(values.keys() - _FIGURES - doubles(values)):
+    for name in sorted(values.keys() - household.HOUSEHOLD - doubles(values)):
         table.add_row(name, _value(values[name]), units.get(name, ""))
     return table
 

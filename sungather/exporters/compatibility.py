@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from sungather.exporters.homeassistant_entities import HOUSEHOLD
-from sungather.household import BATTERY_LEVEL
+from sungather.household import BATTERY_LEVEL, HOUSEHOLD
 from sungather.options.ha_sensors import cleaned, discovery_of
 from sungather.reading import Reading, Value
+from sungather.registers.doubles import EARLIER_ENERGIES, EARLIER_POWERS
 from sungather.registers.published import units_of_inverters
 
 _SERIAL = 10
@@ -92,16 +92,12 @@ def payload(
         "run_state": "ON" if values.get("start_stop", "Start") == "Start" else "OFF",
         "last_reset": _stamp(midnight),
     }
-    renamed = {
-        "daily_export_to_grid": "grid_export_energy_today",
-        "daily_import_from_grid": "grid_import_energy_today",
-    }
-    message |= {old: values[new] for old, new in renamed.items() if new in values}
+    message |= {old: values[new] for old, new in EARLIER_ENERGIES.items() if new in values}
     ours = (HOUSEHOLD - {BATTERY_LEVEL}) | {"serial_number"}
     message |= {name: value for name, value in values.items() if name not in ours}
     message["timestamp"] = _stamp(local)
-    powers = {"export_to_grid": "grid_export_power", "import_from_grid": "grid_import_power"}
-    return message | {old: _whole(values[new]) for old, new in powers.items() if new in values}
+    powers = {old: values[new] for old, new in EARLIER_POWERS.items() if new in values}
+    return message | {old: _whole(value) for old, value in powers.items()}
 
 
 def entities(

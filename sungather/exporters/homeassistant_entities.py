@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sungather.household import BATTERY_LEVEL, FLOWS, POWERS
+from sungather.household import BATTERY_LEVEL, FLOWS, HOUSEHOLD
 from sungather.reading import Value
 
 FAULT = "fault"
@@ -17,13 +17,6 @@ FAULTS = "faults"
 """Key of the state message: the faults in words."""
 NO_ENTITIES = frozenset({"last_reset", "timestamp"})
 """Names of SunGather 0.5 that say of others since when they count."""
-HOUSEHOLD = frozenset(
-    {
-        BATTERY_LEVEL,
-        *POWERS,
-        *(f"{flow}_energy_{span}" for flow in FLOWS for span in ("today", "total")),
-    }
-)
 _FIRST = HOUSEHOLD | {
     *(f"battery_pack_{one}" for one in ("level", "health", "voltage", "current", "temperature")),
     *("charger_power", "charger_session_energy", "charger_total_energy"),

@@ -17,13 +17,21 @@ _TODAY: Final = {
     "daily_battery_discharge_energy": "battery_discharge",
 }
 
+EARLIER_ENERGIES: Final = {
+    "daily_export_to_grid": "grid_export_energy_today",
+    "daily_import_from_grid": "grid_import_energy_today",
+}
+EARLIER_POWERS: Final = {
+    "export_to_grid": "grid_export_power",
+    "import_from_grid": "grid_import_power",
+}
+"""What SunGather 0.5 derived, and the household figure that says the same."""
+
 DOUBLES: Final[Mapping[str, str]] = {
     **{counter: f"{flow}_energy_today" for counter, flow in _TODAY.items()},
     **{TOTAL_OF[counter]: f"{flow}_energy_total" for counter, flow in _TODAY.items()},
-    "daily_export_to_grid": "grid_export_energy_today",
-    "daily_import_from_grid": "grid_import_energy_today",
-    "export_to_grid": "grid_export_power",
-    "import_from_grid": "grid_import_power",
+    **EARLIER_ENERGIES,
+    **EARLIER_POWERS,
     "total_dc_power": "pv_power",
     "load_power": "house_power",
     "load_power_hybrid": "house_power",

@@ -33,7 +33,7 @@ _SCRIPT: Final = (
 )
 """Texts that the script says."""
 _COUNTERS: Final = (
-    *(f"{name}_energy_{span}" for name in household.FLOWS for span in ("today", "total")),
+    *household.ENERGIES,
     "monthly_power_yields",
     "monthly_pv_energy_yields",
 )

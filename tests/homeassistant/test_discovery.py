@@ -23,7 +23,8 @@ from homeassistant.components.sensor import const as sensors
 from homeassistant.helpers import frame
 
 from sungather.exporters.homeassistant import Topics, discovery
-from sungather.exporters.homeassistant_entities import FAULT, HOUSEHOLD
+from sungather.exporters.homeassistant_entities import FAULT
+from sungather.household import HOUSEHOLD
 from sungather.reading import Value
 from sungather.registers.catalogue import registers_for
 from sungather.registers.derive import UNITS

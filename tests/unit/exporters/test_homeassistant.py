@@ -17,7 +17,8 @@ from sungather.exporters.homeassistant import (
     platforms,
     scalars,
 )
-from sungather.exporters.homeassistant_entities import FAULT, HOUSEHOLD, entity, title
+from sungather.exporters.homeassistant_entities import FAULT, entity, title
+from sungather.household import HOUSEHOLD
 from sungather.outbox.record import body_of
 from sungather.reading import ActiveFault, FaultReport, Reading, Value
 from sungather.registers.catalogue import registers_for
