@@ -280,6 +280,18 @@ def test_a_counter_that_is_never_reset_is_that_of_each_day_by_the_devices_clock(
             house.today(10 * MINUTE)
 
 
+@pytest.mark.parametrize("minutes", [0.1, 0.9])
+def test_a_clock_of_the_device_that_is_set_back_a_little_begins_no_day_anew(minutes: float) -> None:
+    house = evening()
+    house.clock = timedelta()
+    house.today()
+    house.now = house.now.replace(hour=22, minute=0, second=0)
+    assert house.today(MINUTE) == 0.0
+    assert house.every(10 * MINUTE, 6, 0.1)[-1] == pytest.approx(0.6)
+    house.clock = -timedelta(minutes=minutes)
+    assert house.every(10 * MINUTE, 6, 0.1)[-1] == pytest.approx(1.2)
+
+
 def test_a_reset_that_the_devices_clock_announces_is_believed_at_once() -> None:
     house = evening()
     house.clock = timedelta()
