@@ -1,5 +1,6 @@
 """What functional tests share: an inverter's reader on a simulated device."""
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -49,6 +50,26 @@ def daytime_zone() -> str:
 
 
 _AFTERNOON = 15
+
+
+class OtherTask:
+    """Somebody else on the loop, while the block lasts."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        """How often it was let work."""
+
+    async def __aenter__(self) -> "OtherTask":
+        self._task = asyncio.create_task(self._work())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _work(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            self.turns += 1
 
 
 class ManualClock:

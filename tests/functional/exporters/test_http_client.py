@@ -14,6 +14,7 @@ from sungather import http_client
 from sungather.errors import Blocked, Unavailable
 from sungather.http_client import LONGEST_BODY, HttpClient, HttpConnection
 from sungather.simulator.certificate import self_signed, server_context
+from tests.support import OtherTask
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -310,17 +311,8 @@ async def test_a_flood_of_tiny_parts_lets_others_work_in_between(head: bytes, pa
     reader = asyncio.StreamReader()
     reader.feed_data(flood)
     reader.feed_eof()
-    turns = 0
-
-    async def somebody_else() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    other = asyncio.create_task(somebody_else())
     connection = HttpConnection((reader, cast(Any, _Nowhere())), "here")
-    with pytest.raises(EOFError):
-        await connection.exchange("GET", "/", {})
-    other.cancel()
-    assert turns >= len(flood) // 16384
+    async with OtherTask() as other:
+        with pytest.raises(EOFError):
+            await connection.exchange("GET", "/", {})
+    assert other.turns >= len(flood) // 16384

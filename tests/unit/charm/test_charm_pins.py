@@ -133,7 +133,9 @@ def test_what_is_noted_does_not_grow_for_ever(app: Application) -> None:
         app.charm(str(number))
         app.event("upgrade_charm")
     (peers,) = app.event("update_status").get_relations("standby")
-    assert len(peers.local_app_data["snap-revisions"]) < 2_000
+    noted = peers.local_app_data["snap-revisions"]
+    assert len(noted) < 2_000
+    assert '"49 latest/stable ' in noted, "the newest stay"
 
 
 def test_the_digest_of_a_charm_is_that_of_its_files(

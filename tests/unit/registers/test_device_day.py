@@ -281,7 +281,9 @@ def test_a_counter_that_is_never_reset_is_that_of_each_day_by_the_devices_clock(
 
 
 @pytest.mark.parametrize("minutes", [0.1, 0.9])
-def test_a_clock_of_the_device_that_is_set_back_a_little_begins_no_day_anew(minutes: float) -> None:
+def test_a_devices_clock_that_is_set_back_a_little_begins_no_day_anew(
+    minutes: float,
+) -> None:
     house = evening()
     house.clock = timedelta()
     house.today()

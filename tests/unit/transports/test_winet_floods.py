@@ -11,6 +11,7 @@ from wsproto import ConnectionType, WSConnection, events
 from sungather.transports import winet_messages
 from sungather.transports.winet_messages import Splicer, result_of
 from sungather.transports.winet_wire import LONGEST, WebSocket
+from tests.support import OtherTask
 
 
 @pytest.fixture
@@ -89,20 +90,11 @@ async def test_a_flood_of_tiny_frames_lets_others_work_in_between(
 ) -> None:
     frames = begin + frame * 20_000
     socket = await flooded_with(frames)
-    turns = 0
-
-    async def somebody_else() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    other = asyncio.create_task(somebody_else())
-    with suppress(EOFError):
-        while True:
-            await socket.receive()
-    other.cancel()
-    assert turns >= len(frames) // 4096
+    async with OtherTask() as other:
+        with suppress(EOFError):
+            while True:
+                await socket.receive()
+    assert other.turns >= len(frames) // 4096
 
 
 async def test_a_message_without_end_is_given_up_at_its_bound() -> None:
