@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sungather.errors import OptionsError
+from sungather.errors import OptionsError, ProbablyAsleep
 from sungather.privileges import instance, on_host
 from sungather.reading import Reading, State
 from sungather.service import Health, Service
@@ -95,6 +95,8 @@ def _of(reading: Reading) -> SnapHealth:
         return SnapHealth("okay")
     status, words = _WORDS[reading.state]
     kind = reading.problem.kind if reading.problem else str(reading.state)
+    if kind == ProbablyAsleep.kind:
+        words = "is unreachable, probably asleep"
     return SnapHealth(status, f"{reading.name} {words.format(snap=instance())}", kind)
 
 

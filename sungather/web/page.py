@@ -263,7 +263,12 @@ def _whose(model: PageModel, now: Flow) -> str:
         ]
     if model.plant.several_meters(names):
         told.append(say("whose.several-meters"))
-    elif now.pv is not None and now.house is None and not of[GRID[0]]:
+    elif (
+        now.pv is not None
+        and now.house is None
+        and not of[GRID[0]]
+        and not any(reading.problem for reading in model.shown)  # not all of it was read
+    ):
         told.append(say("whose.no-meter"))
     return f'<p class="quiet">{escape(" · ".join(told))}</p>' if told else ""
 

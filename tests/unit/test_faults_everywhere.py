@@ -104,6 +104,16 @@ async def asleep(case: Case) -> None:
     case.transport.trouble = nobody_answers
 
 
+async def unreachable(case: Case) -> None:
+    await case.inverter.scan()
+    case.transport.trouble = nobody_answers
+
+
+async def probably_asleep(case: Case) -> None:
+    case.time.tick(NIGHT)
+    case.transport.trouble = nobody_answers
+
+
 CASES: dict[str, tuple[str, Callable[[Case], Awaitable[None]], Verdict, str]] = {
     "nothing read": ("SH10RT", not_read, None, "not read yet"),
     "quiet hybrid": ("SH10RT", quiet, "", ""),
@@ -114,7 +124,15 @@ CASES: dict[str, tuple[str, Callable[[Case], Awaitable[None]], Verdict, str]] = 
     "refused on a hybrid": ("SH10RT", refused, None, "the device refuses battery_fault"),
     "refused on a string inverter": ("SG10RT", refused, None, "the device refuses pid_alarm_code"),
     "asleep": ("SG10RT", asleep, None, "the inverter is asleep"),
+    "unreachable": ("SG10RT", unreachable, None, "there is no reading"),
+    "probably asleep": ("SG10RT", probably_asleep, None, "there is no reading"),
 }
+STATES = {
+    "asleep": State.ASLEEP,
+    "unreachable": State.UNREACHABLE,
+    "probably asleep": State.UNREACHABLE,
+}
+"""Of the others it is ok."""
 
 
 async def read(case: str, directory: Path) -> tuple[Inverter, Reading, Verdict, str]:
@@ -149,7 +167,7 @@ def exposed(reading: Reading) -> list[str]:
 @pytest.mark.parametrize("case", CASES)
 async def test_all_outputs_tell_the_same(case: str, tmp_path: Path) -> None:
     inverter, reading, verdict, reason = await read(case, tmp_path)
-    assert reading.state is (State.ASLEEP if case == "asleep" else State.OK)
+    assert reading.state is STATES.get(case, State.OK)
     text = f"unknown: {reason}" if verdict is None else verdict or "none"
 
     # The reading
@@ -207,8 +225,53 @@ async def test_all_outputs_tell_the_same(case: str, tmp_path: Path) -> None:
         ),
         "sungather/0", reads="", changed=None, now=reading.time,
     )  # fmt: skip
-    assert unit.name == "active"
+    assert unit.name == ("waiting" if reading.state is State.UNREACHABLE else "active")
     assert (verdict[:40] in unit.message) if verdict else "fault" not in unit.message
+
+
+ASLEEP = re.compile(r"\basleep\b|\bsleeps\b", re.IGNORECASE)
+SURELY = re.compile(r"(?<!probably[ -])(?<!may be )\basleep\b|\bsleeps\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("case", STATES)
+async def test_all_outputs_tell_sleep_and_silence_apart(case: str, tmp_path: Path) -> None:
+    """Asleep; probably asleep, which is unreachable; and unreachable without a word of sleep."""
+    inverter, reading, _, _ = await read(case, tmp_path)
+    state = STATES[case]
+    health = snap_health([reading], [])
+    unit = daemon_status.status(
+        snapd_state.State(
+            active=True, enabled=True, health=health.status, message=health.message,
+            code=health.code, since=None,
+        ),
+        "sungather/0", reads="", changed=None, now=reading.time,
+    )  # fmt: skip
+    parts = shown(reading)
+    info = inverter.info()
+    assert info["state"] == of_reading(reading)["state"] == str(state)
+    told = [
+        parts["status"] + parts["trouble"],
+        table(reading),
+        str(info.get("error")),
+        health.message,
+        unit.message,
+    ]
+    for said in told:
+        assert bool(ASLEEP.search(said)) is ("asleep" in case), said
+        assert bool(SURELY.search(said)) is (case == "asleep"), said
+    one = [line for line in exposed(reading) if line.startswith("sungather_inverter_state{")]
+    assert [line for line in one if line.endswith(" 1")] == [
+        f'sungather_inverter_state{{name="inverter",state="{state}"}} 1'
+    ]
+    assert 'sungather_up{name="inverter"} 0' in exposed(reading)
+
+
+async def test_no_meter_is_said_to_be_missing_while_its_registers_were_not_read(
+    tmp_path: Path,
+) -> None:
+    _, reading, _, _ = await read("nothing read", tmp_path)
+    assert "pv_power" in reading.values
+    assert "smart meter" not in shown(reading)["flow"]
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="needs promtool (Debian package prometheus)")
