@@ -178,5 +178,7 @@ def documents(view: str, say: Language) -> dict[str, str]:
     return {
         "page": page.page(model, whole, files, "1"),
         "codes": plain.codes_document(say, files),
+        "report": plain.report(DAY, DAY, _DAYS, own, "house", say, files),
+        "report of nothing": plain.report(DAY, DAY, {}, None, "house", say, files),
         **drawn,
     }

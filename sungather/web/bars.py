@@ -42,19 +42,25 @@ def section(
     `days`: all that was counted; `reading`: the newest of the inverter, where it is one alone.
     """
     oldest = min(days, default=today)
-    found = periods(span, day, days, oldest)
-    if reading is not None:
-        found = with_own(found, _own(reading, span, day, today), today)
+    found = known_periods(span, day, today, days, reading)
     head = f"{_tabs(span, day, inverter, say)}{_steps(span, day, today, oldest, inverter, say)}"
     if not any(one.energies for one in found):
         return f'{head}<p class="empty">{say("bars.nothing")}</p>'
     now = bounds(span, day, oldest) == bounds(span, today, oldest)
     compared = _compared(span, today, days, say) if now else ""
     return (
-        f"{head}{compared}{drawing(span, found, say)}{_notes(span, found, today, oldest, say)}"
+        f"{head}{compared}{drawing(span, found, say)}{notes(span, found, today, oldest, say)}"
         f"{_folded(table(span, found, today, say), say)}"
         f"{_download(span, day, oldest, inverter, say)}"
     )
+
+
+def known_periods(
+    span: Span, day: date, today: date, days: Mapping[date, Energies], reading: Reading | None
+) -> list[Period]:
+    """The periods, as they were counted here, or as the inverter remembers them."""
+    found = periods(span, day, days, min(days, default=today))
+    return found if reading is None else with_own(found, _own(reading, span, day, today), today)
 
 
 def _own(reading: Reading, span: Span, day: date, today: date) -> Sequence[float | None]:
@@ -160,10 +166,16 @@ def drawing(span: Span, found: Sequence[Period], say: Language) -> str:
         f'<svg class="bars" width="100%" height="{_HEIGHT + 20}" role="img"'
         f' aria-label="{say("bars.image")}">{rules}{bars}'
         f'<line class="zero" x1="0" x2="100%" y1="{_HEIGHT}" y2="{_HEIGHT}"/></svg>'
-        '<p class="keys quiet"><span><span class="swatch s-pv"></span>'
-        f"{say('bars.used')}</span>"
-        f'<span><span class="swatch s-sold"></span>{say("bars.sold")}</span>'
-        "<span>kWh</span></p>"
+        f'<p class="keys quiet">{_keys(found, say)}<span>kWh</span></p>'
+    )
+
+
+def _keys(found: Sequence[Period], say: Language) -> str:
+    """What the colours mean; without a meter nobody knows how much was sold."""
+    metered = any("grid_export" in one.energies for one in found)
+    keys = (("pv", "bars.used"), ("sold", "bars.sold")) if metered else (("pv", "energy.pv"),)
+    return "".join(
+        f'<span><span class="swatch s-{kind}"></span>{say(text)}</span>' for kind, text in keys
     )
 
 
@@ -200,7 +212,7 @@ def _name(span: Span, one: Period, say: Language) -> str:
     return say.month(one.first) if span is Span.YEAR else str(one.first.year)
 
 
-def _notes(span: Span, found: Sequence[Period], today: date, oldest: date, say: Language) -> str:
+def notes(span: Span, found: Sequence[Period], today: date, oldest: date, say: Language) -> str:
     """The best of the periods; what is not counted here, and since when it is."""
     told = any(one.told for one in found)
     said = [say("bars.counted", day=say.day(oldest, today))]
@@ -221,8 +233,14 @@ def _partly(one: Period, today: date, say: Language) -> str:
     return f" <small>{say('bars.partly', days=one.days, past=past)}</small>"
 
 
-def table(span: Span, found: Sequence[Period], today: date, say: Language) -> str:
-    """The periods that are known, one a row."""
+def table(
+    span: Span,
+    found: Sequence[Period],
+    today: date,
+    say: Language,
+    together: Period | None = None,
+) -> str:
+    """The periods that are known, one a row; last what they are together."""
     known = [one for one in found if one.energies]
     flows = [flow for flow in FLOWS if any(flow in one.energies for one in known)]
     head = "".join(f'<th scope="col">{say(f"energy.{flow}")}</th>' for flow in flows)
@@ -232,23 +250,38 @@ def table(span: Span, found: Sequence[Period], today: date, say: Language) -> st
         + "</tr>"
         for one in known
     )
+    foot = ""
+    if together is not None:
+        sums = "".join(f"<td>{say.kwh(together.energies.get(flow))}</td>" for flow in flows)
+        foot = f'<tfoot><tr><th scope="row">{say("report.sum")}</th>{sums}</tr></tfoot>'
     return (
         f'<table class="periods"><caption>{say("energy.caption")}</caption>'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody>{foot}</table>"
     )
 
 
 def _folded(table: str, say: Language) -> str:
     return (
-        f'<details class="as-table"><summary>{say("table.as")}</summary><div class="wide"'
-        f' tabindex="0" role="region" aria-label="{say("energy.caption")}">{table}</div></details>'
+        f'<details class="as-table"><summary>{say("table.as")}</summary>{wide(table, say)}'
+        "</details>"
+    )
+
+
+def wide(table: str, say: Language) -> str:
+    """A table that may be wider than a small screen, to be moved by finger and by keys."""
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{say("energy.caption")}">'
+        f"{table}</div>"
     )
 
 
 def _download(span: Span, day: date, oldest: date, inverter: str, say: Language) -> str:
     first, last = bounds(span, day, oldest)
     kept = f"&amp;inverter={escape(inverter)}" if inverter else ""
+    report = ""
+    if span is Span.MONTH:
+        report = f'<a href="report?of={first}{kept}">{say("report.link")}</a>'
     return (
         f'<p class="quiet links"><a href="api/v1/energies.csv?first={first}&amp;last={last}{kept}"'
-        f" download>{say('bars.csv')}</a></p>"
+        f" download>{say('bars.csv')}</a>{report}</p>"
     )

@@ -10,8 +10,10 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from html import escape
 from itertools import accumulate
 from math import ceil, floor, log10
+from types import MappingProxyType
 from typing import Final
 
+from sungather.history.periods import Energies
 from sungather.history.service import DayHistory
 from sungather.household import FLOWS
 from sungather.reading import State
@@ -36,22 +38,45 @@ Run = list[tuple[float, float]]
 
 
 def section(
-    day: DayHistory, today: date, timezone: tzinfo, inverter: str, say: Language, patience: int = 0
+    day: DayHistory,
+    today: date,
+    timezone: tzinfo,
+    inverter: str,
+    say: Language,
+    patience: int = 0,
+    days: Mapping[date, Energies] = MappingProxyType({}),
 ) -> str:
     """The whole section: choice of the day, drawing, and the same as a table.
 
-    `patience`: seconds without a reading that are no gap, where scans are that far apart.
+    `patience`: seconds without a reading that are no gap, where scans are that far apart;
+    `days`: the energies of days before, to compare with.
     """
     gap = max(day.step, patience)
     flows = {at: Flow(*sample.means) for at, sample in day.samples.items()}
     known = any(flow != Flow() for flow in flows.values())
     inside = _figure(day, flows, timezone, gap, say) if known else _nothing(day, today, say)
-    return _choice(day.day, today, inverter, say) + inside
+    return _choice(day.day, today, inverter, say) + inside + _compared(day.day, days, say)
 
 
 def _nothing(day: DayHistory, today: date, say: Language) -> str:
     key = "begins" if day.day == today else "silent" if day.samples else "nothing"
     return f'<p class="empty">{say(f"curve.{key}")}</p>'
+
+
+def _compared(day: date, days: Mapping[date, Energies], say: Language) -> str:
+    """The solar energy of the day before, a week before, and a year before."""
+    year_ago = date(day.year - 1, day.month, min(day.day, 28) if day.month == 2 else day.day)
+    compared = {
+        "day-before": day - timedelta(days=1),
+        "week-before": day - timedelta(days=7),
+        "year-before": year_ago,
+    }
+    told = [
+        say(f"curve.{key}", energy=f"{say.kwh(days[then]['pv'])}{SPACE}kWh")
+        for key, then in compared.items()
+        if "pv" in days.get(then, {})
+    ]
+    return f'<p class="quiet">{say("energy.pv")}: {", ".join(told)}</p>' if told else ""
 
 
 def _choice(day: date, today: date, inverter: str, say: Language) -> str:
@@ -117,7 +142,6 @@ def _figure(
     areas = "".join(
         f'<path class="area s-{key}" d="{_area(_runs(day, points, gap), scale.y)}"/>'
         for key, points in reversed(layers.items())
-        if any(mean for _, mean in points)
     )
     drawn = "".join(
         _line(key, _runs(day, points, gap), scale)
@@ -144,10 +168,12 @@ def _figure(
 
 def _layers(flows: Mapping[int, Flow]) -> dict[str, Points]:
     """Class -> the upper edge of its layer, in W: who fed the house, and where the rest went."""
-    edges = {at: list(accumulate(_parts(flow))) for at, flow in flows.items()}
+    parts = {at: _parts(flow) for at, flow in flows.items()}
+    edges = {at: list(accumulate(found)) for at, found in parts.items()}
     return {
         key: [(at, found[index] if found else None) for at, found in edges.items()]
         for index, key in enumerate(_LAYERS)
+        if any(found and found[index] for found in parts.values())
     }
 
 

@@ -67,7 +67,8 @@ def _common(column: Sequence[Energy | None]) -> date | None:
 def _since(since: date | None, today: date, say: Language) -> str:
     if since is None:
         return ""
-    return f"<small>{say('time.since', day=say.day(since, today))}</small>"
+    day = f'<span class="whole">{say.day(since, today)}</span>'
+    return f"<small>{say('time.since', day=day)}</small>"
 
 
 def _energy(energy: Energy | None, common: date | None, today: date, say: Language) -> str:

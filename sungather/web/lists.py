@@ -28,8 +28,13 @@ def pill(reading: Reading, model: PageModel) -> str:
         fresh = ago(reading.time, model.now, say)
     else:
         fresh = say.freshness(reading, model.now, model.timezone)
-    said = f"<b>{say.state(reading, stale)}</b>{f' <span>{fresh}</span>' if fresh else ''}"
-    return f'<span class="dot {kind}"></span>{said}'
+    state = say.state(reading, stale)
+    if kind == "unreachable" and reading.state is State.OK and not stale:
+        state = say("trouble.fault")
+    return (
+        f'<span class="dot {kind}"></span><b>{state}</b>'
+        f"{f' <span>{fresh}</span>' if fresh else ''}"
+    )
 
 
 def night(reading: Reading, say: Language) -> str:

@@ -22,8 +22,7 @@ from sungather.web.language import SPACE, languages
 from sungather.web.page_model import PageModel
 
 _LEFT: Final = ("battery", "charger", "totals", "inverters", "faults")
-"""Cards below that of now, as on a phone; the others follow them there, and stand beside here."""
-_RIGHT: Final = ("services", "details")
+"""Cards below that of now, as on a phone; the others follow them there, and stand beside else."""
 _SCRIPT: Final = (
     *("ago.now", "ago.seconds", "ago.minutes", "ago.hours", "ago.days", "script.lost"),
     *("script.nothing", "script.found", "energy.pv", "energy.house", "energy.grid_import"),
@@ -61,12 +60,12 @@ def parts(model: PageModel) -> dict[str, Part]:
     found = {
         "trouble": _made(trouble.banner(model)),
         "status": _made(_status(model)),
-        "services": Part((model.services, model.today), lambda: lists.services(model)),
         "faults": _made(lists.faults(model)),
         "battery": _made(devices.batteries(model, now)),
         "charger": _made(devices.chargers(model)),
     }
     if not model.about_a_device:
+        found["services"] = Part((model.services, model.today), lambda: lists.services(model))
         flowing = now, devices.car_power(model), _has_battery(model), _whose(model, now)
         found["flow"] = Part(flowing, lambda: _flow(model, *flowing))
         found["totals"] = Part(_energies(model), lambda: _totals(model))
@@ -75,7 +74,7 @@ def parts(model: PageModel) -> dict[str, Part]:
         found["inverters"] = _made(lists.inverters(model))
     reading = model.one
     if reading is not None:
-        title = model.say("device.inverter") if reading.is_inverter else model.name(reading)
+        title = model.say("device.inverter" if reading.is_inverter else "details.title")
         found["details"] = _made(details.measurements(reading, title, model.say))
         found["values"] = Part(details.rows_of(reading), lambda: details.table(reading, model.say))
         for name, one in reading.measurements.items():
@@ -88,8 +87,8 @@ def legend(model: PageModel) -> str:
     """The legend of today's curve: the energies are those of the card of energies."""
     counted = _counted(model)
     energies = {flow: one.today.kwh for flow, one in counted.items() if one.today is not None}
-    flows = model.plant.sources(reading.name for reading in model.shown)
-    return curve.legend([flow for flow, of in flows.items() if of], energies, model.say)
+    known = model.plant.powers(model.shown, model.stale)
+    return curve.legend(known, energies, model.say)
 
 
 def _made(html: str) -> Part:
@@ -110,9 +109,15 @@ def page(model: PageModel, drawn: Drawn, assets: Mapping[str, str], version: str
     """The whole document. `assets`: file name -> address with its fingerprint."""
     say = model.say
     inside = {name: part.html() for name, part in parts(model).items()}
-    left = [_card(name, inside[name]) for name in _LEFT if name in inside]
-    right = [_card(name, inside[name]) for name in _RIGHT if name in inside]
+    cards = {name: _card(name, html) for name, html in inside.items()}
+    left = [cards[name] for name in _LEFT if name in cards]
+    right = [cards[name] for name in ("details",) if name in cards]
     if not model.about_a_device:
+        # Where there is little to the left, the exports make up for it.
+        if inside["battery"]:
+            right.insert(0, cards["services"])
+        else:
+            left.append(cards["services"])
         live = drawn.day == model.today
         right[:0] = [_card("day", drawn.curve, live=live), _card("bars", drawn.bars)]
     named = next((model.name(r) for r in model.readings if r.name == model.chosen), "")
@@ -209,14 +214,16 @@ def _status(model: PageModel) -> str:
     newest = max((r.time for r in good), default=None)
     kind = "ok" if len(good) == count else "busy" if good else "unreachable"
     fresh = f" · {lists.ago(newest, model.now, say)}" if newest else ""
-    others = [
-        f"{escape(model.name(r))}: {say.state(r, r.name in model.stale)}"
-        for r in model.inverters
-        if r not in good
-    ]
-    without = ""
-    if others:
-        without = f'<p class="quiet model">{say("status.without", names=", ".join(others))}</p>'
+    told: list[str] = []
+    for asleep in (True, False):  # one that sleeps is a part of the sums, with 0 W
+        others = ", ".join(
+            f"{escape(model.name(r))}: {say.state(r, r.name in model.stale)}"
+            for r in model.inverters
+            if r not in good and (r.state is State.ASLEEP) is asleep
+        )
+        if others:
+            told.append(others if asleep else say("status.without", names=others))
+    without = "".join(f'<p class="quiet model">{one}</p>' for one in told)
     live = say("status.live", good=len(good), count=count)
     return f'<p class="pill"><span class="dot {kind}"></span>{live}{fresh}</p>{without}'
 

@@ -163,6 +163,7 @@ class WebServer:
             "/curve": self._curve_part,
             "/bars": self._bars_part,
             "/codes": self._codes,
+            "/report": self._report,
             "/api/v1/energies.csv": self._energies_csv,
             "/api/v1/history": self._day,
         }
@@ -224,6 +225,20 @@ class WebServer:
         html = plain.codes_document(languages()[_view(request).language], self._files.addresses)
         return _document(request, html)
 
+    async def _report(self, request: Request) -> Response:
+        view, today = _view(request), self._history.today()
+        model, names = self._model(view), self._names(view.inverter)
+        html = plain.report(
+            self._asked_day(request, "of"),
+            today,
+            await self._history.energies(names, _EARLIEST, today),
+            self._readings.get(names[0]) if len(names) == 1 else None,
+            ", ".join(f"{model.name(one)} ({one.display_model})" for one in model.shown),
+            model.say,
+            self._files.addresses,
+        )
+        return _document(request, html)
+
     async def _curve_part(self, request: Request) -> Response:
         html = await self._curve(_view(request), self._asked_day(request))
         return Response(html.encode(), _HTML)
@@ -234,8 +249,18 @@ class WebServer:
         say, today = languages()[view.language], self._history.today()
         known = self._curves.get(key)
         if known is None or known[0] != minute:
-            found = await self._history.day(self._names(view.inverter), day)
-            html = curve.section(found, today, self._timezone, view.inverter, say, self._patience)
+            names = self._names(view.inverter)
+            found = await self._history.day(names, day)
+            a_year = await self._history.energies(names, day - timedelta(days=366), day)
+            html = curve.section(
+                found,
+                today,
+                self._timezone,
+                view.inverter,
+                say,
+                self._patience,
+                a_year,
+            )
             if len(self._curves) >= 8:
                 self._curves.pop(next(iter(self._curves)))
             known = self._curves[key] = minute, html, curve.legend_of(found, say)

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from browser import Browser, Page, chromium, needs_chromium
 from households import BERLIN, NOW, household, reading, silent
+from views import battery, charger
 
 from sungather.reading import FaultReport, Reading, State
 from tests.plain_values import measurements
@@ -412,6 +413,41 @@ async def test_months_and_years_are_shown_without_leaving_the_page(browser: Brow
         assert page.complaints == []
 
 
+async def test_a_month_is_printed_whole_and_light(browser: Browser) -> None:
+    async with household(days=40) as (web, _, _):
+        page = await browser.page(DESKTOP, dark=True)
+        await page.open(web.url)
+        paint = "getComputedStyle(document.body).backgroundColor"
+        assert await page.run(paint) != "rgb(255, 255, 255)"
+        await page.run("[...document.querySelectorAll('#bars .links a')].at(-1).click()")
+        await page.until("document.querySelector('h1')?.textContent === 'June 2026'")
+        assert await page.run("document.querySelectorAll('.periods tbody tr').length") == 18
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        await page.send("Emulation.setEmulatedMedia", media="print", features=dark)
+        assert await page.run(paint) == "rgb(255, 255, 255)"
+        ink = "getComputedStyle(document.querySelector('.periods td')).color"
+        assert await page.run(ink) == "rgb(0, 0, 0)"
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_on_a_phone_the_header_is_one_line_and_no_table_is_cut(
+    browser: Browser, language: str
+) -> None:
+    async with household(["house", "garage"], days=2) as (web, _, _):
+        for device in (battery(), charger()):
+            web.on_reading(device)
+        page = await browser.page(PHONE, 844)
+        for inverter in ("", "house"):
+            await page.open(f"{web.url}?lang={language}&inverter={inverter}")
+            header = "document.querySelector('header').getBoundingClientRect().height"
+            assert await page.run(header) < 64
+            await page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+            wide = "[...document.querySelectorAll('.wide')]"
+            cut = f"{wide}.filter(e => e.scrollWidth > e.clientWidth).length"
+            assert await page.run(cut) == 0
+
+
 async def test_how_exporters_are_doing_is_shown(browser: Browser) -> None:
     async with household() as (web, _, _):
         page = await browser.page()
@@ -570,7 +606,7 @@ async def test_what_a_device_says_is_text_and_never_html(browser: Browser) -> No
         assert await page.run("document.title") != "owned"
 
 
-VIEWS = ["good", "lost", "night", "faults", "two", "empty"]
+VIEWS = ["good", "lost", "night", "faults", "two", "empty", "devices"]
 
 
 @asynccontextmanager
@@ -589,20 +625,37 @@ async def view(name: str) -> AsyncGenerator[str]:
             web.on_reading(now)
         elif name == "two":
             web.on_reading(silent(State.ASLEEP, "garage"))
+        elif name == "devices":
+            for device in (battery(), charger()):
+                web.on_reading(device)
         yield web.url
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", VIEWS)
 async def test_the_page_fits_every_screen_and_axe_finds_nothing_against_it(
-    browser: Browser, name: str, dark: bool
+    browser: Browser, name: str, dark: bool, language: str
 ) -> None:
     async with view(name) as url:
         for width in (320, PHONE, 768, DESKTOP):
             page = await browser.page(width, dark=dark)
-            await page.open(url)
+            await page.open(f"{url}?lang={language}")
             await page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
             assert await page.run("document.documentElement.scrollWidth") <= width
             if width in (PHONE, DESKTOP):
                 assert await rules(page) == [], width
+            await page.close()
+
+
+@pytest.mark.parametrize("address", ["report", "codes", "?inverter=house-battery-1"])
+async def test_other_documents_fit_and_axe_finds_nothing_against_them(
+    browser: Browser, address: str
+) -> None:
+    async with view("devices") as url:
+        for width, dark in ((320, False), (PHONE, True), (DESKTOP, False)):
+            page = await browser.page(width, dark=dark)
+            await page.open(f"{url}{address}")
+            assert await page.run("document.documentElement.scrollWidth") <= width
+            assert await rules(page) == [], width
             await page.close()
