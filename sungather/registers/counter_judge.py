@@ -27,8 +27,9 @@ TOTAL_OF = {
 
 _GENERATION = frozenset({"daily_power_yields", "daily_pv_generation"})
 """Counters that stand still while a string inverter sleeps; those of its meter go on."""
-_METER_TOTALS = ("meter_total_import_energy", "meter_total_export_energy")
-_TOTALS = (*sorted(TOTAL_OF.values()), *_METER_TOTALS)
+_WITHOUT_TODAY = ("annual_power_yields", "meter_total_import_energy", "meter_total_export_energy")
+"""A meter's, and what begins anew with the year: as seldom as a device is replaced."""
+_TOTALS = (*sorted(TOTAL_OF.values()), *_WITHOUT_TODAY)
 _MONTH, _ITS_TODAY = "monthly_power_yields", "daily_power_yields"
 _STEP = 0.2
 """kWh by which two counters of the same energy may differ."""

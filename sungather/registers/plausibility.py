@@ -58,6 +58,13 @@ SITE_POWERS = frozenset(
         "backup_phase_b_power",
         "backup_phase_c_power",
         "total_backup_power",
+        "charger_power",
+        "charger_phase_a_power",
+        "charger_phase_b_power",
+        "charger_phase_c_power",
+        "production_phase_a_power",
+        "production_phase_b_power",
+        "production_phase_c_power",
     }
 )
 """Published names of powers that the grid and other inverters have a part in."""
