@@ -87,7 +87,7 @@ class Influxdb:
         rejected: dict[int, str] = {}
         suspects: dict[int, WriteRefusal] = {}
         """Refused alone, but in words that would suit any record."""
-        taken = False
+        taken: list[Record] = []
         new_fields = 0
         todo = [list(records)]
         while todo:
@@ -97,7 +97,7 @@ class Influxdb:
             part = _records(points)
             refused = await self._write([one.text for one in points], divisible=len(part) > 1)
             if refused is None:
-                taken = True
+                taken = part
             elif refused.columns:
                 if not await self._fit_columns(points):
                     raise Unavailable(f"InfluxDB answered: {refused.reason}.")
@@ -117,24 +117,37 @@ class Influxdb:
                 half = len(part) // 2
                 todo += [part[half:], part[:half]]
         rejected |= self._without_fields(records)
-        return {**rejected, **self._refused_alone(suspects, records, taken)}
+        return {**rejected, **await self._refused_alone(suspects, records, taken[:1])}
 
-    def _refused_alone(
-        self, suspects: Mapping[int, WriteRefusal], records: Sequence[Record], taken: bool
+    async def _refused_alone(
+        self,
+        suspects: Mapping[int, WriteRefusal],
+        records: Sequence[Record],
+        taken: Sequence[Record],
     ) -> Mapping[int, str]:
-        """Those that were refused while others were taken: then it is about them.
+        """Those that are refused while another, `taken`, is taken: then it is about them.
+
+        They are tried once more, and the other after them: it could have been the moment.
 
         Raises:
-            Blocked: nothing was taken, so it is about the destination.
+            Blocked: nothing is taken, so it is about the destination.
         """
         reasons = {number: refused.reason for number, refused in suspects.items()}
-        alone = len(records) == 1 and all(refused.content for refused in suspects.values())
-        if suspects and not taken and not alone:
+        if len(records) == 1 and all(refused.content for refused in suspects.values()):
+            return reasons
+        tried = [[one] for one in records if one.id in reasons and taken]
+        again = [one for one in tried if await self._write_readings(one) is not None]
+        refuses = await self._write_readings(taken) is not None if again else not taken
+        if reasons and refuses:
             raise Blocked(
                 f"InfluxDB refuses every reading: {next(iter(reasons.values()))}. "
                 "They are kept until this is repaired."
             )
-        return reasons
+        return {one.id: reasons[one.id] for (one,) in again}
+
+    async def _write_readings(self, records: Sequence[Record]) -> WriteRefusal | None:
+        lines = [one.text for one in self._layout.points(records)]
+        return await self._write(lines, divisible=False)
 
     def _without_fields(self, records: Sequence[Record]) -> dict[int, str]:
         """Readings of which no field is left.

@@ -210,6 +210,38 @@ async def test_a_limit_of_the_database_gives_nothing_up_also_where_the_others_ar
             assert "Raise this limit" in health.message
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("well", [False, True], ids=["for good", "for a moment"])
+async def test_a_trouble_that_begins_within_a_batch_gives_nothing_up(
+    tmp_path: Path, status: int, *, well: bool
+) -> None:
+    """Some were taken before, but what is refused after that is not refused for what it is."""
+    taken = 0
+    broken = True
+
+    def answer(request: Request) -> Reply:
+        nonlocal taken, broken
+        lines = lines_of(request)
+        if broken and (taken or len(lines) > 4):
+            broken = not (well and len(lines) == 1 and "pv_power=7.0" in lines[0])
+            return error("no", status)
+        taken += 1
+        return Reply(204)
+
+    with site(answer) as server:
+        async with bench(tmp_path, replace(V2, url=server.url)) as b:
+            b.take(*range(8))
+            if not well:
+                await b.naps.fell_asleep()
+                health = b.delivery.health()
+                assert (health.state, health.rejected, health.queue) == ("blocked", 0, 8)
+                broken = False
+                b.naps.go_on()
+            await b.drained()
+            health = b.delivery.health()
+            assert (health.state, health.rejected, health.delivered) == ("ok", 0, 8)
+
+
 async def test_lines_that_are_each_named_are_all_given_up(tmp_path: Path) -> None:
     _, answer = refusing(lambda _: False, lambda one: f"unable to parse '{one}': bad timestamp")
     with site(answer) as server:
