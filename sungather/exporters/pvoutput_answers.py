@@ -28,7 +28,7 @@ _REFUSALS: Sequence[tuple[str, UploadRefusal]] = (
     ("value number cannot exceed", UploadRefusal.SET_ASIDE),
     ("moon powered", UploadRefusal.SET_ASIDE),
     ("no statuses added or updated", UploadRefusal.SET_ASIDE),
-    ("could not read", UploadRefusal.SET_ASIDE),
+    ("could not read data", UploadRefusal.SET_ASIDE),
     ("invalid system id", UploadRefusal.PERSON),
     ("invalid api key", UploadRefusal.PERSON),
     ("disabled api key", UploadRefusal.PERSON),
@@ -37,10 +37,14 @@ _REFUSALS: Sequence[tuple[str, UploadRefusal]] = (
 
 
 def refusal(status: int, text: str) -> UploadRefusal:
-    """What an answer other than 200 asks for. Nothing is given up for words not known."""
+    """What an answer other than 200 asks for.
+
+    Nothing is given up for words not known, nor for known ones of a server between: PVOutput says
+    400 to what it does not want.
+    """
     lowered = text.lower()
     for words, what in _REFUSALS:
-        if words in lowered:
+        if words in lowered and (status == 400 or what is not UploadRefusal.SET_ASIDE):
             return what
     if status in (401, 403) and text:
         return UploadRefusal.PERSON
