@@ -193,6 +193,10 @@ class SqliteFile:
     def _connect(self, aside: Path | None = None) -> None:
         if self.path is not None:
             _own(self.path)
+            log_file = _beside(self.path, "-wal")
+            if not self.path.stat().st_size and log_file.exists() and log_file.stat().st_size:
+                # SQLite would take it for a new one, and throw the log away.
+                raise DamagedError("it is empty, but its log is not")
         self._connection = db = self._connected()
         self._found = self.path.stat() if self.path is not None else None
         self._set_up(db)
@@ -230,7 +234,9 @@ class SqliteFile:
                     raise DamagedError(problem)
         with closing(sqlite3.connect(":memory:")) as made:
             made.executescript(self.schema)
-            if _columns(made) - _columns(self.db):
+            wanted = _columns(made)
+            tables = {table for table, *_ in wanted}
+            if wanted != {one for one in _columns(self.db) if one[0] in tables}:
                 raise DamagedError("it has not the tables that it should have")
 
     def _take_over(self, aside: Path) -> None:
@@ -238,7 +244,8 @@ class SqliteFile:
         copy = _beside(aside, ".reading")
         count = 0
         try:
-            count = self._salvage_from(aside)
+            # Of an empty one, to look at it would remove the log.
+            count = self._salvage_from(aside) if aside.stat().st_size else 0
             if not count:
                 self.db.execute("PRAGMA wal_checkpoint")
                 copy_with_first_page(aside, cast(Path, self.path), copy)

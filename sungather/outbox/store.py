@@ -32,6 +32,8 @@ CREATE TABLE notes (
 ) WITHOUT ROWID;
 """
 _ROW = "id, name, boot, mono_ms, time_ms, read_ms, body"
+_LARGEST = 2**53
+"""Ids begin with the time in milliseconds, and count up: no larger one is ever reached."""
 REJECTED_KEPT = 1000
 """RejectedRecord readings kept for a look, an exporter; the oldest go first."""
 
@@ -150,9 +152,15 @@ class OutboxFile(SqliteFile):
         return {str(key): str(value) for key, value in self.db.execute(query, (exporter,))}
 
     def newest(self) -> OutboxRow | None:
-        """The last reading stored."""
+        """The last reading stored.
+
+        Raises:
+            DamagedError: its id is none that was ever given.
+        """
         query = f"SELECT {_ROW} FROM readings ORDER BY id DESC LIMIT 1"  # noqa: S608 (constant)
         row = self.db.execute(query).fetchone()
+        if row is not None and row[0] > _LARGEST:
+            raise DamagedError("an id of its readings is impossible")
         return None if row is None else OutboxRow.from_disk(row)
 
     def count_after(self, position: int) -> int:

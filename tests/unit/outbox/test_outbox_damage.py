@@ -146,6 +146,56 @@ async def is_found_damaged(outbox: Outbox) -> None:
     await outbox._worker.call(outbox._ledger._failed, error)  # pyright: ignore[reportPrivateUsage]
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, 2**62, 2**54])
+async def test_an_id_that_cannot_be_ends_neither_storing_nor_delivery(
+    tmp_path: Path, sound: bytes, number: int
+) -> None:
+    (tmp_path / FILE).write_bytes(sound)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute(
+            "UPDATE readings SET id = ? WHERE id = (SELECT max(id) FROM readings)", (number,)
+        )
+        db.commit()
+    for got in await left_of(tmp_path, (tmp_path / FILE).read_bytes()):
+        assert got == [*range(ROWS - 1), -1]
+
+
+async def test_a_log_beside_an_empty_file_is_not_thrown_away(tmp_path: Path) -> None:
+    time, killed = Time(), tmp_path / "killed"
+    killed.mkdir()
+    async with opened(tmp_path, time=time) as outbox:
+        take(outbox, time, *range(20))
+        await outbox.flush()
+        for one in files(tmp_path):
+            shutil.copy(one, killed)
+    (killed / FILE).write_bytes(b"")
+    async with opened(killed, time=time) as outbox:
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == list(range(20))
+    assert (killed / f"{FILE}.damaged-wal").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "is_other"),
+    [
+        ("ALTER TABLE readings ADD COLUMN more TEXT", True),
+        ("ALTER TABLE notes RENAME COLUMN key TO name", True),
+        ("DROP TABLE rejected", True),
+        ("CREATE TABLE somebodys (text TEXT)", False),
+        ("ANALYZE", False),
+    ],
+)
+async def test_tables_that_are_not_ours_are_set_aside_and_what_they_hold_arrives(
+    tmp_path: Path, sound: bytes, change: str, *, is_other: bool
+) -> None:
+    (tmp_path / FILE).write_bytes(sound)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute(change)
+        db.commit()
+    for got in await left_of(tmp_path, (tmp_path / FILE).read_bytes()):
+        assert got == [*range(ROWS), -1]
+    assert (tmp_path / f"{FILE}.damaged").exists() == is_other
+
+
 GARBAGE: list[tuple[str, str]] = [
     ("readings", "name = cast(x'ff7d' as text)"),
     ("readings", "boot = cast(x'ff7d' as text)"),
