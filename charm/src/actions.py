@@ -27,26 +27,24 @@ class Actions(ops.Object):
     def __init__(self, charm: "SungatherCharm"):
         super().__init__(charm, "actions")
         self._charm = charm
-        observe, on = self.framework.observe, charm.on
-        observe(on.run_once_action, self._on_run_once)
-        observe(on.get_inverter_info_action, self._on_get_inverter_info)
-        observe(on.test_connection_action, self._on_test_connection)
-        observe(on.get_readings_action, self._on_get_readings)
-        observe(on.discover_action, self._on_discover)
-        observe(on.refresh_snap_action, self._on_refresh_snap)
-        observe(on.export_history_action, self._on_export_history)
-        observe(on.backup_action, self._on_backup)
-        observe(on.restore_action, self._on_restore)
+        self.framework.observe(charm.on.run_once_action, self._on_run_once)
+        self.framework.observe(charm.on.get_inverter_info_action, self._on_get_inverter_info)
+        self.framework.observe(charm.on.test_connection_action, self._on_test_connection)
+        self.framework.observe(charm.on.get_readings_action, self._on_get_readings)
+        self.framework.observe(charm.on.discover_action, self._on_discover)
+        self.framework.observe(charm.on.refresh_snap_action, self._on_refresh_snap)
+        self.framework.observe(charm.on.export_history_action, self._on_export_history)
+        self.framework.observe(charm.on.backup_action, self._on_backup)
+        self.framework.observe(charm.on.restore_action, self._on_restore)
 
     def _on_run_once(self, event: ops.ActionEvent) -> None:
         """Read everything now, and export it."""
-        if self._reads(event):
-            self._ask_inverters(event, "run-once", action_results.summary)
+        self._ask_inverters(event, "run-once", action_results.summary, needs_readings=True)
 
     def _on_get_readings(self, event: ops.ActionEvent) -> None:
         """The newest values."""
-        if self._reads(event):
-            self._ask_inverters(event, "readings", action_results.newest_readings)
+        results = action_results.newest_readings
+        self._ask_inverters(event, "readings", results, needs_readings=True)
 
     def _on_get_inverter_info(self, event: ops.ActionEvent) -> None:
         """What the inverters are."""
@@ -156,20 +154,26 @@ class Actions(ops.Object):
         fetch = f"juju scp {self._charm.unit.name}:{file} ."
         event.set_results({"file": str(file), "fetch": fetch})
 
-    def _reads(self, event: ops.ActionEvent) -> bool:
-        """Whether this unit has readings of its own. If not, the action fails with who has."""
-        if self._charm.polls:
-            return True
-        action = event.handle.kind.removesuffix("_action").replace("_", "-")
-        event.fail(f"a standby has no readings: juju run {self._charm.app.name}/leader {action}")
-        return False
+    def _ask_inverters(
+        self, event: ops.ActionEvent, app: str, results: Results, *, needs_readings: bool = False
+    ) -> None:
+        """Run an app about the inverters, and tell what it says of them.
 
-    def _ask_inverters(self, event: ops.ActionEvent, app: str, results: Results) -> None:
+        Args:
+            event: the action.
+            app: the app of the snap.
+            results: makes the results of its answer.
+            needs_readings: whether it tells of readings, of which a standby has none.
+        """
         charm = self._charm
+        charm.reconcile()
+        if needs_readings and not charm.polls:
+            action = event.handle.kind.removesuffix("_action").replace("_", "-")
+            event.fail(f"a standby has no readings: juju run {charm.app.name}/leader {action}")
+            return
         if not charm.has_inverter:
             event.fail(charm.name_the_inverter())
             return
-        charm.reconcile()
         if not charm.owns_snap:
             self._fail(event)
             return

@@ -141,8 +141,12 @@ class SungatherCharm(ops.CharmBase):
                 self.troubles.append(self._status_of(error))
 
     def _check_inverters(self) -> None:
-        """Tell of a map that cannot be used; until it is right, the last one counts."""
+        """Take up the map of inverters. Until one that cannot be used is right, the last counts.
+
+        A slip of the pen is to make no unit stop reading, or start.
+        """
         unit_inverters.parse(self.settings.unit_inverters)
+        self._stored.unit_inverters = self.settings.unit_inverters
 
     def _claim_snap(self) -> None:
         """Settle whose the snap is. A former leader stops before anything else can fail."""
@@ -152,6 +156,7 @@ class SungatherCharm(ops.CharmBase):
             sungather_snap.ensure_no_polling()
 
     def _announce_leader(self) -> None:
+        """Wake a former leader, whom Juju does not tell that it leads no more."""
         standby.announce(self)
 
     def _ensure_snap(self) -> None:
@@ -222,6 +227,7 @@ class SungatherCharm(ops.CharmBase):
             logger.info("the snap's options were changed")
 
     def _ensure_proxy(self) -> None:
+        """Give the daemon the model's proxy, for exports over the internet."""
         if self.owns_snap and sungather_snap.is_installed():
             sungather_snap.ensure_proxy(_proxy())
 
@@ -246,6 +252,7 @@ class SungatherCharm(ops.CharmBase):
         ingress.publish(self, ports.web)
 
     def _ensure_ports(self) -> None:
+        """Open what this unit serves, for `juju expose`."""
         ports = self._ports()
         served = {*([ports.page] if ports.page else []), *ports.modbus}
         self.unit.set_ports(*(served if self.owns_snap and self.polls else ()))
@@ -277,6 +284,7 @@ class SungatherCharm(ops.CharmBase):
                     )
         for refusal in (grafana_dashboard.problem(self), metrics_endpoint.problem(self)):
             if refusal:
+                # A defect of this charm, which nobody can mend from here; the unit works.
                 yield ops.ActiveStatus(" ".join(refusal.split()))
         if not self.polls:
             who = standby.polling_unit(self) or "the leader"
@@ -357,12 +365,7 @@ class SungatherCharm(ops.CharmBase):
     @property
     def _own_inverter(self) -> dict[str, str]:
         """The options of the inverter that this unit alone reads; empty without one."""
-        try:
-            given = unit_inverters.parse(self.settings.unit_inverters)
-            self._stored.unit_inverters = self.settings.unit_inverters
-        except extra_options.WrongOptionText:
-            # A slip of the pen makes no unit stop reading, or start: what was right before counts.
-            given = unit_inverters.parse(str(self._stored.unit_inverters))
+        given = unit_inverters.parse(str(self._stored.unit_inverters))
         machine = os.environ.get("JUJU_MACHINE_ID", "")
         return given.get(self.unit.name) or given.get(machine) or {}
 

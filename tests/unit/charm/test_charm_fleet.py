@@ -104,6 +104,14 @@ def test_a_slip_in_the_map_makes_no_unit_stop_or_start_reading(
         assert snapd.options["inverter.level"] == "2"
 
 
+def test_an_action_goes_by_the_map_as_it_is_now(context: Context, snapd: FakeSnapd) -> None:
+    """It may come before config-changed."""
+    snapd.app_answers["readings"] = {"inverters": []}
+    config: Config = {"unit-inverters": "sungather/0: 10.0.0.10"}
+    context.run(context.on.action("get-readings"), state(config, leader=False))
+    assert (snapd.options["inverter.host"], polls(snapd)) == ("10.0.0.10", True)
+
+
 @pytest.mark.parametrize("reaches", [True, False])
 def test_a_leader_in_trouble_is_told_of_a_standby_that_reaches_the_inverter(
     charmcraft: dict[str, Any], snapd: FakeSnapd, reaches: bool
