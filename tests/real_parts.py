@@ -1,6 +1,8 @@
 """Servers from the distribution, started for a test on free ports of the loopback interface."""
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 _STARTS_WITHIN = 30.0
+_SHARES = 16
 
 
 def tool(name: str, package: str) -> str:
@@ -24,10 +27,17 @@ def tool(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that stays so: for what opens it later, or again.
+
+    Whoever asks for port 0 or connects gets one from 32768 on; each process of pytest-xdist has
+    its share of those below.
+    """
+    share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
+    while True:
+        port = secrets.choice(range(10_000 + share, 32_768, _SHARES))
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

@@ -1,6 +1,7 @@
 """What functional tests share: an inverter's reader on a simulated device."""
 
 import asyncio
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,6 +51,25 @@ def daytime_zone() -> str:
 
 
 _AFTERNOON = 15
+
+
+class Hang:
+    """Work for a thread that takes as long as the test wants: `worker.call(hang)`."""
+
+    def __init__(self) -> None:
+        self._begun = threading.Event()
+        self._goes_on = threading.Event()
+
+    def __call__(self) -> bool:
+        self._begun.set()
+        return self._goes_on.wait(60)
+
+    async def begins(self) -> None:
+        """Wait until the thread is at it: before, nobody can tell that it hangs."""
+        assert await asyncio.to_thread(self._begun.wait, 60)
+
+    def end(self) -> None:
+        self._goes_on.set()
 
 
 class OtherTask:

@@ -6,6 +6,8 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Self
 
+from tests.real_parts import free_port
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -13,7 +15,7 @@ class Gate:
     """Forwards 127.0.0.1:`port` to 127.0.0.1:`server`, inside `async with`."""
 
     def __init__(self, server: int) -> None:
-        self.port = 0
+        self.port = free_port()
         self.mute = False
         """Connections are taken, and nothing is ever answered."""
         self.canned = b""
@@ -32,9 +34,8 @@ class Gate:
         await self.close()
 
     async def open(self) -> None:
-        """Listen, on the same port as before."""
+        """Listen."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._listener.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Refuse connections, and end those that there are."""

@@ -185,7 +185,7 @@ class Household:
             await self.subscriber.subscribed.wait()
             for part in (self.to_broker, self.to_database, self.dongle_port):
                 await stack.enter_async_context(part)
-            self.cable = await serve(self.scans["cable"])
+            self.cable = await serve(self.scans["cable"], port=free_port())
             await stack.enter_async_context(self.cable)
             self.daemon = Daemon(self.directory, self._settings())
             stack.push_async_callback(self.daemon.end, signal.SIGKILL)

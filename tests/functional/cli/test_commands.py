@@ -25,7 +25,7 @@ from tests.stand_ins import Reply, Request, site
 
 @pytest.fixture
 async def server() -> AsyncGenerator[Server]:
-    async with await serve(device_named("SH10RT")) as running:
+    async with await serve(device_named("SH10RT"), port=free_port()) as running:
         yield running
 
 

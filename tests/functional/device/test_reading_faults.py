@@ -25,6 +25,7 @@ from sungather.simulator import (
     serve,
     stranger,
 )
+from tests.real_parts import free_port
 
 Make = Callable[..., Inverter]
 
@@ -326,7 +327,7 @@ async def test_a_masking_dongle_shows_no_zeros_for_what_is_not_there(inverter_at
 async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_in_one_scan(
     inverter_at: Make,
 ) -> None:
-    async with await serve(string_inverter(NIGHT)) as server:
+    async with await serve(string_inverter(NIGHT), port=free_port()) as server:
         inverter = inverter_at(server.port, clock=AT_NIGHT)
         assert (await inverter.scan()).state is State.OK
         await server.go_dark()
@@ -338,7 +339,7 @@ async def test_a_string_inverter_that_goes_dark_after_dusk_is_asleep_and_wakes_i
 
 
 async def test_sleep_is_still_known_after_a_restart(inverter_at: Make) -> None:
-    async with await serve(string_inverter(NIGHT)) as server:
+    async with await serve(string_inverter(NIGHT), port=free_port()) as server:
         evening = inverter_at(server.port, clock=AT_NIGHT)
         await evening.scan()
         await evening.close()
@@ -348,7 +349,7 @@ async def test_sleep_is_still_known_after_a_restart(inverter_at: Make) -> None:
 
 
 async def test_a_string_inverter_that_goes_dark_at_noon_is_unreachable(inverter_at: Make) -> None:
-    async with await serve(string_inverter(DAY)) as server:
+    async with await serve(string_inverter(DAY), port=free_port()) as server:
         inverter = inverter_at(server.port)
         await inverter.scan()
         await server.go_dark()
@@ -356,7 +357,7 @@ async def test_a_string_inverter_that_goes_dark_at_noon_is_unreachable(inverter_
 
 
 async def test_a_hybrid_is_never_asleep_by_silence_alone(inverter_at: Make) -> None:
-    async with await serve(hybrid(NIGHT)) as server:
+    async with await serve(hybrid(NIGHT), port=free_port()) as server:
         inverter = inverter_at(server.port)
         await inverter.scan()
         await server.go_dark()
@@ -445,7 +446,7 @@ async def test_a_modbus_device_of_another_make_is_not_a_sungrow(
 
 
 async def test_a_closed_port_is_told_as_such(inverter_at: Make) -> None:
-    async with await serve(hybrid()) as server:
+    async with await serve(hybrid(), port=free_port()) as server:
         port = server.port
     reading = await inverter_at(port, clock=BY_DAY).scan()
     assert reading.state is State.UNREACHABLE
@@ -462,7 +463,7 @@ async def test_an_unknown_name_is_told_as_such(inverter_at: Make) -> None:
 
 
 async def test_an_inverter_that_is_off_at_the_start_is_waited_for(inverter_at: Make) -> None:
-    async with await serve(hybrid()) as server:
+    async with await serve(hybrid(), port=free_port()) as server:
         await server.go_dark()
         inverter = inverter_at(server.port)
         assert (await inverter.scan()).state is State.UNREACHABLE
@@ -471,7 +472,7 @@ async def test_an_inverter_that_is_off_at_the_start_is_waited_for(inverter_at: M
 
 
 async def test_another_inverter_behind_the_same_address_is_noticed(inverter_at: Make) -> None:
-    async with await serve(hybrid()) as server:
+    async with await serve(hybrid(), port=free_port()) as server:
         inverter = inverter_at(server.port)
         before = await inverter.scan()
         await server.go_dark()

@@ -1,7 +1,6 @@
 """The HTTP client against servers of a few lines that misbehave to order."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from sungather import http_client
 from sungather.errors import Blocked, Unavailable
 from sungather.http_client import LONGEST_BODY, HttpClient, HttpConnection
 from sungather.simulator.certificate import self_signed, server_context
+from tests.real_parts import free_port
 from tests.support import OtherTask
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -211,9 +211,7 @@ async def test_an_answer_byte_by_byte_has_one_deadline() -> None:
 
 
 async def test_a_closed_port_of_a_name_with_two_addresses_is_said_in_words() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port: int = unused.getsockname()[1]
-    client = HttpClient(f"http://localhost:{port}", "InfluxDB", 20)
+    client = HttpClient(f"http://localhost:{free_port()}", "InfluxDB", 20)
     with pytest.raises(Unavailable, match="nothing listens on the port"):
         await client.request("GET", "/")
 

@@ -12,6 +12,7 @@ from sungather.modbus_server import early_ports
 from sungather.modbus_server.server import ModbusServer, ServedInverter
 from sungather.options.table import ModbusServerOptions
 from sungather.privileges import USER
+from tests.real_parts import free_port
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may open such a port")
 
@@ -35,8 +36,8 @@ async def test_a_port_serves_one_server_after_the_other_until_nobody_wants_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(early_ports, "FIRST_FREE", 0x10000)
-    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = taken.sockets[0].getsockname()[1]
+    port = free_port()
+    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", port)
     early_ports.open_early("127.0.0.1", [port])
     assert early_ports.opened("127.0.0.1", port) == [], "it is left to the server to say why"
     assert not early_ports.lacks("127.0.0.1", [port]), "one more start would not help"

@@ -29,6 +29,7 @@ from sungather.transports.modbus import ModbusTransport
 from sungather.transports.sungrow import SungrowTransport
 from sungather.transports.winet import WinetTransport
 from tests.modbus_house import House, Poll, house, polls
+from tests.real_parts import free_port
 
 TIMEOUT = 1.5
 """Seconds after which the device counts as silent: longer than clients are kept waiting."""
@@ -56,7 +57,7 @@ def still() -> LivingDevice:
 
 @pytest.fixture
 async def device(still: LivingDevice) -> AsyncGenerator[Server]:
-    async with await serve({1: still, 200: battery(still)}) as running:
+    async with await serve({1: still, 200: battery(still)}, port=free_port()) as running:
         yield running
 
 
@@ -394,7 +395,7 @@ async def test_an_inverter_that_went_dark_at_night_is_told_and_comes_back(
     tmp_path: Path, time: ManualClock
 ) -> None:
     string = device_named("SG10RT", clock=time.local)
-    async with await serve(string) as running:
+    async with await serve(string, port=free_port()) as running:
         transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
         async with house(transport, tmp_path, time.clock, retries=0) as made:
             time.tick(12.5 * 3600)
@@ -460,8 +461,8 @@ async def test_a_port_that_is_taken_is_said_and_tried_again(
     device: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modbus_server, "_RETRY_SECONDS", 0.05)
-    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = taken.sockets[0].getsockname()[1]
+    port = free_port()
+    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", port)
     options = ModbusServerOptions(enabled=True, address="127.0.0.1")
     serving = ModbusServer(options, [ServedInverter("roof", port, NoUnits(), lambda: None, 30.0)])
     complaints = Complaints()

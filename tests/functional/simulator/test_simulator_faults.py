@@ -17,11 +17,12 @@ from sungather.simulator import (
     serve,
     stranger,
 )
+from tests.real_parts import free_port
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    async with await serve(hybrid(), faults=Faults()) as running:
+    async with await serve(hybrid(), port=free_port(), faults=Faults()) as running:
         yield running
 
 

@@ -1,7 +1,6 @@
 """An iHomeManager has three ports with one client each: a taken one costs nobody the others."""
 
 import asyncio
-import socket
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -15,6 +14,7 @@ from sungather.simulator.device import device_named
 from sungather.simulator.server import Server
 from sungather.transports.factory import open_transport
 from sungather.transports.modbus import ModbusTransport
+from tests.real_parts import free_port
 
 PLATE = Block(Space.INPUT, 8000, 7)
 
@@ -24,14 +24,9 @@ async def box(faults: Faults | None = None) -> Server:
     return await serve({247: manager}, faults=faults)
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
 async def test_a_closed_port_is_passed_by() -> None:
     async with await box() as server:
-        transport = ModbusTransport("127.0.0.1", closed_port(), 5, (server.port,))
+        transport = ModbusTransport("127.0.0.1", free_port(), 5, (server.port,))
         assert (await transport.read(PLATE, 247))[0] == 0x072A
         assert transport.address.endswith(f":{server.port}")
         await transport.close()
@@ -66,8 +61,8 @@ async def test_a_port_that_has_answered_is_kept_through_silence() -> None:
 
 
 async def test_of_nothing_but_closed_ports_the_first_is_named() -> None:
-    port = closed_port()
-    transport = ModbusTransport("127.0.0.1", port, 5, (closed_port(), closed_port()))
+    port = free_port()
+    transport = ModbusTransport("127.0.0.1", port, 5, (free_port(), free_port()))
     for _ in range(2):
         with pytest.raises(errors.PortClosed, match=f"port {port} is closed.*iHomeManager"):
             await transport.read(PLATE, 247)
@@ -75,7 +70,7 @@ async def test_of_nothing_but_closed_ports_the_first_is_named() -> None:
 
 async def test_a_port_that_a_person_chose_is_the_only_one() -> None:
     async with await box() as server:
-        options = replace(OPTIONS, port=closed_port())
+        options = replace(OPTIONS, port=free_port())
         transport = open_transport(options, {}, date.today)
         with pytest.raises(errors.PortClosed):
             await transport.read(PLATE, 247)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import shutil
-import socket
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -27,6 +26,7 @@ from sungather.registers.tables import read_rows
 from sungather.web.metrics import Metrics
 from tests.docs import dashboards
 from tests.plain_values import measurements
+from tests.real_parts import free_port
 
 PROMETHEUS = shutil.which("prometheus")
 PROMTOOL = shutil.which("promtool")
@@ -119,8 +119,7 @@ async def test_the_alert_in_the_docs_tells_trouble_from_night(tmp_path: Path) ->
 async def prometheus(directory: Path, target: int) -> AsyncGenerator[str]:
     """A Prometheus that scrapes the target every second; the address of its API."""
     assert PROMETHEUS is not None
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     config = directory / "prometheus.yml"
     config.write_text(
         "scrape_configs:\n"

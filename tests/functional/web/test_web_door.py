@@ -17,13 +17,13 @@ from sungather.options.table import WebOptions
 from sungather.web import WebServer, page
 from sungather.web.door import Limits, limits_within
 from sungather.web.http import HttpServer, Request, Response
+from tests.real_parts import free_port
 
 
 @asynccontextmanager
 async def served(hosts: str = "", limits: Limits | None = None) -> AsyncGenerator[WebServer]:
     history = History(None, BERLIN)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     web = WebServer(
         WebOptions(address="127.0.0.1", port=port, hosts=hosts),
         history=history,
@@ -199,8 +199,7 @@ asyncio.run(main())
 
 
 async def test_with_64_file_descriptors_polling_goes_on_and_the_log_stays_small() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _WITH_FEW_DESCRIPTORS, str(port)),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -25,6 +25,7 @@ from sungather.options.table import WebOptions
 from sungather.reading import Reading, State, Value
 from sungather.web import WebServer, live
 from sungather.web.http import HttpServer, Limits, Request, Response
+from tests.real_parts import free_port
 
 Headers = dict[str, str]
 
@@ -490,8 +491,8 @@ async def test_a_taken_port_is_said_with_the_remedy_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("sungather.web.server._RETRY_SECONDS", 0.01)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)) as other:
         history = History(None, BERLIN)
         web = WebServer(
             WebOptions(address="127.0.0.1", port=port),
@@ -510,8 +511,7 @@ async def test_a_taken_port_is_said_with_the_remedy_and_tried_again(
 
 
 async def test_without_an_address_ipv4_and_ipv6_are_served() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     server = HttpServer(_echo)
     await server.start(None, port)
     try:

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +23,7 @@ from sungather.history import service
 from sungather.history.service import History
 from sungather.history.totals import Energy
 from sungather.reading import Reading, State, Value
+from tests.support import Hang
 
 TODAY = date(2026, 6, 18)
 
@@ -406,14 +406,15 @@ async def test_taking_readings_does_not_wait_for_a_locked_file(tmp_path: Path) -
 async def test_a_disk_that_hangs_is_told_and_holds_up_no_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    history, goes_on = opened(tmp_path / "history.db"), threading.Event()
+    history, hang = opened(tmp_path / "history.db"), Hang()
     async with running(history):
         await ready(history)
         history.on_reading(reading())
         await history.commit()
         assert (await history.day(["house"], TODAY)).samples
         monkeypatch.setattr(service, "READ_WITHIN", 0.05)
-        hanging = history._worker.call(goes_on.wait, 60)  # pyright: ignore[reportPrivateUsage]
+        hanging = history._worker.call(hang)  # pyright: ignore[reportPrivateUsage]
+        await hang.begins()
         for _ in range(20):
             assert not (await history.day(["house"], TODAY)).samples
             assert await history.energies(["house"], TODAY, TODAY) == {}
@@ -424,7 +425,7 @@ async def test_a_disk_that_hangs_is_told_and_holds_up_no_page(
         monkeypatch.setattr(worker, "HANGS_AFTER", 0.0)
         assert history.health().state == "waiting"
         assert "does not answer" in history.health().message
-        goes_on.set()
+        hang.end()
         assert await hanging
         monkeypatch.undo()
         await history.commit()

@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import sqlite3
-import threading
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
@@ -26,6 +25,7 @@ from sungather.outbox.store import Changes, Cursor, OutboxFile
 from sungather.reading import Measurement, State, rfc3339
 from sungather.sqlite_file import DamagedError
 from tests.outbox_parts import NOON, Time, reading, sub_device
+from tests.support import Hang
 
 
 @asynccontextmanager
@@ -464,9 +464,10 @@ async def test_memory_is_bounded_while_a_disk_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(outbox_module, "MEMORY_ROWS", 50)
-    time, goes_on = Time(), threading.Event()
+    time, hang = Time(), Hang()
     async with opened(tmp_path, time=time) as outbox:
-        hanging = outbox._worker.call(goes_on.wait, 60)  # pyright: ignore[reportPrivateUsage]
+        hanging = outbox._worker.call(hang)  # pyright: ignore[reportPrivateUsage]
+        await hang.begins()
         take(outbox, time, *range(60))
         assert outbox.health().dropped == 10
         assert caplog.text.count("readings are left out") == 1
@@ -474,7 +475,7 @@ async def test_memory_is_bounded_while_a_disk_hangs(
         monkeypatch.setattr(worker, "HANGS_AFTER", 0.0)
         assert outbox.health().state == "waiting"
         assert "does not answer" in outbox.health().message
-        goes_on.set()
+        hang.end()
         assert await hanging
         await outbox.flush()
         assert powers(await deliver_all(outbox.feed("influxdb"))) == list(range(50))
