@@ -3,9 +3,10 @@
 A device resets its counters when its own clock says midnight. One that sleeps then does so when it
 wakes, and shows yesterday until that. Nothing but the device can prove which of both it is:
 
-* Its clock (registers 5000 ff.), where that is read: a counter without a reset since the device's
-  midnight shows yesterday's energy, and what it has counted since is today's. A device that is
-  awake and resets its counters at another time gives them another day than its clock says.
+* Its clock (registers 5000 ff.), where that is read, was set once and runs: a counter without a
+  reset since the device's midnight shows yesterday's energy, and what it has counted since is
+  today's. A device that is awake and resets its counters at another time gives them another day
+  than its clock says; until it has either reset them or gone on for an hour, nobody knows.
 * Its reset: from then on the counter is today's.
 * Without its clock, a counter that shows the same past midnight as before is doubtful. One that
   goes on counting for an hour after is not: the device is awake, so its day begins at another time
@@ -27,6 +28,10 @@ _AFTER_WAKING = 3 * HOUR
 """How long after waking a device may reset its counters."""
 _LATE = 300.0
 """Seconds by which the resets of one midnight may be seen apart."""
+_TICK = 2.0
+"""Seconds after which a clock that runs shows another time."""
+_FIRST_YEAR = 2015
+"""No device of the map was set earlier; one that nobody has set begins in 2000, say."""
 
 
 @dataclass(slots=True)
@@ -45,6 +50,12 @@ class DeviceDay:
     """A midnight of the device's clock."""
     clock_misleads: bool = False
     """The device's day is known to begin at another time than its clock says."""
+    clock_text: str = ""
+    """What its clock said last."""
+    clock_since: float = 0.0
+    """When it said so first."""
+    clock_runs: bool = False
+    """Whether it was seen to go on."""
 
     def clock_was_set(self) -> None:
         """Our clock was wrong: what was learned from it is forgotten."""
@@ -52,12 +63,21 @@ class DeviceDay:
 
     def read_clock(self, text: object, moment: float) -> None:
         """Take note of the device's clock, as `kinds.clock` writes it."""
+        if text == self.clock_text:
+            stands = moment - self.clock_since
+            if stands > (CLOCK_SET if self.clock_runs else _TICK):  # a dongle may say it again
+                self.midnight, self.clock_runs = None, False
+            return
+        self.clock_runs = self.clock_text != ""
+        self.clock_text, self.clock_since = str(text), moment
         try:
-            told = datetime.fromisoformat(str(text))
+            told = datetime.fromisoformat(self.clock_text)
         except ValueError:
+            told = None
+        before = self.midnight
+        if told is None or told.year < _FIRST_YEAR:
             self.midnight = None
             return
-        before = self.midnight
         self.midnight = moment - (told - told.replace(hour=0, minute=0, second=0)).total_seconds()
         if before is not None and CLOCK_SET < (self.midnight - before) % DAY < DAY - CLOCK_SET:
             self.clock_misleads = False  # somebody has set it
@@ -94,7 +114,8 @@ class DeviceDay:
         reset = self.reset >= began - _APART and today.since >= self.reset - _LATE
         if today.since >= began or reset or self._counts_on(began, clock_says is not None):
             return False
-        return None if clock_says is None else True
+        was_awake = self.awake_from <= began <= self.awake_until + HOUR
+        return None if clock_says is None or was_awake else True
 
     def began(self, moment: float) -> float | None:
         """When the device's day began by its clock; None where that does not tell."""
