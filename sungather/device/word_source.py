@@ -8,18 +8,19 @@ a budget; what is wanted again and again is merged into as few requests as its p
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sungather import errors
 from sungather.clock import Clock
-from sungather.device.outside_budget import OutsideBudget
+from sungather.device.failed_reads import FailedReads
+from sungather.device.identify import MANAGERS
+from sungather.device.outside_budget import Hope, OutsideBudget
 from sungather.device.reader import DeviceReader
 from sungather.device.requester import Requester
 from sungather.device.session import PERIODS, Session
 from sungather.device.sub_devices import SubDevices
 from sungather.reading import Path
 from sungather.registers import Block, Space
-from sungather.registers.catalogue import Tier, starts_known
+from sungather.registers.catalogue import Tier, starts_known, starts_of_others
 from sungather.registers.learn import FAILING, SILENT
 from sungather.registers.plan import Address, plan
 from sungather.registers.word_cache import WordMap
@@ -34,11 +35,10 @@ those periodically (hybrid V1.1.16, 1.2.6; string V1.1.80, 1.2.6)."""
 WANTED_AFTER = 3
 """So often a range outside the plan is asked for within `INTEREST`, until it counts as wanted."""
 INTEREST = 600.0
-"""Seconds after which a wanted range, or a refusal, is forgotten."""
+"""Seconds after which a wanted range is forgotten."""
 _LATEST = 3.0
 """Seconds in which a request outside the plan is answered, or is given up: it may be the one that
 the device never answers."""
-_AFTER_CONTENTION = 1.0
 _MOST_REMEMBERED = 256
 _TIER_SETS = (
     frozenset({Tier.FAST}),
@@ -70,9 +70,10 @@ class WordSource:
         """Those of the cache when the rest was learned."""
         self._map = WordMap((), {})
         self._starts: Mapping[Space, frozenset[int]] = {}
+        self._foreign: Mapping[Space, frozenset[int]] = {}
+        """Registers that a device of its kind does not have, by the documents."""
         self._under_way: dict[Block, asyncio.Task[None]] = {}
-        self._failures: dict[Block, tuple[float, errors.InverterError]] = {}
-        """Block -> until when it is not asked for, and what to say instead."""
+        self._failures = FailedReads(clock)
         self._proven: set[Address] = set()
         """Registers on which a block may start, although filler stands there."""
         self._wanted: dict[Block, deque[float]] = {}
@@ -102,7 +103,9 @@ class WordSource:
                 except errors.Refused:
                     pass  # by the whole block; the range itself may still be given
                 else:
-                    return self._answer(wanted), True
+                    found = self._answer(wanted)
+                    await self._prove(wanted, found)
+                    return found, True
         await self._ask_outside(session, wanted)
         return self._answer(wanted), True
 
@@ -153,6 +156,7 @@ class WordSource:
             lifetime = {tier: 2 * period + scan for tier, period in PERIODS.items()}
             self._map = WordMap(session.read_registers, lifetime | {Tier.FAST: 0.0})
             self._starts = starts_known(session.identity.device)
+            self._foreign = starts_of_others(session.identity.device)
             self._wanted.clear()
             self._proven.clear()
         if self._losses != self._words.losses:
@@ -195,7 +199,7 @@ class WordSource:
         now, fast = self._clock.monotonic(), self._fast(wanted.space)
         for tiers in _TIER_SETS:
             planned = session.blocks.blocks_of(session.registers_of(tiers))
-            given = [b for b in planned if not isinstance(self._failure(b), errors.Refused)]
+            given = [b for b in planned if not isinstance(self._failures.of(b), errors.Refused)]
             found = self._words.would_suffice(given, wanted, self._map, now, fast)
             if found is not None:
                 return found
@@ -218,12 +222,13 @@ class WordSource:
         times = self._wanted.pop(wanted, None) or deque[float](maxlen=WANTED_AFTER)
         times.append(self._clock.monotonic())
         self._wanted[wanted] = times
-        _keep_newest(self._wanted)
+        while len(self._wanted) > _MOST_REMEMBERED:
+            del self._wanted[next(iter(self._wanted))]
 
     def _merged(self, session: Session, wanted: Block) -> list[Block]:
         """Requests that give the range, and with it what else outside the plan is wanted."""
         others = [
-            one for one in self._wanted if self.is_wanted(one) and self._failure(one) is None
+            one for one in self._wanted if self.is_wanted(one) and self._failures.of(one) is None
         ]
         if wanted not in others:
             others = [wanted]
@@ -257,7 +262,7 @@ class WordSource:
         if self._silent_since is not None and self._words.newest <= self._silent_since:
             raise errors.Silent("The device has stopped to answer.")
         for block in blocks:
-            if block not in self._under_way and (failure := self._failure(block)):
+            if block not in self._under_way and (failure := self._failures.of(block)):
                 raise failure
         tasks = [self._task(block, outside) for block in blocks]
         patience = min(max(PATIENCE, 3 * self._pace), LONGEST_PATIENCE)
@@ -267,19 +272,38 @@ class WordSource:
         for task in tasks:
             task.result()
 
-    def _failure(self, block: Block) -> errors.InverterError | None:
-        until, error = self._failures.get(block, (0.0, None))
-        return error if self._clock.monotonic() < until else None
-
     def _task(self, block: Block, outside: bool) -> asyncio.Task[None]:
         task = self._under_way.get(block)
         if task is None:
             if outside:
-                self._budget.enter()
+                self._enter(block)
             work = self._fetch_outside(block) if outside else self._fetch(block, retries=1)
             task = self._under_way[block] = asyncio.create_task(work)
             task.add_done_callback(lambda done: self._over(block, done))
         return task
+
+    def _enter(self, block: Block) -> None:
+        """Take a request outside the plan.
+
+        Raises:
+            Refused: There is none to be had, and by the documents the device does not have this:
+                it is told so at once, and asked itself when there is one.
+            Busy: There is none to be had.
+        """
+        start, space = block.start, block.space
+        if start in self._starts.get(space, ()) or self._words.starts_at(space, start):
+            hope = Hope.LIKELY
+        else:
+            hope = Hope.FOREIGN if self._is_foreign(block) else Hope.UNKNOWN
+        try:
+            self._budget.enter(hope)
+        except errors.Busy:
+            if hope is Hope.FOREIGN:
+                raise errors.Refused(errors.Refused.REASONS[2]) from None
+            raise
+
+    def _is_foreign(self, block: Block) -> bool:
+        return block.start in self._foreign.get(block.space, ())
 
     def _over(self, block: Block, task: asyncio.Task[None]) -> None:
         del self._under_way[block]
@@ -296,10 +320,10 @@ class WordSource:
                         except errors.Busy:  # what a dongle says before it refuses for good
                             await self._fetch(block, retries=0)
                 except TimeoutError:
-                    raise self._failed(block, INTEREST, errors.Silent(SILENT)) from None
+                    raise self._failures.note(block, errors.Silent(SILENT)) from None
         except errors.Unreachable as error:
             self._budget.close_for_a_while()
-            raise self._failed(block, INTEREST, error) from None
+            raise self._failures.note(block, error) from None
         finally:
             self._budget.leave()
 
@@ -307,22 +331,14 @@ class WordSource:
         started = self._clock.monotonic()
         try:
             await self._requester.read(block, retries)
-        except errors.Refused as error:
-            raise self._failed(block, INTEREST, error) from None
-        except errors.Busy as error:
-            raise self._failed(block, _AFTER_CONTENTION, error) from None
+        except (errors.Refused, errors.Busy) as error:
+            raise self._failures.note(block, error, expected=self._is_foreign(block)) from None
         except errors.InverterError:
             if retries:
                 self._silent_since = self._clock.monotonic()
             raise
+        self._failures.forget(block)
         self._pace = self._clock.monotonic() - started
-
-    def _failed(
-        self, block: Block, seconds: float, error: errors.InverterError
-    ) -> errors.InverterError:
-        self._failures[block] = self._clock.monotonic() + seconds, error
-        _keep_newest(self._failures)
-        return error
 
 
 class UnitWords:
@@ -349,11 +365,12 @@ class UnitWords:
         """The words of a unit; None if there is no such device.
 
         The inverter has its own unit and those that mean the device itself (0 and 255, Modbus
-        messaging guide 4.4.2.1); and 1, which many clients cannot change, unless that is another.
+        messaging guide 4.4.2.1); and 1, which many clients cannot change, unless that is another:
+        with a home manager or a logger, it is an inverter's.
         """
-        own = self._inverter.options.unit
+        own, device = self._inverter.options.unit, self._inverter.device
         reader = self._inverter if unit in (own, 0, 255) else self._sub_devices.on_unit(unit)
-        if reader is None and unit == 1:
+        if reader is None and unit == 1 and (device is None or device.family not in MANAGERS):
             reader = self._inverter
         if reader is None:
             return None
@@ -373,8 +390,3 @@ class UnitWords:
 
 def _overlap(one: Block, other: Block) -> bool:
     return one.space is other.space and one.start <= other.end and other.start <= one.end
-
-
-def _keep_newest(remembered: dict[Block, Any]) -> None:
-    while len(remembered) > _MOST_REMEMBERED:
-        del remembered[next(iter(remembered))]

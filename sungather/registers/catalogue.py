@@ -4,6 +4,7 @@ The map itself is in `data/*.table`; `tables.py` describes the form. It is read 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 
 from sungather.reading import NOT_INVERTERS
@@ -11,11 +12,20 @@ from sungather.registers import Space
 from sungather.registers.device import Device
 from sungather.registers.tables import Register, Row, Tier, read_rows
 
-__all__ = ["Register", "Tier", "all_registers", "registers_for", "starts_known"]
+__all__ = [
+    "Register",
+    "Tier",
+    "all_registers",
+    "registers_for",
+    "starts_known",
+    "starts_of_others",
+]
 
 _INVERTERS = ("common", "string", "hybrid", "settings", "history", "undocumented")
 _SUB_DEVICES = ("sub_devices", "home_manager", "logger")
 """Files of devices beside an inverter, each read only if there is one."""
+_MANY = 99
+"""Trackers or strings that no model has."""
 _FILE_OF = {"ems": "home_manager", "logger": "logger"}
 """Family -> its file; batteries and wall boxes share one."""
 
@@ -48,6 +58,19 @@ def starts_known(device: Device) -> Mapping[Space, frozenset[int]]:
     for register in registers_for(device, level=3):
         starts[register.space].add(register.address)
     return {space: frozenset(known) for space, known in starts.items()}
+
+
+def starts_of_others(device: Device) -> Mapping[Space, frozenset[int]]:
+    """Registers that other kinds of devices have, and this kind has not, whatever its size."""
+    largest = replace(device, phases=None, mppts=_MANY, strings=_MANY, meter=True)
+    own, everybodys = starts_known(largest), _starts_of_any()
+    return {space: everybodys[space] - own[space] for space in Space}
+
+
+@cache
+def _starts_of_any() -> Mapping[Space, frozenset[int]]:
+    known = [one for beside in (False, True) for one in all_registers(sub_devices=beside)]
+    return {s: frozenset(one.address for one in known if one.space is s) for s in Space}
 
 
 @cache

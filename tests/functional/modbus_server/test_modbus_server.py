@@ -15,22 +15,32 @@ from pymodbus.client import AsyncModbusTcpClient
 from raw_modbus import Client, refused
 from support import ManualClock
 
+from sungather.device.outside_budget import Hope
 from sungather.modbus_server import server as modbus_server
 from sungather.modbus_server.server import ModbusServer, ServedInverter
 from sungather.options.table import ModbusServerOptions
 from sungather.reading import State
-from sungather.simulator import LivingDevice, Server, device_named, serve
+from sungather.simulator import (
+    LivingDevice,
+    Server,
+    SimulatedDevice,
+    device_named,
+    home_manager,
+    plant_named,
+    serve,
+)
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.encrypted import EncryptedServer
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.sub_devices import battery
-from sungather.simulator.winet import SH10RT, Dongle, WinetPort
+from sungather.simulator.winet import SH10RT, Dongle, Listing, WinetPort
 from sungather.transports.modbus import ModbusTransport
 from sungather.transports.sungrow import SungrowTransport
 from sungather.transports.winet import WinetTransport
 from tests.modbus_house import House, Poll, house, polls
 from tests.real_parts import free_port
 
+SH8RT = Listing(1, 35, 0x0E02, "A2123456788", "SH8.0RT", 1)
 TIMEOUT = 1.5
 """Seconds after which the device counts as silent: longer than clients are kept waiting."""
 WRITES = (
@@ -88,7 +98,7 @@ def exceptions(home: House) -> dict[int, int]:
     return dict(counts)
 
 
-def direct(device: LivingDevice, function: int, start: int, count: int) -> bytes:
+def direct(device: SimulatedDevice, function: int, start: int, count: int) -> bytes:
     """What the device itself answers to a read."""
     answer = device.read({3: "holding", 4: "input"}[function], start - 1, count)
     if isinstance(answer, int):
@@ -96,19 +106,29 @@ def direct(device: LivingDevice, function: int, start: int, count: int) -> bytes
     return bytes([function, 2 * count]) + struct.pack(f">{count}H", *answer)
 
 
-async def replay(home: House, time: ManualClock, seconds: int, scan_interval: int = 30) -> int:
+async def replay(
+    home: House,
+    time: ManualClock,
+    seconds: int,
+    scan_interval: int = 30,
+    device: SimulatedDevice | None = None,
+    unit: int = 1,
+    or_else: Sequence[bytes] = (),
+) -> int:
     """Let all programs ask for that long, each over a connection of its own; how often they did.
 
-    Every answer must be what the device says, which stands still.
+    Every answer must be what the device says, which stands still, or one of `or_else`.
     """
-    served = [one for one in polls() if one.unit == 1]
+    answering = device or home.device
+    served = [one for one in polls() if one.unit == unit]
     due = dict.fromkeys(served, 0.0)
     asked = 0
 
     async def turn(client: Client, now: Sequence[Poll]) -> None:
         for poll in now:
-            body = await client.body(poll.register, poll.count, function=poll.function)
-            assert body == direct(home.device, poll.function, poll.register, poll.count), poll
+            asked = (poll.register, poll.count)
+            body = await client.body(*asked, function=poll.function, unit=unit)
+            assert body in (direct(answering, poll.function, *asked), *or_else), poll
 
     async with contextlib.AsyncExitStack() as stack:
         names = {one.client for one in served}
@@ -136,19 +156,74 @@ async def test_six_programs_at_once_get_what_the_device_says_and_cost_it_little(
     assert len(device.requests) <= 10 * (2 * 3 + 9) + 21 + 10 * 12 * 3 + 10 * 30
 
 
+@pytest.mark.parametrize("listed", [SH10RT, SH8RT], ids=lambda one: one.model)
 async def test_every_poll_of_ours_is_answered_over_a_dongle_without_modbus(
-    still: LivingDevice, tmp_path: Path, time: ManualClock
+    listed: Listing, tmp_path: Path, time: ManualClock
 ) -> None:
     """Only the web API of the WiNet-S is there; programs speak Modbus all the same."""
-    units = {1: still}
-    async with WinetPort(
-        Dongle(reads_from(units), devices=(SH10RT,)), tls=throwaway_context()
-    ) as port:
+    living = device_named(listed.model, clock=ManualClock().local, serial=listed.serial)
+    dongle = Dongle(reads_from({1: living}), devices=(listed,))
+    async with WinetPort(dongle, tls=throwaway_context()) as port:
         transport = WinetTransport("127.0.0.1", port.port, TIMEOUT, memory={})
         async with house(transport, tmp_path, time.clock, devices="none") as made:
-            made.device = still
+            made.device = living
+            assert await replay(made, time, 60) > 600
+            assert exceptions(made).keys() <= {2}
+            assert transport.connects == 2, "the session, and one for registers"
+
+
+async def test_programs_for_hybrids_at_a_string_inverter_neither_flood_it_nor_keep_out_others(
+    tmp_path: Path, time: ManualClock
+) -> None:
+    """It refuses most of what they ask, and is asked for that little by little.
+
+    What only other kinds have by the documents is refused until then; some of it this one gives.
+    """
+    living = device_named("SG10RT", clock=ManualClock().local)
+    async with await serve(living) as running:
+        transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
+        async with house(transport, tmp_path, time.clock, devices="none", retries=0) as made:
+            made.device = living
+            refusals = (refused(2), refused(2, 3))
+            await replay(made, time, 60, or_else=refusals)
+            learning = len(running.requests)
+            await replay(made, time, 600, or_else=refusals)
+            assert len(running.requests) - learning <= 10 * (21 + Hope.FOREIGN.value)
+            learned = len(running.requests)
             await replay(made, time, 60)
-            assert transport.connects >= 1
+            assert len(running.requests) - learned <= 2 * 21
+            assert exceptions(made).keys() == {2}
+
+
+async def test_a_home_manager_serves_the_programs_that_know_it(
+    still: LivingDevice, tmp_path: Path, time: ManualClock
+) -> None:
+    """On its own unit, whatever the option says; an inverter's unit is not its own."""
+    manager = home_manager(still)
+    async with await serve({247: manager}) as running:
+        transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
+        async with house(transport, tmp_path, time.clock, devices="none", retries=0) as made:
+            assert await replay(made, time, 120, device=manager, unit=247) > 100
+            assert exceptions(made).keys() <= {2}
+            async with await made.client() as client:
+                assert await client.body(8001, 1, unit=1) == refused(10)
+            assert running.connections == 1
+
+
+async def test_a_logger_and_an_inverter_behind_it_have_a_port_each(
+    tmp_path: Path, time: ManualClock
+) -> None:
+    units = plant_named("Logger1000", clock=ManualClock().local)
+    async with await serve(units) as running:
+        for unit, register in ((247, 8071), (2, 5031)):
+            transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
+            options = {"devices": "none", "unit": unit, "retries": 0}
+            async with house(transport, tmp_path / str(unit), time.clock, **options) as made:
+                await made.poller.scan()
+                async with await made.client() as client:
+                    body = await client.body(register, 2, unit=unit)
+                    assert body == direct(units[unit], 4, register, 2)
+                    assert len(body) == 6
 
 
 @pytest.mark.parametrize("encrypted", [False, True])

@@ -14,13 +14,14 @@ from support import OPTIONS, ManualClock, storage_in
 
 from sungather import errors
 from sungather.device import word_source
+from sungather.device.failed_reads import REFUSED, SILENT
 from sungather.device.inverter import Inverter
-from sungather.device.outside_budget import BUDGET, QUEUE
+from sungather.device.outside_budget import BUDGET, QUEUE, Hope
 from sungather.device.sub_devices import SubDevices
 from sungather.device.word_source import INTEREST, UnitWords, WordSource
 from sungather.reading import Path
 from sungather.registers import Block, Space
-from sungather.registers.catalogue import Tier, registers_for
+from sungather.registers.catalogue import Tier, registers_for, starts_of_others
 from sungather.registers.models import model_named
 from sungather.simulator import device_named
 from sungather.simulator.device import SimulatedDevice
@@ -86,6 +87,20 @@ class Home:
         return self.transport.units[1].read(wanted.space, wanted.start - 1, wanted.count)
 
 
+def nobody_has(n: int) -> Block:
+    """Register n of those that the scripted device gives, and no document knows."""
+    return Block(Space.INPUT, 21001 + 2 * n, 1)
+
+
+async def spend(home: Home) -> None:
+    """Ask for as much outside the plan as may be asked for in a minute."""
+    for n in range(Hope.UNKNOWN.value):
+        await home.read(nobody_has(n))
+    home.time.tick(6)
+    for n in range(BUDGET - Hope.UNKNOWN.value):
+        await home.read(nobody_has(n))
+
+
 @pytest.fixture
 async def home(tmp_path: FilePath) -> Home:
     made = Home(tmp_path, ManualClock())
@@ -143,8 +158,7 @@ async def test_what_may_be_filler_is_not_given_while_it_cannot_be_found_out(home
     doubtful = Block(Space.INPUT, 5036, 1)
     home.transport.replaced = {5036: 0}
     await home.scan(after=30)
-    for n in range(BUDGET):
-        await home.read(Block(Space.INPUT, 21001 + 2 * n, 1))
+    await spend(home)
     with pytest.raises(errors.Busy):
         await home.read(doubtful)
     await home.scan(after=61)
@@ -158,9 +172,10 @@ async def test_a_refusal_is_the_devices_own_and_remembered(home: Home) -> None:
             await home.read(wanted)
         assert refused.value.exception_code == 2
     assert home.transport.asked == [(1, wanted)]
-    with pytest.raises(errors.Refused):
-        await home.read(wanted, after=INTEREST + 1)
-    assert len(home.transport.asked) == 2
+    for times, seconds in enumerate((*REFUSED[:2], 10.0, REFUSED[1]), 2):
+        with pytest.raises(errors.Refused):
+            await home.read(wanted, after=seconds)
+        assert len(home.transport.asked) == min(times, 3), "it is asked ever more seldom"
 
 
 async def test_what_is_wanted_again_and_again_is_merged_and_then_forgotten(home: Home) -> None:
@@ -194,14 +209,52 @@ async def test_what_may_not_be_merged_is_asked_for_alone(home: Home) -> None:
 
 
 async def test_reads_outside_the_plan_have_a_budget(home: Home) -> None:
-    for n in range(BUDGET):
-        await home.read(Block(Space.INPUT, 21001 + 2 * n, 1))
+    await spend(home)
     assert len(home.transport.asked) == BUDGET
     with pytest.raises(errors.Busy):
+        await home.read(nobody_has(0), after=6)
+    with pytest.raises(errors.Busy):
         await home.read(UNKNOWN)
-    await home.read(BATTERY_POWER)
+    await home.read(PV_TOTAL)
     assert len(home.transport.asked) == BUDGET
     assert await home.read(UNKNOWN, after=61)
+
+
+async def test_one_who_tries_all_registers_leaves_something_to_who_knows_them(home: Home) -> None:
+    known = nobody_has(99)
+    await home.read(known)
+    home.time.tick(61)
+    for n in range(Hope.UNKNOWN.value):
+        await home.read(nobody_has(n))
+    with pytest.raises(errors.Busy):
+        await home.read(UNKNOWN)
+    assert await home.read(known)
+
+
+async def test_what_other_models_have_is_refused_at_once_and_asked_for_little_by_little(
+    home: Home,
+) -> None:
+    """By the documents; but the device itself has the last word, and it may say otherwise."""
+    foreign = [one for one in of_others() if isinstance(home.direct(one), int)][:40]
+    assert len(foreign) == 40
+    for expected in (Hope.FOREIGN.value, 2 * Hope.FOREIGN.value):
+        for one in foreign:
+            with pytest.raises(errors.Refused) as refused:
+                await home.read(one)
+            assert refused.value.exception_code == 2
+        assert len(home.transport.asked) == expected
+        home.time.tick(61)
+    last = foreign[-1].start
+    home.transport.units[1] = strange(home.transport.units[1], last)
+    assert await home.read(foreign[-1]) == [last]
+    home.time.tick(6)
+    assert await home.read(foreign[-1]) == [last]
+
+
+def of_others() -> list[Block]:
+    """Input registers that by the documents other devices have, and the hybrid has not."""
+    others = starts_of_others(replace(model_named("SH10RT"), path=Path.CABLE))
+    return [Block(Space.INPUT, n, 1) for n in sorted(others[Space.INPUT])]
 
 
 async def test_only_so_many_wait_outside_the_plan(home: Home) -> None:
@@ -280,10 +333,21 @@ async def test_a_read_that_is_never_answered_closes_the_door_for_a_while(home: H
     with pytest.raises(errors.Busy):
         await home.read(Block(Space.INPUT, 21001, 1))
     assert await home.read(BATTERY_POWER, after=6), "what is ours is read as ever"
-    assert await home.read(Block(Space.INPUT, 21001, 1), after=61)
-    with pytest.raises(errors.Silent):
-        await home.read(UNKNOWN)
-    assert home.transport.starts().count(UNKNOWN.start) == 1
+    assert await home.read(Block(Space.INPUT, 21001, 1), after=SILENT[0])
+
+
+async def test_one_silence_may_be_chance_and_two_in_a_row_are_not(home: Home) -> None:
+    """Also where a 0 is to be told from filler: nobody waits ten minutes for a lost answer."""
+    zero = Block(Space.INPUT, 5036, 1)
+    home.transport.replaced = {5036: 0}
+    await home.scan(after=30)
+    home.transport.trouble = silent_at(zero.start)
+    for seconds, asked in ((0, 1), (SILENT[0] - 1, 1), (1, 2), (SILENT[0], 2)):
+        with pytest.raises(errors.Silent):
+            await home.read(zero, after=seconds)
+        assert home.transport.starts().count(zero.start) == asked
+    home.transport.trouble = silent_at()
+    assert await home.read(zero, after=SILENT[1]) == [0]
 
 
 async def test_contention_is_told_as_such(home: Home) -> None:
