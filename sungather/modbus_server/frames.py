@@ -17,7 +17,7 @@ from sungather.registers import Block, Space
 # What a client sends is answered with an exception; it is no trouble of ours to be logged.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
-HEADER = 6
+_HEADER = 6
 """Bytes of the header that come before those which it counts."""
 _SHORTEST, _LONGEST = 2, 254
 _RESPONSES: dict[int, tuple[Space, type[ModbusPDU]]] = {
@@ -72,16 +72,18 @@ class ClientRequest:
         return _framer.buildFrame(pdu)
 
 
-def length_of(header: bytes) -> int:
-    """Bytes that follow the first `HEADER` of a frame.
+def first_frame(received: bytes) -> bytes:
+    """The first whole frame of what was received; nothing if it is not all there.
 
     Raises:
         NotAFrame: These are not the first bytes of one.
     """
-    length = int.from_bytes(header[4:6], "big")
-    if header[2:4] != b"\0\0" or not _SHORTEST <= length <= _LONGEST:
+    if len(received) < _HEADER:
+        return b""
+    length = int.from_bytes(received[4:6], "big")
+    if received[2:4] != b"\0\0" or not _SHORTEST <= length <= _LONGEST:
         raise NotAFrame
-    return length
+    return received[: _HEADER + length] if len(received) >= _HEADER + length else b""
 
 
 def parse_request(frame: bytes) -> ClientRequest:

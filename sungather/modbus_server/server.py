@@ -14,11 +14,10 @@ from sungather import errors
 from sungather.clock import Clock
 from sungather.modbus_server.early_ports import failure, opened
 from sungather.modbus_server.frames import (
-    HEADER,
     ClientRequest,
     ModbusException,
     NotAFrame,
-    length_of,
+    first_frame,
     parse_request,
 )
 from sungather.modbus_server.sunspec import UNIT as SUNSPEC_UNIT
@@ -41,6 +40,8 @@ _IDLE = 1800.0
 10 minutes, over a connection that they keep."""
 _FRAME_WITHIN = 15.0
 """Seconds from the first byte of a request to its last one."""
+_LOOK = 1.0
+"""Seconds between two looks at who is late: cheaper than a timer for each request."""
 _UNREAD = 10.0
 """Seconds for which a client may leave its answers unread."""
 _REMEDY = "Choose another modbus-server.port, or stop what uses it."
@@ -100,11 +101,13 @@ class ServedInverter:
 class _ModbusClient:
     """One connection."""
 
-    def __init__(self, writer: asyncio.StreamWriter, traffic: Traffic) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, traffic: Traffic, now: float) -> None:
         self.writer = writer
         self.traffic = traffic
-        self.asked_at = 0.0
+        self.asked_at = now
         """Time of the loop at which it asked last."""
+        self.deadline = now + _IDLE
+        """When it is cut off, unless it does what it is waited for."""
 
 
 class ModbusServer(SimpleService):
@@ -155,6 +158,7 @@ class ModbusServer(SimpleService):
     async def run(self) -> None:
         """Serve until cancelled. A port that is taken is tried again."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._cut_off_the_late())
             for inverter in self._inverters:
                 tasks.create_task(self._serve(inverter))
 
@@ -227,14 +231,14 @@ class ModbusServer(SimpleService):
         if not self._may_come(address) or not self._has_room(address):
             writer.transport.abort()
             return
-        client = _ModbusClient(writer, self._book.of(address))
-        client.asked_at = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        client = _ModbusClient(writer, self._book.of(address), now)
         self._clients[client] = None
         client.traffic.connections += 1
         _keep_alive(writer.get_extra_info("socket"))
         writer.transport.set_write_buffer_limits(_WRITE_BUFFER)
         try:
-            with contextlib.suppress(OSError, EOFError, TimeoutError, NotAFrame):
+            with contextlib.suppress(OSError, NotAFrame):
                 await self._talk(reader, client, inverter)
         finally:
             self._clients.pop(client, None)
@@ -277,21 +281,32 @@ class ModbusServer(SimpleService):
         self, reader: asyncio.StreamReader, client: _ModbusClient, inverter: ServedInverter
     ) -> None:
         """Answer one request after the other until the client goes."""
-        loop = asyncio.get_running_loop()
-        while True:
-            async with asyncio.timeout(_IDLE):
-                first = await reader.readexactly(1)
-            async with asyncio.timeout(_FRAME_WITHIN):
-                header = first + await reader.readexactly(HEADER - 1)
-                frame = header + await reader.readexactly(length_of(header))
-            client.asked_at = loop.time()
-            request = parse_request(frame)
-            words = self._words(inverter, request.unit)
-            client.writer.write(await _answer(request, words, client.traffic))
-            async with asyncio.timeout(_UNREAD):
+        clock = asyncio.get_running_loop().time
+        received = b""
+        while chunk := await reader.read(_BUFFER):
+            if not received:
+                client.deadline = clock() + _FRAME_WITHIN
+            received += chunk
+            while frame := first_frame(received):
+                received = received[len(frame) :]
+                client.asked_at = clock()
+                request = parse_request(frame)
+                words = self._words(inverter, request.unit)
+                client.writer.write(await _answer(request, words, client.traffic))
+                client.deadline = clock() + _UNREAD
                 await client.writer.drain()
-            # One who sends many at once does not keep the others waiting.
-            await asyncio.sleep(0)
+                client.deadline = clock() + (_FRAME_WITHIN if received else _IDLE)
+                if received:  # one who sends many at once does not keep the others waiting
+                    await asyncio.sleep(0)
+
+    async def _cut_off_the_late(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(_LOOK)
+            now = clock()
+            for client in tuple(self._clients):
+                if client.deadline < now:
+                    client.writer.transport.abort()
 
     def _words(self, inverter: ServedInverter, unit: int) -> Words | None:
         view = self._views.get(inverter.name)

@@ -7,6 +7,7 @@ but only where no documented value is cut: a value is never torn between two mom
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import TypeAlias
 
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register, Tier
@@ -65,6 +66,8 @@ class WordMap:
 
 
 _TIERS = tuple(Tier)
+_Held: TypeAlias = tuple[int, int, Exchange]
+"""First and last register of an exchange of the space in question, and the exchange."""
 
 
 class WordCache:
@@ -72,6 +75,7 @@ class WordCache:
 
     def __init__(self) -> None:
         self._exchanges: dict[Block, Exchange] = {}
+        self._by_space: dict[Space, list[_Held]] = {space: [] for space in Space}
         self.newest = -inf
         """When the device has answered last; monotonic seconds."""
         self.losses = 0
@@ -80,30 +84,36 @@ class WordCache:
     def add(self, block: Block, words: Sequence[int], at: float) -> None:
         """Keep what the device has just answered."""
         if block not in self._exchanges:
-            held = self._exchanges.items()
-            self._exchanges = {b: one for b, one in held if one.at >= at - KEPT}
+            kept = self._exchanges.items()
+            self._exchanges = {b: one for b, one in kept if one.at >= at - KEPT}
         self._exchanges[block] = Exchange(block, words, at)
+        held: dict[Space, list[_Held]] = {space: [] for space in Space}
+        for one in self._exchanges.values():
+            held[one.block.space].append(_held(one))
+        self._by_space = held
         self.newest = at
 
     def clear(self) -> None:
         """Forget everything: another device may answer from now on."""
         self._exchanges.clear()
+        for held in self._by_space.values():
+            held.clear()
         self.losses += 1
 
     def starts_at(self, space: Space, start: int) -> bool:
         """Whether the device has given a block that starts there."""
-        return any(b.start == start and b.space is space for b in self._exchanges)
+        return any(first == start for first, _, _ in self._by_space[space])
 
     def read(self, wanted: Block, known: WordMap, now: float, fast: float) -> list[int] | None:
         """Words of the range, each young enough, no value torn; None if they cannot be had."""
-        pieces = _pieces(wanted, self._exchanges.values(), known, now, fast)
+        pieces = _pieces(wanted, self._by_space[wanted.space], known, now, fast)
         if pieces is None:
             return None
-        return [
-            word
-            for one, start, end in pieces
-            for word in one.words[start - one.block.start : end - one.block.start + 1]
-        ]
+        words: list[int] = []
+        for one, start, end in pieces:
+            first = one.block.start
+            words += one.words[start - first : end - first + 1]
+        return words
 
     def would_suffice(
         self, blocks: Iterable[Block], wanted: Block, known: WordMap, now: float, fast: float
@@ -112,37 +122,37 @@ class WordCache:
 
         Nothing that is young enough is asked for again.
         """
-        fresh = [Exchange(block, (), now) for block in blocks]
+        fresh = [_held(Exchange(b, (), now)) for b in blocks if b.space is wanted.space]
         # Those that are there come first, so that they win against a block still to be read.
-        pieces = _pieces(wanted, (*self._exchanges.values(), *fresh), known, now, fast)
+        pieces = _pieces(wanted, [*self._by_space[wanted.space], *fresh], known, now, fast)
         if pieces is None:
             return None
         return list(dict.fromkeys(one.block for one, _, _ in pieces if not one.words))
 
 
+def _held(exchange: Exchange) -> _Held:
+    return exchange.block.start, exchange.block.end, exchange
+
+
 def _pieces(
-    wanted: Block, exchanges: Iterable[Exchange], known: WordMap, now: float, fast: float
+    wanted: Block, held: Iterable[_Held], known: WordMap, now: float, fast: float
 ) -> list[tuple[Exchange, int, int]] | None:
     """Exchange, first and last register of each piece of the range, or None.
 
     From left to right, each time the exchange that reaches furthest, and of those the newest:
     an exchange that reaches less far helps nobody to get on.
     """
-    space, end = wanted.space, wanted.end
-    near = [
-        one
-        for one in exchanges
-        if one.block.space is space and one.block.start <= end and one.block.end >= wanted.start
-    ]
+    space, start, end = wanted.space, wanted.start, wanted.end
+    near = [one for one in held if one[0] <= end and one[1] >= start]
     pieces: list[tuple[Exchange, int, int]] = []
-    at = wanted.start
+    at = start
     while at <= end:
         best: tuple[int, bool, float, Exchange] | None = None
-        for one in near:
-            if not one.block.start <= at <= one.block.end:
+        for first, last, one in near:
+            if not first <= at <= last:
                 continue
             age, reach = now - one.at, 0
-            for n in range(at, min(end, one.block.end) + 1):
+            for n in range(at, min(end, last) + 1):
                 if age > known.holds_for((space, n), fast):
                     break
                 if n == end or known.may_cut_after((space, n)):

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import selectors
+import socket
 import statistics
+import struct
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable
@@ -122,6 +125,7 @@ async def _daemon_figures() -> list[Figure]:
             milliseconds: list[float] = []
             work = asyncio.gather(*(_poll(one, n, milliseconds) for n, one in enumerate(clients)))
             busy = await _used(daemon, work) / SECONDS
+            at_once = await asyncio.to_thread(_burst, port)
             memory = rss_megabytes(daemon.pid)
     asked = len(milliseconds) / SECONDS
     name = f"Modbus server, {CLIENTS} clients at {A_SECOND} polls a second"
@@ -130,6 +134,7 @@ async def _daemon_figures() -> list[Figure]:
         Figure(f"{name}, CPU an answer", 1000 * (busy - idle) / asked, 0.7, "ms"),
         Figure(f"{name}, median", statistics.median(milliseconds), 5, "ms"),
         Figure(f"{name}, 99 of 100", statistics.quantiles(milliseconds, n=100)[-1], None, "ms"),
+        Figure(f"Modbus server, {CLIENTS} clients at the same instant, median", at_once, 5, "ms"),
         Figure("RSS of the Modbus server with these clients", memory - off, 3, "MB"),
     ]
 
@@ -142,6 +147,30 @@ async def _poll(client: Client, which: int, milliseconds: list[float]) -> None:
         asked = time.perf_counter()
         await client.words((13008, 13003, 5017, 13000)[number % 4], 2)
         milliseconds.append((time.perf_counter() - asked) * 1000)
+
+
+def _burst(port: int) -> float:
+    """Milliseconds that the answers take when all clients ask at the same instant; the median."""
+    milliseconds: list[float] = []
+    with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            for _ in range(CLIENTS)
+        ]
+        for one in clients:
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            selector.register(one, selectors.EVENT_READ, one)
+        for _ in range(A_SECOND * SECONDS // 2):
+            asked: dict[socket.socket, float] = {}
+            for one in clients:
+                asked[one] = time.perf_counter()
+                one.send(struct.pack(">HHHBBHH", 1, 0, 6, 1, 4, 13007, 2))
+            while asked:
+                for key, _ in selector.select():
+                    key.data.recv(64)
+                    milliseconds.append((time.perf_counter() - asked.pop(key.data)) * 1000)
+            time.sleep(1 / A_SECOND)
+    return statistics.median(milliseconds)
 
 
 async def _used(daemon: Daemon, work: Awaitable[object]) -> float:

@@ -217,8 +217,8 @@ async def test_a_logger_and_an_inverter_behind_it_have_a_port_each(
     async with await serve(units) as running:
         for unit, register in ((247, 8071), (2, 5031)):
             transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
-            options = {"devices": "none", "unit": unit, "retries": 0}
-            async with house(transport, tmp_path / str(unit), time.clock, **options) as made:
+            storage = tmp_path / str(unit)
+            async with house(transport, storage, time.clock, devices="none", unit=unit) as made:
                 await made.poller.scan()
                 async with await made.client() as client:
                     body = await client.body(register, 2, unit=unit)
@@ -316,10 +316,19 @@ async def test_half_a_request_is_not_waited_for_and_keeps_nobody(
     home: House, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modbus_server, "_FRAME_WITHIN", 0.05)
+    monkeypatch.setattr(modbus_server, "_LOOK", 0.05)
     async with await home.client() as hostile:
         hostile.writer.write(b"\0\1\0\0\0\6\1\4")
         assert await client.words(13001, 1)
         assert await hostile.is_closed()
+
+
+async def test_one_who_asks_nothing_is_let_go_at_last(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modbus_server, "_IDLE", 0.05)
+    async with await home.client() as idle:
+        assert await idle.is_closed()
 
 
 async def test_one_who_never_reads_is_dropped_and_holds_up_nobody(

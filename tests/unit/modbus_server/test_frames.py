@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sungather.modbus_server.frames import HEADER, NotAFrame, length_of, parse_request
+from sungather.modbus_server.frames import NotAFrame, first_frame, parse_request
 from sungather.registers import Block, Space
 
 _NUMBERS = st.integers(0, 0xFFFF)
@@ -25,12 +25,19 @@ def test_addresses_on_the_wire_are_one_below_the_documented_numbers(
     assert asked.answer([1, 0xFFFF]) == framed(bytes([function, 4, 0, 1, 255, 255]), 7, 247)
 
 
-@given(pdu=st.binary(min_size=1, max_size=253), transaction=_NUMBERS, unit=st.integers(0, 255))
+@given(
+    pdu=st.binary(min_size=1, max_size=253),
+    transaction=_NUMBERS,
+    unit=st.integers(0, 255),
+    more=st.binary(max_size=300),
+)
 def test_whatever_is_asked_is_answered_with_the_requests_own_numbers(
-    pdu: bytes, transaction: int, unit: int
+    pdu: bytes, transaction: int, unit: int, more: bytes
 ) -> None:
     frame = framed(pdu, transaction, unit)
-    assert length_of(frame[:HEADER]) == len(frame) - HEADER
+    assert first_frame(frame + more) == frame
+    for end in range(len(frame)):
+        assert first_frame(frame[:end]) == b"", "the rest of it is waited for"
     asked = parse_request(frame)
     assert (asked.wanted is None) == bool(asked.refusal)
     answer = asked.exception(asked.refusal or 11)
@@ -53,11 +60,11 @@ def test_only_ranges_that_there_can_be_are_read(
         assert (asked.wanted.start, asked.wanted.count) == (start + 1, count)
 
 
-@given(header=st.binary(min_size=HEADER, max_size=HEADER))
-def test_what_is_no_header_is_told(header: bytes) -> None:
+@given(header=st.binary(min_size=6, max_size=6))
+def test_what_is_no_header_is_told_without_waiting_for_more(header: bytes) -> None:
     length = int.from_bytes(header[4:], "big")
     if header[2:4] == b"\0\0" and 2 <= length <= 254:
-        assert length_of(header) == length
+        assert len(first_frame(header + bytes(300))) == 6 + length
     else:
         with pytest.raises(NotAFrame):
-            length_of(header)
+            first_frame(header)
