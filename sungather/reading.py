@@ -24,10 +24,11 @@ class State(StrEnum):
 
 
 class Path(StrEnum):
-    """The way to the inverter: its own LAN port, or a communication dongle (WiNet-S, WiFi)."""
+    """The way to the inverter: its own LAN port, a communication dongle, or a logger."""
 
     CABLE = "cable"
     DONGLE = "dongle"
+    LOGGER = "logger"
     UNKNOWN = "unknown"
 
 

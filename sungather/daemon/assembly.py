@@ -5,12 +5,21 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections import Counter
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Sequence,
+)
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
+from sungather.back_off import Sleep
 from sungather.clock import Clock
 from sungather.control import SOCKET
 from sungather.daemon.collector import Collector, Poller
@@ -19,12 +28,14 @@ from sungather.daemon.dongle_memory import DongleMemories
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
+from sungather.device.line import Line
 from sungather.device.night import NightSite
 from sungather.device.sub_devices import SubDevices
 from sungather.device.word_source import UnitWords
 from sungather.exporters import Exporters, open_exporters
 from sungather.modbus_server import early_ports
 from sungather.options.configuration import Configuration
+from sungather.options.table import InverterOptions
 from sungather.outbox.limits import MEMORY_ROWS
 from sungather.privileges import in_snap
 from sungather.reading import Reading
@@ -53,8 +64,9 @@ def pollers(
     services: Sequence[Service] = (),
     clock: Clock | None = None,
     storage: Storage | None = None,
+    sleep: Sleep = asyncio.sleep,
 ) -> list[Poller]:
-    """One poller an inverter of the options."""
+    """One poller an inverter of the options; those at one address share a connection."""
     clock = clock or Clock()
     storage = storage or Storage(configuration.state_directory)
     found: list[Poller] = []
@@ -68,14 +80,22 @@ def pollers(
 
     asked = configuration.modbus_server if configuration.modbus_server.enabled else None
     read_level = EVERYTHING if asked else 0
+    together = Counter(_connection(options) for options in configuration.inverters)
+    lines: dict[Hashable, tuple[SharedTransport, Line]] = {}
     for options in configuration.inverters:
-        dongle = dongles.of(options)
-        transport = SharedTransport(open_transport(options, dongle, today))
+        dongle, where = dongles.of(options), _connection(options)
+        if where in lines:
+            first, line = lines[where]
+            transport = first.for_another()
+        else:
+            transport = SharedTransport(open_transport(options, dongle, today))
+            line = Line(clock, together[where])
+            lines[where] = transport, line
         inverter = Inverter(
-            options, transport, storage, configuration.timezone, clock, site, read_level
+            options, transport, storage, configuration.timezone, clock, site, read_level, line
         )
         sub_devices = SubDevices(options, transport, storage, clock, read_level)
-        poller = Poller(inverter, sub_devices, services, clock, dongle=dongle)
+        poller = Poller(inverter, sub_devices, services, clock, sleep, dongle)
         if asked:
             users = transport.for_another()
             poller.words = UnitWords(inverter, sub_devices, users, clock, asked.max_age)
@@ -84,6 +104,12 @@ def pollers(
     for inverter in inverters:
         inverter.others = [other for other in inverters if other is not inverter]
     return found
+
+
+def _connection(options: InverterOptions) -> Hashable:
+    """What inverters have in common that are read over one connection."""
+    login = (options.username, options.password, options.tls_ca)
+    return options.connection, options.host.lower().rstrip("."), options.port, login
 
 
 @contextlib.asynccontextmanager

@@ -56,7 +56,7 @@ class Poller:
         self._services = services
         self._clock = clock
         self._sleep = sleep
-        self._line = asyncio.Lock()
+        self._line = inverter.line
         self._back_off = BackOff(BACK_OFF[0], BACK_OFF[-1], between=BACK_OFF[1:-1], spread=_SPREAD)
 
     @property
@@ -97,9 +97,13 @@ class Poller:
 
     async def scan(self, complete: bool = False) -> tuple[Reading, ...]:
         """Scan now, or after the scan that is under way, and hand the readings to everybody."""
-        async with self._line:
+        async with self._line.turn:
             before = self.inverter.newest
-            reading = await self.inverter.scan(complete=complete)
+            if self._line.rests(before.name) and not complete:
+                reading = self.inverter.leave_out(before.state, before.problem)
+            else:
+                reading = await self.inverter.scan(complete=complete)
+                self._line.note(reading)
             _log_change(before, reading)
             self._publish(reading)
             if self._sub_devices is not None:
@@ -116,12 +120,12 @@ class Poller:
 
     async def test(self) -> ConnectionAnswer:
         """`test-connection` over this poller's own connection."""
-        async with self._line:
+        async with self._line.turn:
             return await self.inverter.test()
 
     async def forget(self, what: str) -> None:
         """Forget one of `FORGETTABLE`, after the scan that is under way."""
-        async with self._line:
+        async with self._line.turn:
             if what == "certificate":
                 self._dongle.pop(PIN, None)
             elif what == "refusals":
@@ -134,7 +138,7 @@ class Poller:
     def _quiet_after(self, reading: Reading) -> float:
         """Seconds for which a device is left alone at least, if it is tried before its slot."""
         kind = reading.problem.kind if reading.problem else ""
-        if kind not in _EXHAUSTED:
+        if kind not in _EXHAUSTED or self._line.shared:
             self._back_off.reset()
             return math.inf
         quiet = self._back_off.next()

@@ -15,7 +15,7 @@ from sungather.device.identify import Identity
 from sungather.device.requester import Requester
 from sungather.reading import Refusal
 from sungather.registers import Block, Space
-from sungather.registers.catalogue import Register, starts_known
+from sungather.registers.catalogue import Register, not_forwarded, starts_known
 from sungather.registers.diagnose import Diagnosis, Findings
 from sungather.registers.learn import (
     AGAIN,
@@ -191,7 +191,7 @@ class BlockReader:
                 quirks.wanted({one.block for one in wanted}),
                 min(self._max_registers, quirks.widest or self._max_registers),
                 self._starts,
-                quirks.unreadable,
+                quirks.unreadable | not_forwarded(self._device),
                 quirks.isolated | self._isolated,
             )
             self._plans[wanted] = made
@@ -257,7 +257,7 @@ class BlockReader:
             reason,
             widest=min(self._max_registers, quirks.widest or self._max_registers),
             starts=self._starts,
-            unreadable=quirks.unreadable,
+            unreadable=quirks.unreadable | not_forwarded(self._device),
             isolated=quirks.isolated | self._isolated,
             masked=self._device.masked,
         )

@@ -37,8 +37,11 @@ MANAGER_UNIT = 247
 """Unit of home managers and loggers themselves, fixed (iHomeManager V1.0.2, 1.2)."""
 MANAGER_PLATE = Block(Space.INPUT, 8000, 7)
 """Type code, protocol, its version, connected devices and those in fault."""
-MANAGERS = frozenset({"ems", "logger"})
+LOGGER = "logger"
+MANAGERS = frozenset({"ems", LOGGER})
 """Families of what stands for a whole plant."""
+CLUSTER_UNITS = range(2, 6)
+"""Where an inverter answers that is a slave of another one, at its own address, too."""
 
 _SINGLE_PHASE = 0
 """Output type of register 5002; 1 and 2 are three-phase."""
@@ -66,9 +69,15 @@ Raises:
 
 
 async def identify_inverter(
-    read: Read, transport: str, model: str = "auto", meter: bool = True
+    read: Read,
+    transport: str,
+    model: str = "auto",
+    meter: bool = True,
+    through: Path | None = None,
 ) -> Identity:
     """Ask an inverter who it is; `model` other than "auto" overrides its device type.
+
+    `through` is the way to it, where that is known.
 
     Raises:
         NotSungrow: There is neither a serial number nor a device type, or it is no inverter.
@@ -101,7 +110,7 @@ async def identify_inverter(
         device = replace(device, family="SH" if await _answers(read, HYBRID_STATE) else "SG")
     if device.phases is None and output_type in (_SINGLE_PHASE, 1, 2):
         device = replace(device, phases=1 if output_type == _SINGLE_PHASE else 3)
-    path = await _path(read, transport, device.family)
+    path = through or await _path(read, transport, device.family)
     masked = path is Path.DONGLE and transport != "http"
     device = replace(device, meter=meter, path=path, masked=masked)
     arm, dsp = _ascii(_part(words, ARM)), _ascii(_part(words, DSP))
@@ -121,6 +130,14 @@ async def identify_manager(read: Read) -> Identity:
     if device.family not in MANAGERS:
         raise errors.NotSungrow("The device is neither a home manager nor a logger.")
     return Identity(replace(device, path=Path.CABLE), "", {}, kinds.version(words[3:5]))
+
+
+async def _is_inverter(read: Read) -> bool:
+    """Whether the unit has an inverter's device type, as the slave of a cluster has."""
+    with contextlib.suppress(errors.Refused):
+        family = device_for((await read(DEVICE_TYPE))[0]).family
+        return bool(family) and family not in NOT_INVERTERS
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +187,8 @@ async def identify_sub_device(
         InverterError: What `read` raises; `Refused` if there is no such device.
     """
     plate = _PLATES[kind]
+    if kind is SubDeviceKind.BATTERY and unit in CLUSTER_UNITS and await _is_inverter(read):
+        raise errors.WrongUnit(f"Unit {unit} is another inverter. Check inverter.devices.")
     words = await _nameplate(read, plate.whole, plate.rest)
     code = words.get(plate.code, 0)
     serial, firmware = (kinds.text(_part(words, at)) for at in (plate.serial, plate.firmware))

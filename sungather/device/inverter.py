@@ -17,6 +17,7 @@ from sungather.answers import ConnectionAnswer, InverterAnswer, of_faults, of_pr
 from sungather.clock import Clock
 from sungather.device.advice import connection_advice
 from sungather.device.identify import (
+    CLUSTER_UNITS,
     DEVICE_TYPE,
     MANAGER_PLATE,
     MANAGER_UNIT,
@@ -26,6 +27,7 @@ from sungather.device.identify import (
     identify_inverter,
     identify_manager,
 )
+from sungather.device.line import Line
 from sungather.device.night import NightRule, NightSite, is_silence, night_rule_of
 from sungather.device.reader import DeviceReader, Judgement
 from sungather.device.session import Session
@@ -54,13 +56,11 @@ _LATENCY_SAMPLES = 5
 _LOOK_FOR = 3.0
 """Seconds in which what may be a home manager must answer on a unit."""
 _LOOK_AGAIN = 600.0
-"""Seconds after which a device that has never said who it is may be a home manager again."""
+"""Seconds after which what has never said who it is may be something else again."""
+_LOOK_BESIDE = 1.5
+"""Seconds for each of the units of a cluster."""
 _REMEMBER_EVERY = 900.0
 """Seconds between two writes of what must survive a restart; gentle to SD cards."""
-
-
-_MAY_MANAGE = (1, MANAGER_UNIT)
-"""Units of the options that may mean a home manager or a logger: the default, and its own."""
 
 
 class Inverter(DeviceReader):
@@ -75,12 +75,19 @@ class Inverter(DeviceReader):
         clock: Clock,
         site: NightSite | None = None,
         read_level: int = 0,
+        line: Line | None = None,
     ) -> None:
         """`site` says when it is night; without one, only the time zone does.
 
-        `read_level`: see `Session`.
+        `read_level`: see `Session`. `line`: the connection, where others are read over it.
         """
-        super().__init__(options, transport, self._who, storage, clock, read_level=read_level)
+        line = line or Line(clock)
+        if line.shared:
+            # Behind a logger a unit that is not there would keep the others waiting.
+            options = replace(options, retries=min(options.retries, 1))
+        super().__init__(
+            options, transport, self._who, storage, clock, read_level=read_level, line=line
+        )
         self._memory_name = f"inverter-{options.name}"
         memory = storage.load(self._memory_name)
         self._derivation = Derivation.from_json(memory.get("derivation"), timezone)
@@ -98,7 +105,13 @@ class Inverter(DeviceReader):
         """That of the options; a home manager has its own."""
         self._look_at = clock.monotonic()
         """When it may be looked for a home manager."""
-        if isinstance(code := memory.get("manager"), int) and options.unit in _MAY_MANAGE:
+        self._may_be_another = options.unit == 1 and not line.shared
+        """Whether its place leaves open what it is; what others are beside is an inverter."""
+        unit = memory.get("unit")
+        if isinstance(unit, int) and unit in CLUSTER_UNITS and self._may_be_another:
+            self._ask_unit(unit)
+        manages = self._may_be_another or options.unit == MANAGER_UNIT
+        if isinstance(code := memory.get("manager"), int) and manages:
             self._remembered = device_for(code)
             self._ask_unit(MANAGER_UNIT)
             self.leave_out(State.CONNECTING, None)
@@ -204,10 +217,14 @@ class Inverter(DeviceReader):
             raise
 
     async def _inverter_or_manager(self, read: Read) -> Identity:
-        """Who it is; while nobody knows, a home manager is asked before silence is believed."""
+        """Who it is; while nobody knows, others are asked before silence is believed.
+
+        These are a home manager or a logger, and the slave of a cluster at its own address.
+        """
         now = self._clock.monotonic()
-        look = self._own_unit == 1 and not self._is_known and now >= self._look_at
-        if not look:
+        at_home = self.options.unit == self._own_unit
+        unknown = self._may_be_another and not (self._is_known and at_home)
+        if not unknown or now < self._look_at:
             return await self._inverter(read)
         try:
             async with asyncio.timeout(_LOOK_FOR):
@@ -217,10 +234,16 @@ class Inverter(DeviceReader):
         except errors.NotSungrow as error:
             trouble = error
         self._look_at = now + _LOOK_AGAIN
-        self._ask_unit(MANAGER_UNIT)
-        with contextlib.suppress(errors.InverterError, TimeoutError):
-            async with asyncio.timeout(_LOOK_FOR):
-                return await identify_manager(partial(self._read, retries=0))
+        once = partial(self._read, retries=0)
+        silent = isinstance(trouble, TimeoutError | errors.Silent | errors.UnitSilent)
+        others = [one for one in (1, *CLUSTER_UNITS) if one != self.options.unit]
+        for unit in (MANAGER_UNIT, *(others if silent else ())):
+            self._ask_unit(unit)
+            with contextlib.suppress(errors.InverterError, TimeoutError):
+                async with asyncio.timeout(_LOOK_FOR if unit == MANAGER_UNIT else _LOOK_BESIDE):
+                    if unit == MANAGER_UNIT:
+                        return await identify_manager(once)
+                    return await self._inverter(once)
         self._ask_unit(self._own_unit)
         if isinstance(trouble, errors.NotSungrow):
             raise trouble
@@ -229,7 +252,9 @@ class Inverter(DeviceReader):
     async def _inverter(self, read: Read) -> Identity:
         meter = self.options.smart_meter != "false"
         name = self._transport.name
-        identity = await identify_inverter(read, name, self.options.model, meter=meter)
+        logger = await self.line.ends_at_logger(self._transport, self._own_unit)
+        through = Path.LOGGER if logger else None
+        identity = await identify_inverter(read, name, self.options.model, meter, through)
         self._refuses_since = None
         return identity
 
@@ -354,6 +379,7 @@ class Inverter(DeviceReader):
             {
                 "serial": self._serial,
                 "manager": self._manager.code if self._manager else None,
+                "unit": self.options.unit,
                 "derivation": self._derivation.as_json(),
                 "night_rule": self._night and self._night.as_json(),
             },

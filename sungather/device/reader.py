@@ -14,6 +14,7 @@ from itertools import chain, repeat
 from sungather import errors
 from sungather.clock import Clock
 from sungather.device.identify import Identify, Identity
+from sungather.device.line import Line
 from sungather.device.requester import Requester
 from sungather.device.session import Session
 from sungather.device.states import problem_of, state_of
@@ -62,8 +63,11 @@ class DeviceReader:
         kind: str = "inverter",
         via: str = "",
         read_level: int = 0,
+        line: Line | None = None,
     ) -> None:
         self.options = options
+        self.line = line or Line(clock)
+        """The connection, and who else is read over it."""
         self._transport = transport
         self._identify = identify
         self._storage = storage
@@ -194,6 +198,7 @@ class DeviceReader:
             self._storage,
             self._clock,
             self._read_level,
+            self.line,
         )
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:

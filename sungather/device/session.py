@@ -1,12 +1,16 @@
 """What is known of an identified device from one scan to the next: its values and their age."""
 
+from collections.abc import Sequence
+
 from sungather import errors
 from sungather.clock import Clock
 from sungather.device.block_reader import BlockReader
 from sungather.device.identify import Identity
+from sungather.device.line import Demand, Line
 from sungather.device.requester import Requester
 from sungather.options.configuration import InverterOptions
 from sungather.reading import FaultReport, Refusal, Value
+from sungather.registers import Block
 from sungather.registers.catalogue import Register, Tier, registers_for
 from sungather.registers.decode import Decoder
 from sungather.registers.faults import judge
@@ -38,8 +42,12 @@ class Session:
         storage: Storage,
         clock: Clock,
         read_level: int = 0,
+        line: Line | None = None,
     ) -> None:
-        """`read_level`: the level that is read, where others want more than `options.level`."""
+        """`read_level`: the level that is read, where others want more than `options.level`.
+
+        `line`: the connection, where other units are read over it.
+        """
         self.identity = identity
         self._registers = registers = registers_for(identity.device, options.level)
         self.read_registers = registers
@@ -71,6 +79,9 @@ class Session:
         self._by_tiers: dict[frozenset[Tier], frozenset[Register]] = {}
         self._scan_interval = options.scan_interval
         self._clock = clock
+        self._line = line if line is not None and line.shared else None
+        self._name = options.name
+        self._begun = clock.monotonic()
         self._tier_read_at: dict[Tier, float] = {}
         self._values: dict[str, Value] = {}
         self._units: dict[str, str] = {}
@@ -164,7 +175,14 @@ class Session:
         return self._by_tiers[tiers]
 
     def _due(self) -> frozenset[Tier]:
-        """Tiers whose period has passed; half a scan early rather than half a scan late."""
+        """Tiers whose period has passed; half a scan early rather than half a scan late.
+
+        On a connection that is full, fewer.
+        """
+        if self._line is not None:
+            row = self._line.want(self._name, self._demand())
+            if (stretch := self._line.stretch) > 1:
+                return self._due_in_turn(stretch, row)
         latest = self._clock.monotonic() + self._scan_interval / 2
         return frozenset(
             tier
@@ -172,13 +190,39 @@ class Session:
             if tier not in self._tier_read_at or self._tier_read_at[tier] + period <= latest
         )
 
+    def _due_in_turn(self, stretch: float, row: float) -> frozenset[Tier]:
+        """The fast tier, and one other at most: units that began together take turns."""
+        now = self._clock.monotonic()
+        for tier, period in PERIODS.items():
+            wait = period * stretch
+            read_at = self._tier_read_at.get(tier, self._begun - (1 - row) * wait)
+            if tier is not Tier.FAST and read_at + wait <= now + 1:
+                return frozenset({Tier.FAST, tier})
+        return frozenset({Tier.FAST})
+
+    def _demand(self) -> Demand:
+        """What this device wants of its connection."""
+        per_scan = len(self._blocks_of(Tier.FAST))
+        rest = sum(
+            (len(self._blocks_of(Tier.FAST, tier)) - per_scan) / period
+            for tier, period in PERIODS.items()
+            if period
+        )
+        return Demand(per_scan / self._scan_interval, rest)
+
+    def _blocks_of(self, *tiers: Tier) -> Sequence[Block]:
+        return self.blocks.blocks_of(self.registers_of(frozenset(tiers)))
+
     def _drop_old(self, now: float, complete: frozenset[Tier]) -> None:
         """Forget what should have been read anew: an old value is never shown as new.
 
         A tier that was read completely without giving a name has lost it; other values hold for
         two periods of their tier.
         """
-        old = [name for name, at in self._read_at.items() if now - at > self._lifetime[name]]
+        stretch = self._line.stretch if self._line is not None else 1.0
+        old = [
+            name for name, at in self._read_at.items() if now - at > self._lifetime[name] * stretch
+        ]
         if complete - {Tier.FAST}:
             lost = (n for n, at in self._read_at.items() if at < now)
             old += [name for name in lost if self._tiers_of[name] <= complete]

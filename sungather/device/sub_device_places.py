@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sungather.options.devices import SubDeviceKind
+from sungather.options.devices import WALL_BOX_UNIT, SubDeviceKind
 from sungather.reading import Path
 from sungather.registers.device import Device
 
@@ -14,9 +14,12 @@ def usual_units(kind: SubDeviceKind, inverter: Device, connection: str) -> Seque
     """Units on which such a sub-device of this inverter answers; empty if it cannot have one.
 
     Batteries are 200 to 203 on the LAN port, and usually 2 through a WiNet-S, where 2 on the LAN
-    port is the second inverter of a cascade. A wall box is 3, on the WiNet-S only. Only the SH-RT
-    family tells which of the two it is; the others are looked through for both.
+    port is the second inverter of a cascade. A wall box is on the WiNet-S only, 3 or, as at its
+    own address, 248. Only the SH-RT family tells which of the two it is; the others are looked
+    through for both.
     """
+    if inverter.path is Path.LOGGER:
+        return ()  # it forwards inverters and meters
     dongle = inverter.path is not Path.CABLE or connection == "http"
     match kind:
         case SubDeviceKind.BATTERY if not inverter.hybrid:
@@ -24,4 +27,4 @@ def usual_units(kind: SubDeviceKind, inverter: Device, connection: str) -> Seque
         case SubDeviceKind.BATTERY:
             return (2, 200, 201, 202, 203) if dongle else (200, 201, 202, 203)
         case SubDeviceKind.CHARGER:
-            return () if inverter.path is Path.CABLE else (3,)
+            return () if inverter.path is Path.CABLE else (3, WALL_BOX_UNIT)

@@ -29,6 +29,8 @@ from sungather.transports import Transport
 PATIENCE = 0.9
 """Seconds that one who asks waits for the device; a slow one is waited for a little longer."""
 LONGEST_PATIENCE = 3.0
+_RARELY = (Path.DONGLE, Path.LOGGER)
+"""Ways on which holding registers must not be read often."""
 HOLDING_PAUSE = 60.0
 """Seconds between two reads of a holding register through a dongle: the documents forbid to read
 those periodically (hybrid V1.1.16, 1.2.6; string V1.1.80, 1.2.6)."""
@@ -179,7 +181,7 @@ class WordSource:
     def _fast(self, space: Space) -> float:
         """Seconds for which fast words hold."""
         device = self.reader.device
-        if space is Space.HOLDING and device is not None and device.path is Path.DONGLE:
+        if space is Space.HOLDING and device is not None and device.path in _RARELY:
             return max(self._max_age, HOLDING_PAUSE)
         return self._max_age
 

@@ -5,10 +5,11 @@ holds the value of a secret, nor anything that stands in the place of one.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sungather.options.devices import SubDeviceKind
+from sungather.options.devices import SubDeviceKind, unit_names
 from sungather.options.keys import (
     NAME_RULE,
     inverter_name,
@@ -95,10 +96,14 @@ def check(
     hosts = [f"{prefix}.host" for prefix in inverters]
     if not need_inverter and not any(values[host] for host in hosts):
         failed.update(hosts)
-    problems += _named_like_a_sub_device(inverters)
+    names = [
+        name for one in inverters for name in unit_names(one, str(values[f"{one}.units"] or ""))
+    ]
+    problems += _named_twice(names)
+    problems += _named_like_a_sub_device(names)
     problems += missing(values, _rows(inverters), failed)
-    problems += _meter(values, inverters, failed)
-    if values["mqtt.compatibility-topic"] and len(inverters) > 1:
+    problems += _meter(values, names, failed)
+    if values["mqtt.compatibility-topic"] and len(names) > 1:
         sentence = "mqtt.compatibility-topic is for a single inverter: two would mix there."
         problems.append(OptionProblem("mqtt.compatibility-topic", sentence))
     return Checked(values, inverters, tuple(dict.fromkeys(problems)))
@@ -165,6 +170,15 @@ def _inverters(
             "inverters.NAME.…, or only one as inverter.….",
         )
     ]
+
+
+def _named_twice(names: Sequence[str]) -> Iterator[OptionProblem]:
+    """A problem for each name that options and the units of others give."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            short = name.removeprefix("inverters.")
+            why = f"the option units of another inverter makes a second {short}"
+            yield OptionProblem(name, f"{name}: {why}: give one of them another name.")
 
 
 def _named_like_a_sub_device(inverters: Sequence[str]) -> Iterator[OptionProblem]:

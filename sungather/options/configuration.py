@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sungather.errors import OptionsError
 from sungather.options.check import Checked, OptionProblem, check
+from sungather.options.devices import unit_names, units_of
 from sungather.options.file import LARGEST, Document, Place, parse
 from sungather.options.host_defaults import is_utc, machine_timezone, state_directory
 from sungather.options.keys import option
@@ -124,18 +125,44 @@ def configured(checked: Checked, environment: Mapping[str, str] | None = None) -
                 "site.timezone if the inverter stands elsewhere, such as Europe/Berlin."
             )
     directory = str(values["storage.directory"])
+    inverters = tuple(
+        one
+        for prefix in checked.inverters
+        if values[f"{prefix}.host"]
+        for one in _each(
+            _filled(InverterOptions, values, prefix, name=prefix.removeprefix("inverters."))
+        )
+    )
+    warnings += _read_twice(inverters)
     return Configuration(
         **groups,
         values=values,
-        inverters=tuple(
-            _filled(InverterOptions, values, prefix, name=prefix.removeprefix("inverters."))
-            for prefix in checked.inverters
-            if values[f"{prefix}.host"]
-        ),
+        inverters=inverters,
         timezone=ZoneInfo(zone),
         state_directory=Path(directory) if directory else state_directory(environment),
         warnings=tuple(warnings),
     )
+
+
+def _each(options: InverterOptions) -> Iterator[InverterOptions]:
+    """The options of each inverter that these stand for."""
+    units = units_of(options.units) or (options.unit,)
+    port = options.modbus_server_port
+    for number, name in enumerate(unit_names(options.name, options.units)):
+        served = port + number if port else None
+        yield replace(options, name=name, unit=units[number], modbus_server_port=served)
+
+
+def _read_twice(inverters: Sequence[InverterOptions]) -> Iterator[str]:
+    """What would count twice in every sum."""
+    first: dict[tuple[str, int | None, int], str] = {}
+    for one in inverters:
+        other = first.setdefault((one.host.lower(), one.port, one.unit), one.name)
+        if other != one.name:
+            yield (
+                f"{other} and {one.name} are the same unit of the same address, so it counts "
+                "twice: take one of them out."
+            )
 
 
 def _filled(

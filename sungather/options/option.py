@@ -43,6 +43,8 @@ class OptionKind(StrEnum):
     """str, an absolute path."""
     MODEL = "model"
     """str, "auto" or the name of a known model."""
+    UNITS = "unit numbers and ranges, with commas between"
+    """str; see `devices.units_of`."""
     DEVICES = "sub-devices"
     """str, "auto", "none" or a list; see `devices.wanted_devices`."""
     TOPIC = "beginning of MQTT topics"
@@ -71,7 +73,8 @@ _TEXTS = frozenset({
     OptionKind.URL,
     OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL, OptionKind.TOPIC,
     OptionKind.ANY_TOPIC, OptionKind.HA_SENSORS,
-    OptionKind.MEASUREMENT, OptionKind.TAGS, OptionKind.VALUE, OptionKind.PATTERNS,
+    OptionKind.MEASUREMENT, OptionKind.TAGS, OptionKind.UNITS, OptionKind.VALUE,
+    OptionKind.PATTERNS,
 })  # fmt: skip
 
 

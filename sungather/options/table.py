@@ -77,6 +77,14 @@ class InverterOptions:
         example="SH10RT",
     )
     unit: int = declared(1, "Modbus unit (slave) number of the inverter.", minimum=1, maximum=247)
+    units: str = declared(
+        "",
+        "Units of several inverters at this address, such as those behind a logger: each is read "
+        "as NAME-UNIT, all over one connection.",
+        kind=OptionKind.UNITS,
+        otherwise="the one of inverter.unit",
+        example="1-10,21",
+    )
     level: int = declared(
         1,
         "How much to read: 1 the household figures and the most used registers, 2 every "

@@ -88,6 +88,8 @@ def convert(row: Option, text: str) -> OptionValue:
             return text if text == "auto" else _model(text)
         case OptionKind.DEVICES:
             return _devices(text)
+        case OptionKind.UNITS:
+            return _units(text)
         case OptionKind.TOPIC:
             return _topic(text)
         case OptionKind.ANY_TOPIC:
@@ -262,6 +264,17 @@ def _devices(text: str) -> str:
     except ValueError:
         must = "auto, none, or a list of battery and charger, each with :UNIT if need be"
         raise Wrong(must, "Write it like battery:200, charger:3.") from None
+    return text
+
+
+def _units(text: str) -> str:
+    from sungather.options.devices import units_of  # only needed when it is set
+
+    try:
+        units_of(text)
+    except ValueError as error:
+        must = "unit numbers and ranges with commas between, such as 1-10,21"
+        raise Wrong(must, f"{error}.") from None
     return text
 
 

@@ -10,7 +10,8 @@ Absent is absent, never 0; and −1 is −1. The marks of a register (`Register.
   answers 0 everywhere, and nothing was ever counted.
 * `meter-load`: without that meter an inverter gives out its own generation as the load, unless it
   works without the grid.
-* `battery`: a hybrid without a battery answers 0, the battery's voltage included.
+* `battery`: a hybrid without a battery answers 0, the battery's voltage included; so does a dongle
+  for what it does not pass on of a battery.
 * `meter2`: the second meter, all 0 on a path that masks.
 * `no-alarm`: holds only while the inverter's state is a fault or an alarm.
 
@@ -43,6 +44,8 @@ _METER = frozenset({"meter", "meter-total"})
 _BATTERY_POWER = 5214
 """s32, > 0 discharging: the one register whose sign every firmware has right."""
 _BATTERY_VOLTAGE = 13020
+_PACK_VOLTAGE = 10741
+"""Of a battery itself, which is never without."""
 _POWER_FLOW = 13001
 _CHARGING, _DISCHARGING = 1 << 1, 1 << 2
 _OLD_BATTERY_POWER = 13022
@@ -85,7 +88,7 @@ class Availability:
         self._meterless = self._never_counted(marked)
         if self._meterless:
             self._zero_is_absent |= _METER | {"meter-load"}
-        if self._input.get(_BATTERY_VOLTAGE) == 0:
+        if 0 in (self._input.get(_BATTERY_VOLTAGE), self._input.get(_PACK_VOLTAGE)):
             self._zero_is_absent.add("battery")
 
     def absent(self, register: Register, raw: int) -> bool:

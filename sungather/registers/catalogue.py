@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
-from sungather.reading import NOT_INVERTERS
+from sungather.reading import NOT_INVERTERS, Path
 from sungather.registers import Space
 from sungather.registers.device import Device
+from sungather.registers.plan import UnreadableRanges
 from sungather.registers.tables import Register, Row, Tier, read_rows
 
 __all__ = [
     "Register",
     "Tier",
     "all_registers",
+    "not_forwarded",
     "registers_for",
     "starts_known",
     "starts_of_others",
@@ -71,6 +73,20 @@ def starts_of_others(device: Device) -> Mapping[Space, frozenset[int]]:
 def _starts_of_any() -> Mapping[Space, frozenset[int]]:
     known = [one for beside in (False, True) for one in all_registers(sub_devices=beside)]
     return {s: frozenset(one.address for one in known if one.space is s) for s in Space}
+
+
+_NOT_FORWARDED = frozenset(
+    (Space.INPUT, n)
+    for first, last in ((4952, 4953), (6100, 6826), (13066, 13079))
+    for n in range(first, last + 1)
+)
+"""By a logger: version of the protocol, past days, alarms of batteries (hybrid V1.1.16, 2)."""
+
+
+def not_forwarded(device: Device) -> UnreadableRanges:
+    """Registers that no request may contain on this way to the device, by the documents."""
+    through_logger = device.path is Path.LOGGER
+    return UnreadableRanges(no_contain=_NOT_FORWARDED if through_logger else frozenset())
 
 
 @cache

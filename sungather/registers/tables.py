@@ -112,6 +112,7 @@ class Condition:
       number is unknown is asked unless its path answers 0 for what it has not.
     * `meter`: registers of the smart meter are wanted.
     * `direct`: answered by the inverter itself, that is over a cable or a dongle's web API.
+    * `no-logger`: not through a logger, which does not pass it on.
     """
 
     terms: tuple[str, ...]
@@ -139,7 +140,9 @@ def _holds(term: str, device: Device) -> bool:
     if term == "meter":
         return device.meter
     if term == "direct":
-        return device.path is not Path.UNKNOWN and not device.masked
+        return device.path in (Path.CABLE, Path.DONGLE) and not device.masked
+    if term == "no-logger":
+        return device.path is not Path.LOGGER
     what, at_least, number = term.partition(">=")
     if at_least:
         has = device.mppts if what == "mppt" else device.strings

@@ -17,6 +17,7 @@ from sungather.clock import Clock
 from sungather.daemon import collector
 from sungather.daemon.collector import BACK_OFF, Collector, Poller, forget
 from sungather.device.inverter import Inverter
+from sungather.device.line import Line
 from sungather.reading import Problem, Reading, State
 from sungather.service import Health
 from sungather.transports.winet_endpoints import PIN
@@ -34,6 +35,7 @@ class Scripted:
 
     def __init__(self, *readings: Reading, interval: float = 30.0) -> None:
         self.options = SimpleNamespace(scan_interval=interval, name="inverter")
+        self.line = Line(Clock())
         self.newest = Reading("inverter", State.CONNECTING, MOMENT)
         self.scans = 0
         self.closed = False

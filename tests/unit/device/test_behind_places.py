@@ -35,7 +35,7 @@ def test_the_option_is_auto_none_or_a_list(text: str, wanted: tuple[WantedDevice
 
 
 @pytest.mark.parametrize(
-    "text", ["", "all", "battery:", "battery:0", "battery:248", "battery:²", "auto, battery", ","]
+    "text", ["", "all", "battery:", "battery:0", "battery:249", "battery:²", "auto, battery", ","]
 )
 def test_anything_else_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"neither auto|needs a unit"):
@@ -54,11 +54,11 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
     ("model", "path", "connection", "batteries", "chargers"),
     [
         ("SH10RT", Path.CABLE, "modbus", (200, 201, 202, 203), ()),
-        ("SH10RT", Path.DONGLE, "modbus", (2, 200, 201, 202, 203), (3,)),
-        ("SH10RT", Path.DONGLE, "http", (2, 200, 201, 202, 203), (3,)),
-        ("SH5.0RS", Path.UNKNOWN, "modbus", (2, 200, 201, 202, 203), (3,)),
-        ("SH15T", Path.UNKNOWN, "modbus", (2, 200, 201, 202, 203), (3,)),
-        ("SG10RT", Path.UNKNOWN, "modbus", (), (3,)),
+        ("SH10RT", Path.DONGLE, "modbus", (2, 200, 201, 202, 203), (3, 248)),
+        ("SH10RT", Path.DONGLE, "http", (2, 200, 201, 202, 203), (3, 248)),
+        ("SH5.0RS", Path.UNKNOWN, "modbus", (2, 200, 201, 202, 203), (3, 248)),
+        ("SH15T", Path.UNKNOWN, "modbus", (2, 200, 201, 202, 203), (3, 248)),
+        ("SG10RT", Path.UNKNOWN, "modbus", (), (3, 248)),
     ],
 )
 def test_devices_are_looked_for_only_where_they_can_be(
