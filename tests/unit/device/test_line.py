@@ -121,7 +121,11 @@ async def watched(
     bus: Bus, configuration: Configuration, minutes: float, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Kept, float]:
     """What a daemon reads of a logger in that time, and when it began."""
-    monkeypatch.setattr(assembly, "open_transport", lambda *_: bus)
+
+    def opened(*_: object) -> Bus:
+        return bus
+
+    monkeypatch.setattr(assembly, "open_transport", opened)
     kept, sleepers, begin = Kept(), Sleepers(bus.time), bus.time.passed
     found = assembly.pollers(
         configuration, [kept], bus.time.clock, MemoryStorage(), sleepers.sleep
