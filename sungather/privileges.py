@@ -82,8 +82,9 @@ def drop_root() -> str:
 
 def let_read(path: Path) -> None:
     """Have the daemon's user read a file of root's, and nobody else. Run as root."""
-    _chown(path, -1, GROUP)
+    # The mode first: of a file of a strange group it takes a right that AppArmor refuses (fsetid).
     path.chmod(0o640)
+    _chown(path, -1, GROUP)
 
 
 def prepare(common: Path) -> None:
