@@ -1,12 +1,13 @@
-"""The lab: one virtual machine, the packed snap and the packed charm for the whole run."""
+"""The lab: a virtual machine for each worker, the packed snap and the packed charm for all."""
 
 import os
 import platform
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import audit_log
 import packing
 import pytest
 import python312
@@ -37,10 +38,12 @@ def python() -> Path:
 @pytest.fixture(scope="session")
 def packed(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[packing.Packed]:
     """The snap and the charm, packed while the machine starts."""
-    with ThreadPoolExecutor(1) as worker:
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with ThreadPoolExecutor(2) as threads:
         yield packing.Packed(
-            worker.submit(packing.pack_snap, tmp_path_factory.mktemp("snap"), python),
-            worker.submit(packing.pack_charm, tmp_path_factory.mktemp("charm"), python),
+            threads.submit(packing.once, shared / "snap", packing.pack_snap, python),
+            threads.submit(packing.once, shared / "charm", packing.pack_charm, python),
         )
 
 
@@ -48,7 +51,15 @@ def packed(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[
 def machine(python: Path, packed: packing.Packed) -> Generator[VirtualMachine]:
     """The virtual machine, with nothing of ours installed, and a simulated inverter beside it."""
     with VirtualMachine(image(python)) as running, simulated_inverter(running):
+        running.run("systemctl enable --now auditd")
         yield running
+
+
+@pytest.fixture(scope="module")
+def refused(machine: VirtualMachine) -> Callable[[], list[str]]:
+    """What has been refused to our snap since the first test of the module, a line each."""
+    before = len(audit_log.refused(machine))
+    return lambda: audit_log.refused(machine)[before:]
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +82,11 @@ def broker(machine: VirtualMachine, tmp_path_factory: pytest.TempPathFactory) ->
     broker.start()
     yield broker
     broker.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured: `record_property("figure", …)`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "figure" and report.when == "call":
+                terminalreporter.write_line(str(text))

@@ -62,7 +62,7 @@ description: For tests only.
 type: base
 architectures: [amd64]
 YAML
-    pack "$base" "$dir/root/root/core24.snap"
+    pack "$base" "$dir/core24.snap"
     rm -rf "$base"
 }
 
@@ -140,7 +140,9 @@ configure() { # root by key only; one address, no default route, so no other net
         apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer snapd.snap-repair.timer
 }
 
-rm -rf "$dir"/{root,disk.img,id,id.pub}
+rm -rf "$dir"/{root,base,core24.snap,disk.img,id,id.pub}
+stand_in_core24 & # the other core has nothing to do meanwhile
+core24=$!
 ssh-keygen -q -t ed25519 -N '' -f "$dir/id"
 debian minbase "systemd,systemd-sysv,dbus,udev,apparmor,auditd,snapd,openssh-server,python3,iproute2,procps,kmod,ca-certificates,debian-archive-keyring,$python_libraries" "$dir/root"
 put_python "$dir/root"
@@ -148,6 +150,7 @@ put_kernel
 put_old_snapd
 configure
 stand_in_snapd
-stand_in_core24
+wait "$core24"
+mv "$dir/core24.snap" "$dir/root/root/"
 mke2fs -q -t ext4 -d "$dir/root" -L root "$dir/disk.img" 4G
 rm "$dir"/root/root/*.snap

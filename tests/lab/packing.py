@@ -1,5 +1,6 @@
 """Packs the snap and the charm for real, from the files that git knows, outside the tree."""
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,12 +47,13 @@ def debian_packages_are_there() -> bool:
 
 def install_debian_packages() -> None:
     """Install what is missing of `DEBIAN_PACKAGES`."""
-    if debian_packages_are_there():
-        return
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qq", "--no-install-recommends", *DEBIAN_PACKAGES]
-    for command in (["apt-get", "update", "-qq"], install):
-        subprocess.run(command, env=environment, check=True)
+    with vm.locked("debian-packages"):
+        if debian_packages_are_there():
+            return
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        install = ["apt-get", "install", "-qq", "--no-install-recommends", *DEBIAN_PACKAGES]
+        for command in (["apt-get", "update", "-qq"], install):
+            subprocess.run(command, env=environment, check=True)
 
 
 def tools() -> Path:
@@ -81,6 +84,18 @@ def locked_tools(group: str, python: Path) -> Path:
                 shutil.rmtree(directory, ignore_errors=True)
                 raise
     return directory
+
+
+def once(out: Path, pack: Callable[[Path, Path], Path], python: Path) -> Path:
+    """What `pack` makes in `out`, made by the first of this run's workers that asks."""
+    with Path(f"{out}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = out / "done"
+        if not done.exists():
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir()
+            done.write_text(str(pack(out, python)))
+        return Path(done.read_text())
 
 
 def pack_snap(out: Path, python: Path) -> Path:

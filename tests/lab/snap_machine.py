@@ -98,9 +98,9 @@ def main_pid(machine: VirtualMachine) -> str:
     return machine.run(f"systemctl show --property MainPID --value {SERVICE}").stdout.strip()
 
 
-def health(machine: VirtualMachine) -> tuple[str, str]:
+def health(machine: VirtualMachine, snap: str = "sungather") -> tuple[str, str]:
     """What `snap info` says: a word and a sentence."""
-    said = machine.run("snap info --verbose sungather").stdout.partition("\nhealth:")[2]
+    said = machine.run(f"snap info --verbose {snap}").stdout.partition("\nhealth:")[2]
     lines = itertools.takewhile(lambda line: line.startswith(" "), said.splitlines()[1:])
     # A long message is broken into lines.
     text = " ".join(line.strip() for line in lines)
@@ -110,10 +110,12 @@ def health(machine: VirtualMachine) -> tuple[str, str]:
     return (found["status"], (found["message"] or "").strip('"')) if found else ("", "")
 
 
-def becomes_healthy(machine: VirtualMachine, status: str, saying: str = "") -> str:
+def becomes_healthy(
+    machine: VirtualMachine, status: str, saying: str = "", *, snap: str = "sungather"
+) -> str:
     """Wait until `snap info` has this word, and `saying` in the sentence beside it: that one."""
     deadline = time.monotonic() + _PATIENCE
-    while (found := health(machine))[0] != status or saying not in found[1]:
+    while (found := health(machine, snap))[0] != status or saying not in found[1]:
         if time.monotonic() > deadline:
             raise AssertionError(f"the health is still {found}, not {status} {saying}")
         time.sleep(0.5)

@@ -1,6 +1,10 @@
 """The packed snap on a real snapd that enforces AppArmor: options, daemon, apps, health."""
 
 import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,7 @@ from snap_machine import (
     set_for_now,
     set_texts,
 )
-from vm import HOST_ADDRESS, VirtualMachine
+from vm import ADDRESS, HOST_ADDRESS, VirtualMachine
 
 from sungather.options.table import OPTIONS
 from sungather.options.values import text_of
@@ -35,10 +39,28 @@ LARGEST = 12_000_000
 """Bytes of the packed snap."""
 INVERTER = {"inverter.host": HOST_ADDRESS, "inverter.scan-interval": "2"}
 REFUSING_PORT = "503"
+IN_FORCE = f"""
+import os, sys, time, urllib.request
+while True:
+    try:
+        urllib.request.urlopen(f"http://localhost:{{sys.argv[1]}}/healthz")
+        break
+    except OSError:
+        time.sleep(0.05)
+print(time.time() - os.stat("{DATA}/sungather.yaml").st_mtime)
+"""
+"""Waits for the page on its new port, and says how long after the hook that is."""
+READS_A_REGISTER = f"""
+import socket
+with socket.create_connection(("{ADDRESS}", 502), 60) as server:
+    server.sendall(bytes.fromhex("000100000006 01 04 1387 0001"))
+    assert server.recv(100)[7] == 4, "an exception: nothing is read yet"
+"""
+Figure = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-def collecting(snapd: VirtualMachine) -> VirtualMachine:
+def collecting(snapd: VirtualMachine, refused: Callable[[], list[str]]) -> VirtualMachine:
     """The daemon reads an inverter, whatever the tests before have left."""
     set_alone(snapd, INVERTER)
     readings(snapd)
@@ -56,8 +78,10 @@ def publishing(collecting: VirtualMachine, broker: Broker) -> VirtualMachine:
     return collecting
 
 
-def test_the_snap_is_small(packed: Packed) -> None:
-    assert packed.snap.result().stat().st_size <= LARGEST
+def test_the_snap_is_small(packed: Packed, record_property: Figure) -> None:
+    size = packed.snap.result().stat().st_size
+    record_property("figure", f"the snap: {size:,} bytes ({LARGEST:,})")
+    assert size <= LARGEST
 
 
 def test_after_installation_every_option_is_listed_and_the_daemon_waits_for_a_host(
@@ -272,20 +296,71 @@ def test_the_support_bundle_has_what_a_bug_report_needs_and_no_secret(
 
 
 def test_twenty_options_one_straight_after_another_are_in_force_without_a_restart(
-    publishing: VirtualMachine,
+    publishing: VirtualMachine, record_property: Figure
 ) -> None:
     process = main_pid(publishing)
+
+    def in_force_on(port: int) -> str:
+        seconds = publishing.run(f"python3 - {port}", given=IN_FORCE, timeout=90).stdout
+        return f"{float(seconds):.2f} s"
 
     def delivers(answer: Any) -> bool:
         return inverter_is_ok(answer) and exporter(answer, "mqtt")["state"] == "ok"
 
-    with set_for_now(publishing, {"mqtt.topic": "topic", "inverter.retries": "0"}):
+    first = {"mqtt.topic": "topic", "inverter.retries": "0", "web.port": "8099"}
+    with set_for_now(publishing, first):
+        alone = in_force_on(8099)
         for number in range(20):
             wanted = {"inverter.retries": str(number % 2), "mqtt.topic": f"topic-{number}"}
-            set_texts(publishing, wanted)
+            set_texts(publishing, wanted | {"web.port": str(8100 + number)})
+        last = in_force_on(8119)
+        record_property("figure", f"in force: one {alone}, the twentieth of twenty {last} (3 s)")
         assert publishing.run(f"systemctl is-enabled {SERVICE}").stdout == "enabled\n"
         assert main_pid(publishing) == process, "taken up by the process that was there"
         eventually(publishing, "sungather.readings --format json", delivers)
         log = publishing.run(f"cat {COMMON}/logs/sungather.log").stdout
         assert "the options have changed" in log
         assert options(publishing)["mqtt.topic"] == "topic-19"
+
+
+def test_a_port_that_takes_root_restarts_the_daemon_once(collecting: VirtualMachine) -> None:
+    with set_for_now(collecting, {"modbus-server.enabled": "true", "inverter.retries": "2"}):
+        before = restarts(collecting)
+        set_texts(collecting, {"modbus-server.port": "502"})
+        command = collecting.inside(sys.executable, "-c", READS_A_REGISTER)
+        answered = f"until {shlex.join(command)}; do sleep 0.5; done"
+        subprocess.run(["sh", "-c", answered], capture_output=True, timeout=120, check=True)
+        assert restarts(collecting) == before + 1
+        process = main_pid(collecting)
+        with set_for_now(collecting, {"web.port": "8101"}):
+            collecting.run("python3 - 8101", given=IN_FORCE, timeout=90)
+        assert main_pid(collecting) == process
+    becomes_healthy(collecting, "okay")
+
+
+def restarts(machine: VirtualMachine) -> int:
+    """How often systemd has started the daemon again by itself."""
+    return int(machine.run(f"systemctl show --property NRestarts --value {SERVICE}").stdout)
+
+
+def test_a_parallel_instance_lives_beside_the_first_and_names_itself(
+    collecting: VirtualMachine,
+) -> None:
+    two = "sungather_two"
+    collecting.run("snap set system experimental.parallel-instances=true")
+    collecting.run(f"snap install --dangerous sungather.snap --name {two}")
+    try:
+        assert f"sudo snap set {two} inverter.host=" in health(collecting, two)[1]
+        wrong = collecting.run(f"{two}.readings", check=False)
+        assert f"/var/snap/{two}/" in wrong.stderr
+        refusing = f"inverter.host={HOST_ADDRESS} inverter.port={REFUSING_PORT}"
+        collecting.run(f"snap set {two} {refusing} inverter.timeout=1 web.port=8102")
+        becomes_healthy(collecting, "waiting", f"{two}.test-connection", snap=two)
+        readings(collecting)
+    finally:
+        collecting.run(f"snap remove --purge {two}")
+
+
+def test_in_all_this_nothing_was_refused_to_the_snap(refused: Callable[[], list[str]]) -> None:
+    """What is done in normal life is what the snap may do."""
+    assert refused() == []

@@ -1,5 +1,6 @@
 """The packed snap through its life: restarts, refresh, revert, reboot, power cut, removal."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,9 @@ KEPT = "the label of this installation"
 
 
 @pytest.fixture(scope="module")
-def collecting(snapd: VirtualMachine, broker: Broker) -> VirtualMachine:
+def collecting(
+    snapd: VirtualMachine, broker: Broker, refused: Callable[[], list[str]]
+) -> VirtualMachine:
     """The daemon reads an inverter every second and delivers to the broker."""
     account = {"mqtt.host": HOST_ADDRESS, "mqtt.username": broker.USER, "mqtt.enabled": "true"}
     inverter = {"inverter.host": HOST_ADDRESS, "inverter.scan-interval": "1"}
@@ -112,7 +115,7 @@ def test_a_refresh_leaves_the_daemon_disabled_and_sets_a_refused_value_aside(
 ) -> None:
     collecting.run("snap stop --disable sungather")
     # As an older version may have taken it: `snapctl set` runs no hook.
-    collecting.run("snap run --shell sungather -c 'snapctl set inverter.level=9'")
+    collecting.run("cd / && snap run --shell sungather -c 'snapctl set inverter.level=9'")
     collecting.run("snap install --dangerous sungather.snap")
     set_texts(collecting, {"inverter.retries": "2"})
     assert collecting.run("snap services sungather.daemon").stdout.split()[-3:-1] == [
@@ -156,6 +159,10 @@ def test_a_power_cut_loses_nothing(collecting: VirtualMachine, broker: Broker) -
     collecting.restart(power_cut=True)
     # The inverter's only session is still held by what was cut, but what was read is there.
     hears_all(broker, collecting, owed)
+
+
+def test_in_all_this_nothing_was_refused_to_the_snap(refused: Callable[[], list[str]]) -> None:
+    assert refused() == []
 
 
 def test_without_a_host_the_daemon_stops_and_says_what_to_do(collecting: VirtualMachine) -> None:
