@@ -7,7 +7,9 @@ import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from vm import ADDRESS, VirtualMachine
+import yaml
+from packing import ROOT
+from vm import VirtualMachine
 
 _NAMES = (
     *("config-get", "action-get", "action-set", "action-fail", "is-leader", "resource-get"),
@@ -15,6 +17,11 @@ _NAMES = (
     *("relation-ids", "relation-list", "relation-get", "relation-set"),
     *("opened-ports", "open-port", "close-port"),
 )
+_OPTIONS = yaml.safe_load((ROOT / "charmcraft.yaml").read_text())["config"]["options"]
+DEFAULTS: dict[str, object] = {
+    n: row["default"] for n, row in _OPTIONS.items() if "default" in row
+}
+"""Option of the charm -> its default."""
 UUID = "00000000-0000-4000-8000-000000000001"
 
 
@@ -136,8 +143,12 @@ class Unit:
         """Stop and remove, as at the end of its life; its directory goes too."""
         self.event("stop")
         last = self.event("remove")
-        self._machine.run(f"rm -r {Path(self._charm).parent}")
+        self.vanishes()
         return last
+
+    def vanishes(self) -> None:
+        """What Juju does after the last hook: the charm and all that it was told go."""
+        self._machine.run(f"rm -r {Path(self._charm).parent} {self._tools}")
 
     def _dispatch(self, path: str, variables: dict[str, str]) -> Dispatch:
         variables |= {
@@ -154,7 +165,7 @@ class Unit:
             "config-get": given.pop("config"),
             "action-get": given.pop("params"),
             "unit": self.name,
-            "address": ADDRESS,
+            "address": self._machine.address,
         }
         self._machine.write(f"{self._tools}/model.json", json.dumps(given))
         self._machine.run(f"rm -f {self._tools}/calls.jsonl")

@@ -6,17 +6,18 @@ One unit's life, from install to remove; the tests build on each other.
 import json
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import audit_log
 import pytest
 import yaml
-from charm_unit import Dispatch, Model, Relation, Unit
+from charm_unit import DEFAULTS, Dispatch, Model, Relation, Unit
 from neighbours import Broker
-from packing import ROOT, Packed
+from packing import Packed
 from snap_machine import (
+    COMMON,
     DAEMON_USER,
     SERVICE,
     becomes_healthy,
@@ -36,13 +37,8 @@ EVERY_CHANGE = "for n in $(snap changes | awk 'NR > 1 {print $1}'); do snap chan
 LAST_CHANGE = "snap changes | grep -v '^$' | tail -n 1"
 
 
-def defaults() -> dict[str, object]:
-    rows = yaml.safe_load((ROOT / "charmcraft.yaml").read_text())["config"]["options"]
-    return {name: row["default"] for name, row in rows.items() if "default" in row}
-
-
 @pytest.fixture(scope="module")
-def watched(machine: VirtualMachine) -> Generator[None]:
+def watched(machine: VirtualMachine, refused: Callable[[], list[str]]) -> Generator[None]:
     """Every command line is recorded meanwhile."""
     machine.run("snap remove --purge sungather")
     with audit_log.recorded(machine):
@@ -54,7 +50,7 @@ def unit(machine: VirtualMachine, packed: Packed, watched: None) -> Unit:
     """A unit of the packed charm, deployed with the packed snap as its resource."""
     snap = packed.snap.result()
     machine.put(snap)
-    model = Model(defaults(), resources={"sungather-snap": f"/root/{snap.name}"})
+    model = Model(dict(DEFAULTS), resources={"sungather-snap": f"/root/{snap.name}"})
     model.relations["0"] = Relation("standby", "sungather", [])
     return Unit(machine, packed.charm.result(), model)
 
@@ -255,6 +251,37 @@ def test_a_unit_that_loses_the_leadership_stops_polling_and_stays_ready(
     assert unit.model.relations["0"].data["sungather"] == {"polling-unit": "sungather/0"}
 
 
+def test_energies_of_each_day_come_as_a_file(
+    unit: Unit, machine: VirtualMachine, told: list[Dispatch]
+) -> None:
+    readings(machine)
+    told.append(unit.action("export-history", days=7))
+    assert told[-1].failure is None
+    file = told[-1].results["file"]
+    assert told[-1].results["fetch"] == f"juju scp sungather/0:{file} ."
+    assert machine.run(f"head -n 1 {file}").stdout.startswith("day,")
+    assert machine.run(f"stat -c %a {file}").stdout == "600\n"
+
+
+def test_a_backup_brings_back_what_was_kept_and_the_daemon_goes_on(
+    unit: Unit, machine: VirtualMachine, told: list[Dispatch]
+) -> None:
+    kept = f"{COMMON}/kept-{unit.name.replace('/', '-')}"
+    machine.run(f"touch {kept}")
+    told.append(unit.action("backup"))
+    assert told[-1].failure is None
+    file = told[-1].results["file"]
+    assert machine.run(f"stat -c %a {file}").stdout == "600\n"
+    before = options(machine)
+    machine.run(f"rm {kept}")
+    told.append(unit.action("restore", file=file))
+    assert (told[-1].failure, told[-1].results["restored"]) == (None, file)
+    machine.run(f"rm {kept} {file}")
+    assert options(machine) == before
+    assert "sungather" not in machine.run("snap saved").stdout
+    assert readings(machine)
+
+
 def test_another_file_is_a_refresh_and_the_options_stay(
     unit: Unit, machine: VirtualMachine, packed: Packed, told: list[Dispatch], tmp_path: Path
 ) -> None:
@@ -329,11 +356,17 @@ def test_only_root_and_the_daemon_can_read_the_files_that_hold_the_secret(
         assert owner in ("0", DAEMON_USER), file
 
 
+def test_in_all_this_nothing_was_refused_to_the_snap(
+    unit: Unit, refused: Callable[[], list[str]]
+) -> None:
+    assert refused() == []
+
+
 def test_a_second_application_on_the_machine_is_blocked_and_leaves_no_trace(
     unit: Unit, machine: VirtualMachine, packed: Packed
 ) -> None:
     before = machine.run(LAST_CHANGE).stdout
-    model = Model(defaults() | {"inverter-host": NOWHERE}, resources=dict(unit.model.resources))
+    model = Model(DEFAULTS | {"inverter-host": NOWHERE}, resources=dict(unit.model.resources))
     second = Unit(machine, packed.charm.result(), model, "solar/0")
     status, message = second.event("install").status
     assert status == "blocked"
@@ -354,6 +387,24 @@ def test_an_unreachable_inverter_makes_the_unit_wait_and_say_since_when(
     assert status == "waiting"
     assert "juju run sungather/0 test-connection" in message
     assert "since 20" in message
+
+
+def test_the_timer_wakes_juju_for_a_change_of_health_and_for_nothing_else(
+    unit: Unit, machine: VirtualMachine
+) -> None:
+    def looked() -> list[str]:
+        machine.run("systemctl start sungather-health-sungather-0.service")
+        return machine.run("cat /root/juju/woken").stdout.splitlines()
+
+    assert (
+        machine.run("systemctl is-active sungather-health-sungather-0.timer").stdout == "active\n"
+    )
+    before = looked()
+    assert "-u sungather/0 JUJU_DISPATCH_PATH=hooks/update-status" in before[-1]
+    assert looked() == before
+    machine.run(f"systemctl stop {SERVICE}")
+    assert looked() == [*before, before[-1]]
+    unit.event("update-status")
 
 
 def test_the_snap_goes_with_the_unit_also_while_the_inverter_hangs(

@@ -2,9 +2,10 @@
 
 It runs as an ordinary process (User-mode Linux) in a network namespace of its own, at 10.77.0.2,
 and reaches no other network than this machine's end of the wire, 10.77.0.1. There are 14
-addresses, so that looking for inverters takes no time.
+addresses, so that looking for inverters takes no time. A second one can stand beside it.
 """
 
+import base64
 import contextlib
 import fcntl
 import hashlib
@@ -17,6 +18,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 ADDRESS = "10.77.0.2"
+SECOND_ADDRESS = "10.77.0.3"
 HOST_ADDRESS = "10.77.0.1"
 _IMAGE_SCRIPT = Path(__file__).with_name("image.sh")
 _BOOT_SECONDS = 300
@@ -70,10 +72,17 @@ class VirtualMachine:
     Args:
         directory: what `image` gave.
         keep: write into the image itself.
+        beside: a machine whose neighbours this one has too: inverters and brokers.
     """
 
-    def __init__(self, directory: Path, *, keep: bool = False) -> None:
-        self._name = f"snaplab{os.getpid()}"
+    def __init__(
+        self, directory: Path, *, keep: bool = False, beside: "VirtualMachine | None" = None
+    ) -> None:
+        self.address = ADDRESS if beside is None else SECOND_ADDRESS
+        self._name = f"snaplab{os.getpid()}" + ("" if beside is None else "b")
+        self._beside = beside
+        self._namespace = self._name if beside is None else beside._namespace
+        self._wire = "lab0" if beside is None else "lab1"
         self._directory = directory
         self._disk = "disk.img" if keep else f"{self._name}.cow,/lab/disk.img"
         self._keep = keep
@@ -103,7 +112,10 @@ class VirtualMachine:
                 self._process.kill()
                 self._process.wait()
         self._disconnect()
-        subprocess.run(["ip", "netns", "delete", self._name], check=False)
+        if self._beside is None:
+            subprocess.run(["ip", "netns", "delete", self._namespace], check=False)
+        else:
+            subprocess.run(self.inside("ip", "link", "delete", self._wire), check=False)
         for leftover in self._directory.glob(f"{self._name}.*"):
             leftover.unlink()
 
@@ -118,7 +130,7 @@ class VirtualMachine:
     ) -> Answer:
         """Run a shell command in the machine, in the user's home; `given` is standard input."""
         answer = subprocess.run(
-            self.inside("ssh", *self._ssh, f"{user}@{ADDRESS}", command),
+            self.inside("ssh", *self._ssh, f"{user}@{self.address}", command),
             input=given,
             capture_output=True,
             text=True,
@@ -134,7 +146,9 @@ class VirtualMachine:
 
     def put(self, *files: Path, to: str = "/root/") -> None:
         """Copy files or directories into the machine."""
-        command = self.inside("scp", "-qr", *self._ssh, *map(str, files), f"root@{ADDRESS}:{to}")
+        command = self.inside(
+            "scp", "-qr", *self._ssh, *map(str, files), f"root@{self.address}:{to}"
+        )
         subprocess.run(command, check=True)
 
     def write(self, file: str, content: str) -> None:
@@ -143,7 +157,7 @@ class VirtualMachine:
 
     def inside(self, *command: str) -> list[str]:
         """The command that runs `command` on this host, but in the machine's network."""
-        return ["ip", "netns", "exec", self._name, *command]
+        return ["ip", "netns", "exec", self._namespace, *command]
 
     def restart(self, *, power_cut: bool = False) -> None:
         """Shut down and start again; or as after a power cut, without a word to anybody."""
@@ -167,16 +181,24 @@ class VirtualMachine:
         assert self._connected()
 
     def _disconnect(self) -> None:
-        subprocess.run(self.inside("ssh", *self._ssh, "-O", "exit", ADDRESS), capture_output=True)
+        subprocess.run(
+            self.inside("ssh", *self._ssh, "-O", "exit", self.address), capture_output=True
+        )
 
     def _make_network(self) -> None:
-        for command in (
-            ["ip", "netns", "add", self._name],
-            self.inside("ip", "link", "set", "lo", "up"),
-            self.inside("ip", "tuntap", "add", "dev", "lab0", "mode", "tap"),
-            self.inside("ip", "address", "add", f"{HOST_ADDRESS}/28", "dev", "lab0"),
-            self.inside("ip", "link", "set", "lab0", "up"),
-        ):
+        wire = [
+            self.inside("ip", "tuntap", "add", "dev", self._wire, "mode", "tap"),
+            self.inside("ip", "link", "set", self._wire, "up"),
+        ]
+        if self._beside is None:
+            address = ["ip", "address", "add", f"{HOST_ADDRESS}/28", "dev", self._wire]
+            namespace = ["ip", "netns", "add", self._namespace]
+            up = self.inside("ip", "link", "set", "lo", "up")
+            commands = [namespace, up, *wire, self.inside(*address)]
+        else:
+            route = ["ip", "route", "add", self.address, "dev", self._wire]
+            commands = [*wire, self.inside(*route)]
+        for command in commands:
             subprocess.run(command, check=True)
 
     def _boot(self) -> None:
@@ -185,7 +207,8 @@ class VirtualMachine:
             *("/usr/bin/env", "-i", "TMPDIR=/tmp", "HOME=/root", "/usr/bin/linux.uml"),
             *(f"mem={_MEMORY}", "seccomp=on", f"ubd0=/lab/{self._disk}", "root=/dev/ubda", "rw"),
             *("con=null", "con0=fd:0,fd:1", f"umid={self._name}", "security=apparmor"),
-            "vec0:transport=tap,ifname=lab0,depth=128,gro=1",
+            f"vec0:transport=tap,ifname={self._wire},depth=128,gro=1",
+            *([] if self._beside is None else [_credential(self.address)]),
         ]
         # The kernel needs the C library it was built with, so it runs from the image's own root;
         # its memory is a file in /tmp, which must allow execution.
@@ -213,9 +236,16 @@ class VirtualMachine:
 
     def _connected(self) -> bool:
         """Try to make the one connection that all commands then share."""
-        command = ["ssh", *self._ssh, "-o", "ControlMaster=yes", "-fN", f"root@{ADDRESS}"]
+        command = ["ssh", *self._ssh, "-o", "ControlMaster=yes", "-fN", f"root@{self.address}"]
         nowhere = subprocess.DEVNULL
         done = subprocess.run(
             self.inside(*command), stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False
         )
         return done.returncode == 0
+
+
+def _credential(address: str) -> str:
+    """Another address than the image has: for the kernel, see systemd.system-credentials."""
+    network = f"[Match]\nName=vec0\n[Network]\nAddress={address}/28\nLinkLocalAddressing=no\n"
+    text = base64.b64encode(network.encode()).decode()
+    return f"systemd.set_credential_binary=network.network.05-lab:{text}"
