@@ -555,6 +555,21 @@ async def test_the_meter_of_a_sleeping_inverter_is_read_on(
     assert (await inverter.scan()).state is State.ASLEEP
 
 
+async def test_a_grid_that_fails_in_an_afternoon_is_no_sleep(
+    transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
+) -> None:
+    """No place is known, and no night was learned: by the clock alone it might be dark."""
+    transport.units[1] = device_named("SG5.0RS", clock=time.local)
+    inverter = inverter_on(transport, tmp_path, time, smart_meter="false")
+    time.tick(4 * 3600)
+    assert (await inverter.scan()).values["pv_power"] != 0
+    time.tick(60)
+    transport.replaced = asleep_behind_a_dongle(0)
+    for _ in range(3):
+        assert (await inverter.scan()).state is State.OK
+        time.tick(60)
+
+
 async def test_what_a_sleeping_inverter_counted_yesterday_is_not_todays(
     transport: ScriptedTransport, tmp_path: FilePath, time: ManualClock
 ) -> None:

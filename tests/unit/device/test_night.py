@@ -77,6 +77,15 @@ def test_only_silence_of_a_resting_inverter_without_battery_is_sleep_and_only_th
     assert rule.explains(error, HERE, DUSK + hours(1), ZONE) is asleep
 
 
+@pytest.mark.parametrize(("site", "asleep"), [(NOWHERE, True), (ZONE, False), (PLACE, False)])
+def test_silence_that_began_by_day_is_no_sleep_at_night_either(
+    site: NightSite, asleep: bool
+) -> None:
+    """An inverter that somebody has stopped at noon, and that has not answered since."""
+    stopped = replace(RULE, seen_at=utc("2026-06-21 10:30"))
+    assert stopped.explains(SILENCE, HERE, DUSK + hours(1), site) is asleep
+
+
 @pytest.mark.parametrize(
     ("after", "asleep"), [(0, True), (8, True), (15.9, True), (16.1, False), (28, False)]
 )

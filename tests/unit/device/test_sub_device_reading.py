@@ -72,6 +72,7 @@ async def test_trouble_with_a_battery_costs_the_inverter_no_value(house: House) 
     assert (inverter.state, inverter.problem) == (State.OK, None)
     assert inverter.values.keys() == before.values.keys()
     assert (behind.state, behind.values) == (State.UNREACHABLE, {})
+    assert behind.faults is None, "it would tell none if it answered"
     assert behind.problem is not None
     assert behind.problem.kind == "silent"
     assert behind.serial == "S2305170042", "whose trouble it is"

@@ -419,6 +419,21 @@ def test_a_counter_of_today_at_0_whose_lifetime_counter_moves_is_not_silent() ->
         assert "total_import_energy" not in found.rejected
 
 
+def test_a_lifetime_counter_of_coarse_steps_is_not_silent_between_them() -> None:
+    """It tells that today's counter, which stays 0, is the one that does not count."""
+    derivation, found = Derivation(BERLIN), Derived()
+    for minute in range(0, 300, 5):
+        said: dict[str, Value] = {
+            "export_power_hybrid": -3000,
+            "daily_import_energy": 0.0,
+            "total_import_energy": 500 + minute // 40 * 2,  # 2 kWh a step
+        }
+        found = step(said, derivation=derivation, now=NOON + timedelta(minutes=minute))
+        if minute > 40:  # by the first step
+            assert "total_import_energy" not in found.rejected
+    assert "daily_import_energy" in found.rejected
+
+
 # --- corrections of the inverter's own values ---
 
 

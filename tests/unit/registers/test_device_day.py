@@ -202,6 +202,18 @@ def test_a_machine_on_utc_takes_the_day_from_an_inverter_that_is_awake(
     assert absent[2] <= 2
 
 
+def test_a_reset_far_from_our_midnight_leaves_no_doubt_at_the_next_one() -> None:
+    """A machine on UTC in Sydney, that is started in an evening there."""
+    began = datetime(2026, 6, 14, 10, tzinfo=UTC)
+    house = House(ZoneInfo("UTC"), now=began, started=began)
+    house.every(MINUTE, 240, 0.01)
+    house.shown = 0.0
+    house.every(MINUTE, 2)
+    for _ in range(20 * 60):
+        house.counts(0.01)
+        assert house.today(MINUTE) == house.shown
+
+
 def test_a_pi_without_a_clock_keeps_the_inverters_counter() -> None:
     """It starts at yesterday 23:50, and NTP sets it to 10:00."""
     house = House(error=-10 * HOUR - 10 * MINUTE, now=MIDNIGHT + 10 * HOUR)

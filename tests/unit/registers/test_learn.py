@@ -364,6 +364,13 @@ def test_quirks_expire_the_later_the_more_often_nothing_new_came_of_asking_again
         assert not quirks.refused
 
 
+def test_the_waits_are_minutes_then_hours_then_days() -> None:
+    assert timedelta(minutes=1) <= WAITS[0] <= timedelta(minutes=15)
+    assert timedelta(hours=1) <= WAITS[1] <= timedelta(hours=12)
+    assert WAITS[2] == timedelta(days=1)
+    assert sorted(WAITS) == list(WAITS)
+
+
 @pytest.mark.parametrize("reason", [SILENT, FAILING])
 def test_what_gave_no_answer_is_asked_again_on_its_own(reason: str) -> None:
     """It may do so again, and then costs the others nothing."""

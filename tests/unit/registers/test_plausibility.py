@@ -140,13 +140,19 @@ def test_each_lifetime_counter_is_bounded(name: str) -> None:
         assert (name in found.impossible) != seen
 
 
-def test_a_cached_sample_of_garbage_does_not_become_believable_by_being_looked_at() -> None:
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [("daily_pv_generation", "pv_energy_today"), ("total_pv_generation", "pv_energy_total")],
+)
+def test_a_cached_sample_of_garbage_does_not_become_believable_by_being_looked_at(
+    name: str, figure: str
+) -> None:
     """Counters are read once a minute, and looked at at every scan."""
     derivation = Derivation(BERLIN)
-    step({"daily_pv_generation": 8.1}, derivation=derivation)
-    for seconds in range(5, 600, 5):
+    step({name: 8.1}, derivation=derivation)
+    for seconds in range(5, 900, 5):
         now = NOON + timedelta(seconds=seconds)
-        fresh = {"daily_pv_generation"} if seconds == 5 else set[str]()
-        found = derivation.step({"daily_pv_generation": 0.0}, HYBRID, now, now.timestamp(), fresh)
-        assert "pv_energy_today" not in found.values
-        assert "daily_pv_generation" in found.rejected
+        fresh = {name} if seconds == 5 else set[str]()
+        found = derivation.step({name: 0.0}, HYBRID, now, now.timestamp(), fresh)
+        assert figure not in found.values
+        assert name in found.rejected

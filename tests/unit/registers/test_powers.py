@@ -207,6 +207,17 @@ def test_a_house_figure_made_of_inverter_and_grid_balances(
         ),
         pytest.param(
             HYBRID,
+            {
+                "total_dc_power": 1000,
+                "total_active_power": 5000,
+                "battery_power": 0,
+                "export_power_hybrid": 1000,
+            },
+            None,
+            id="an output that comes from nowhere makes no house",
+        ),
+        pytest.param(
+            HYBRID,
             {"total_dc_power": 4000, "battery_power": -1000, "export_power_hybrid": 2000},
             1000,
             id="hybrid that does not tell its output",
