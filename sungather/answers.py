@@ -167,6 +167,7 @@ class ConnectionAnswer(DeviceAnswer):
     warning: ErrorAnswer | None
     faults: FaultsAnswer | None
     error: ErrorAnswer | None
+    report: NotRequired[str]
 
 
 class ConnectionsAnswer(TypedDict):

@@ -145,6 +145,12 @@ class NotModbus(Unusable):
     kind = "not-modbus"
 
 
+class TlsRefused(Unusable):
+    """The port for encrypted Modbus is open, but there is no TLS with us."""
+
+    kind = "tls-refused"
+
+
 class NotSungrow(Unusable):
     """A Modbus device that is not a Sungrow inverter."""
 

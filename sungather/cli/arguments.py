@@ -245,7 +245,7 @@ def _add_simulated_wire(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--connection",
-        choices=("modbus", "sungrow", "http", "http-without-login"),
+        choices=("modbus", "modbus-tls", "sungrow", "http", "http-without-login"),
         default="modbus",
         help="Modbus/TCP, encrypted Modbus, or the web API of a WiNet-S; default: %(default)s",
     )

@@ -43,7 +43,7 @@ async def simulate(chosen: argparse.Namespace) -> int:
     devices = _devices(chosen)
     named = devices.get(MANAGER_UNIT) or devices[1]
     faults = faults_named(chosen.fault)
-    if chosen.connection != "modbus" and (chosen.fault or chosen.latency):
+    if not chosen.connection.startswith("modbus") and (chosen.fault or chosen.latency):
         raise errors.OptionsError(["--fault and --latency go with --connection modbus only."])
     async with contextlib.AsyncExitStack() as stack:
         try:
@@ -80,13 +80,14 @@ async def _listen(
 ) -> Server | FrontEnd:
     """Open the port with the front end that `--connection` names."""
     match chosen.connection:
-        case "modbus":
+        case "modbus" | "modbus-tls":
             return await serve(
                 devices,
                 host=chosen.host,
                 port=chosen.port,
                 faults=faults,
                 latency=chosen.latency / 1000,
+                tls=throwaway_context() if chosen.connection == "modbus-tls" else None,
             )
         case "sungrow":
             return EncryptedServer(reads_from(devices), chosen.host, chosen.port)

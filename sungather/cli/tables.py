@@ -190,6 +190,9 @@ def _test(answer: answers.ConnectionsAnswer) -> list[RenderableType]:
             parts.append(Text(warning["message"], style="yellow"))
         if faults := one["faults"]:
             parts.append(_faults(faults))
+        if report := one.get("report"):
+            parts.append(Text("For an issue at GitHub, without a serial number:", style="dim"))
+            parts.append(Text(report))
     return parts
 
 

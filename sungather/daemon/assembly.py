@@ -24,7 +24,7 @@ from sungather.clock import Clock
 from sungather.control import SOCKET
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control import Control
-from sungather.daemon.dongle_memory import DongleMemories
+from sungather.daemon.dongle_memory import PINNED, DongleMemories
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
@@ -280,7 +280,7 @@ async def _read_meanwhile(
 
     The certificate that is trusted of a dongle is on the disk, so it is not asked.
     """
-    cabled = tuple(one for one in options.inverters if one.connection != "http")
+    cabled = tuple(one for one in options.inverters if one.connection not in PINNED)
     reads = alone and bool(cabled) and not options.outbox.deliver_only
     log.warning(
         "The disk of %s does not answer. Nothing is delivered before it does, and %s.",

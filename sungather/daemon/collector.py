@@ -12,11 +12,13 @@ from sungather import errors
 from sungather.answers import ConnectionAnswer, ForgottenAnswer
 from sungather.back_off import BackOff, Sleep
 from sungather.clock import Clock
+from sungather.device.advice import report_of
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
 from sungather.device.word_source import UnitWords
 from sungather.reading import Problem, Reading, State
 from sungather.service import Service
+from sungather.transports.tls_port import MET
 from sungather.transports.winet_endpoints import PIN
 
 log = logging.getLogger(__name__)
@@ -121,7 +123,10 @@ class Poller:
     async def test(self) -> ConnectionAnswer:
         """`test-connection` over this poller's own connection."""
         async with self._line.turn:
-            return await self.inverter.test()
+            answer = await self.inverter.test()
+        if (met := self._dongle.get(MET)) and answer["transport"] == "modbus-tls":
+            answer["report"] = report_of(answer, met)
+        return answer
 
     async def forget(self, what: str) -> None:
         """Forget one of `FORGETTABLE`, after the scan that is under way."""

@@ -4,7 +4,11 @@ from collections.abc import MutableMapping
 
 from sungather.options.table import InverterOptions
 from sungather.storage import Storage, StoredTexts
+from sungather.transports.tls_port import TLS_PORT
 from sungather.transports.winet_endpoints import NEW
+
+PINNED = {"http": NEW.http_port, "modbus-tls": TLS_PORT}
+"""Connections of which a certificate is remembered, and the port that shows it."""
 
 
 class DongleMemories:
@@ -22,7 +26,7 @@ class DongleMemories:
         not be lost without a word. If it was another dongle's, the connection is refused until
         somebody forgets it.
         """
-        if options.connection != "http":
+        if options.connection not in PINNED:
             return {}
         name = _name(options)
         memory = self._open.setdefault(name, StoredTexts(self._storage, name))
@@ -38,4 +42,4 @@ def _name(options: InverterOptions) -> str:
     """Without a port in the options, the dongle shows its certificate on the usual one."""
     host = options.host.lower().rstrip(".")
     plain = "".join(c if c.isalnum() or c in "-." else "_" for c in host)
-    return f"dongle-{plain}-{options.port or NEW.http_port}"
+    return f"dongle-{plain}-{options.port or PINNED[options.connection]}"

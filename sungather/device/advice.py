@@ -7,6 +7,8 @@ each, the dongle's Modbus 447, with 0 for what is not available.
 
 from dataclasses import dataclass
 
+from sungather import __version__
+from sungather.answers import ConnectionAnswer
 from sungather.reading import Path
 
 
@@ -55,6 +57,12 @@ def connection_advice(
             "answers 0 for values that are not available. Better are a cable to the inverter's "
             "own LAN port, or connection http: the web API of a WiNet-S.",
         )
+    if connection == "modbus-tls":
+        return Advice(
+            "modbus",
+            "Modbus inside TLS works, but is experimental here. Plain Modbus on port 502, where "
+            "it can be switched on, is what others use, too. Please report that it works.",
+        )
     if encrypted:
         return Advice(
             "sungrow",
@@ -66,3 +74,15 @@ def connection_advice(
         "Modbus works; whether a cable or a dongle is in between cannot be told for this model. "
         "If it is a WiNet-S, connection http serves more registers.",
     )
+
+
+def report_of(answer: ConnectionAnswer, met: str) -> str:
+    """What was met at the port of encrypted Modbus, to paste into an issue: no serial number."""
+    problem = answer["error"]
+    lines = (
+        f"SunGather {__version__}, connection modbus-tls (experimental)",
+        f"met: {met}",
+        f"device: {answer['display_model'] or 'unknown'}",
+        f"result: {problem['class'] if problem else 'read'}",
+    )
+    return "\n".join(lines)

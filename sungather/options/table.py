@@ -61,14 +61,15 @@ class InverterOptions:
         None,
         "Port of the inverter. Rarely needed.",
         kind=OptionKind.PORT,
-        otherwise="502; with connection http: 443, then 8082",
+        otherwise="502; with connection http: 443, then 8082; with modbus-tls: 516",
         example="502",
     )
     connection: str = declared(
         "modbus",
-        "How to talk to the inverter: Modbus/TCP, Sungrow's encrypted Modbus/TCP, or the web "
-        "interface of a WiNet-S dongle.",
-        choices=("modbus", "sungrow", "http"),
+        "How to talk to the inverter: Modbus/TCP, Sungrow's encrypted Modbus/TCP, the web "
+        "interface of a WiNet-S dongle, or Modbus inside TLS on port 516 (modbus-tls), which is "
+        "experimental.",
+        choices=("modbus", "sungrow", "http", "modbus-tls"),
     )
     model: str = declared(
         "auto",
@@ -126,8 +127,8 @@ class InverterOptions:
     )
     tls_ca: str = declared(
         "",
-        "Certificate that the dongle's own must be or be signed by, in PEM form (connection "
-        "http).",
+        "Certificate that the dongle's own must be or be signed by, in PEM form (connections "
+        "http and modbus-tls).",
         kind=OptionKind.LINES,
         key="tls.ca",
         otherwise="the certificate seen first is trusted, and a changed one reported",

@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from sungather.simulator.device import LivingDevice
 from sungather.simulator.faults import Faults, touches
@@ -55,8 +56,10 @@ class Server(FrontEnd):
         faults: Faults,
         latency: float,
         monotonic: Callable[[], float],
+        tls: SSLContext | None = None,
     ) -> None:
         super().__init__(host, port)
+        self._tls = tls
         self.devices = dict(devices)
         """Unit id -> device."""
         self.faults = faults
@@ -89,7 +92,10 @@ class Server(FrontEnd):
         await self.listen()
 
     def _leave(self, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+        if self._tls is not None:
+            super()._leave(writer)
+        else:
+            writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Talk to one client until it goes, or a fault wants its connection closed."""
@@ -250,13 +256,14 @@ async def serve(
     faults: Faults | None = None,
     latency: float = 0.0,
     monotonic: Callable[[], float] = time.monotonic,
+    tls: SSLContext | None = None,
 ) -> Server:
-    """Serve a device on unit 1, or several by unit id.
+    """Serve a device on unit 1, or several by unit id; with `tls` inside TLS, as on port 516.
 
     Raises:
         OSError: The port cannot be opened.
     """
     devices = device if isinstance(device, Mapping) else {1: device}
-    server = Server(devices, host, port, faults or Faults(), latency, monotonic)
+    server = Server(devices, host, port, faults or Faults(), latency, monotonic, tls)
     await server.listen()
     return server

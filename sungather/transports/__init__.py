@@ -17,7 +17,7 @@ class Transport(Protocol):
     """
 
     name: str
-    """"modbus", "sungrow" or "http"."""
+    """"modbus", "modbus-tls", "sungrow" or "http"."""
     widest: int
     """Most registers that one request of this transport can carry."""
     requests: int

@@ -16,8 +16,9 @@ def open_transport(
 ) -> Transport:
     """The transport to one inverter, not connected yet.
 
-    `memory` keeps what was found out about a web API across restarts: its address and the
-    certificate that is trusted. `today` is the date at the site: keys change with it.
+    `memory` keeps what was found out about a device with TLS across restarts: the address of its
+    web API, and the certificate that is trusted. `today` is the date at the site: keys change
+    with it.
     """
     port = options.port or MODBUS_PORT
     match options.connection:
@@ -37,6 +38,14 @@ def open_transport(
             from sungather.transports.sungrow import SungrowTransport
 
             return SungrowTransport(options.host, port, options.timeout, today)
+        case "modbus-tls":
+            from sungather.transports.modbus import ModbusTransport
+            from sungather.transports.tls_port import TLS_PORT, TlsPort
+            from sungather.transports.trust import Trust
+
+            tls = TlsPort(Trust(options.tls_ca, memory), memory)
+            port = options.port or TLS_PORT
+            return ModbusTransport(options.host, port, options.timeout, tls=tls)
         case _:
             from sungather.transports.modbus import ModbusTransport
 

@@ -1,4 +1,4 @@
-"""Modbus/TCP (`inverter.connection: modbus`), over one kept connection.
+"""Modbus/TCP (`inverter.connection: modbus`, or inside TLS `modbus-tls`), over one connection.
 
 Frames and PDUs are pymodbus's. The connection is asyncio's own, because three facts about these
 devices need it: why a connect failed, that the socket was closed while an answer was awaited,
@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import ssl
 from collections.abc import Sequence
 
 from pymodbus.exceptions import ModbusException
@@ -23,6 +24,7 @@ from sungather import errors
 from sungather.registers import Block, Space
 from sungather.transports import wire_address
 from sungather.transports.connect import Streams, address, open_streams
+from sungather.transports.tls_port import ONLY_ENCRYPTED, TlsPort, is_open
 
 # Every dropped foreign answer would be an ERROR line; they are counted instead.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -51,14 +53,33 @@ _KNOCK = 1.0
 """Seconds in which a further port must open: a host that is there says at once if it is closed."""
 
 
+_KNOCK_AGAIN = 600.0
+_TLS_CLOSED = "Check inverter.port: only newer firmware has encrypted Modbus, on port 516."
+
+
 class ModbusTransport:
     """One Modbus/TCP connection; see `Transport` for what the methods promise."""
 
-    name = "modbus"
     widest = MODBUS_WIDEST
 
-    def __init__(self, host: str, port: int, timeout: float, further: Sequence[int] = ()) -> None:
-        """`further` ports are tried while the first is closed, or nothing has answered there."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        timeout: float,
+        further: Sequence[int] = (),
+        tls: TlsPort | None = None,
+    ) -> None:
+        """`further` ports are tried while the first is closed, or nothing has answered there.
+
+        `tls`: the frames go through TLS.
+        """
+        self.name = "modbus-tls" if tls else "modbus"
+        self._tls = tls
+        self._knock_at = 0.0
+        """When a closed port is next a reason to look at that of encrypted Modbus."""
+        self._encrypted = False
+        """Whether that one was open then."""
         self.connects = 0
         self.requests = 0
         self.foreign = 0
@@ -100,7 +121,15 @@ class ModbusTransport:
             async with asyncio.timeout_at(deadline):
                 answer = await self._exchange(streams, block, unit)
             self._answered = True
+            if self._tls is not None:
+                told = f"exception {answer.exception_code}" if answer.isError() else "words"
+                self._tls.answered(f"unit {unit}, register {block.start}: {told}", self._host)
             return self._registers(answer, block)
+        except ssl.SSLError as error:
+            await self.close()
+            if self._tls is None:
+                raise
+            raise self._tls.refused(error, self._host) from None
         except TimeoutError:
             where = self.address
             await self.close()
@@ -111,8 +140,10 @@ class ModbusTransport:
                 f"right, and that no other program uses the connection."
             ) from None
         except (OSError, EOFError, ModbusException) as error:
-            where = self.address
+            where, known = self.address, self._answered
             await self.close()
+            if self._tls is not None and not known:
+                raise self._tls.refused(error, self._host) from None
             raise errors.ConnectionLost(
                 f"{where} broke off while it was asked for registers "
                 f"{block.start}–{block.end}{f' ({error})' if str(error) else ''}. The inverter "
@@ -151,7 +182,7 @@ class ModbusTransport:
             knock = asyncio.get_running_loop().time() + _KNOCK
             patience = deadline if is_first else min(deadline, knock)
             try:
-                self._streams = await open_streams(self._host, port, patience, _PORT_CLOSED)
+                self._streams = await self._open_port(port, patience)
             except errors.Unreachable as error:
                 if not is_first:
                     continue
@@ -161,12 +192,40 @@ class ModbusTransport:
             else:
                 break
         else:
+            if isinstance(first_error, errors.PortClosed) and await self._only_encrypted():
+                there = str(first_error).partition(". ")[0]
+                raise errors.PortClosed(f"{there}. {ONLY_ENCRYPTED}")
             raise first_error or errors.Unreachable(f"Nothing answers at {self.address}.")
         at = self._ports.index(port)
         self._answered = self._answered and not at
         self._ports = [*self._ports[at:], *self._ports[:at]]
         self.connects += 1
         return self._streams
+
+    async def _open_port(self, port: int, deadline: float) -> Streams:
+        if self._tls is None:
+            return await open_streams(self._host, port, deadline, _PORT_CLOSED)
+        try:
+            context = self._tls.context()
+            streams = await open_streams(self._host, port, deadline, _TLS_CLOSED, context)
+        except ssl.SSLError as error:
+            raise self._tls.refused(error, self._host) from None
+        try:
+            self._tls.check(streams[1].get_extra_info("ssl_object"), self._host)
+        except errors.InverterError:
+            streams[1].transport.abort()
+            raise
+        return streams
+
+    async def _only_encrypted(self) -> bool:
+        """Whether the usual port is closed and that of encrypted Modbus open; rarely looked at."""
+        now = asyncio.get_running_loop().time()
+        if self._tls is not None or len(self._ports) == 1:
+            return False
+        if now >= self._knock_at:
+            self._knock_at = now + _KNOCK_AGAIN
+            self._encrypted = await is_open(self._host)
+        return self._encrypted
 
     def _request(self, block: Block, unit: int) -> ModbusPDU:
         """The next request, counted and with its transaction id."""
