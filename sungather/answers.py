@@ -102,6 +102,8 @@ class HealthAnswer(TypedDict):
     dropped: int
     last_success: str | None
     clients: NotRequired[Sequence[ClientAnswer]]
+    asked: NotRequired[Mapping[str, int]]
+    """Inverter -> requests that it was sent for those clients."""
 
 
 class ReadingsAnswer(TypedDict):
@@ -365,5 +367,5 @@ def of_health(health: Health) -> HealthAnswer:
     for client in said["clients"]:
         client["exceptions"] = {str(code): n for code, n in client["exceptions"].items()}
     if not health.clients:
-        del said["clients"]
+        del said["clients"], said["asked"]
     return HealthAnswer(**said)

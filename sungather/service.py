@@ -1,7 +1,7 @@
 """What the collector feeds: exporters, the page, the control socket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -45,6 +45,8 @@ class Health:
     last_success: datetime | None = None
     clients: tuple[ClientTraffic, ...] = ()
     """Who asks, of a service that is asked."""
+    asked: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Inverter -> requests that it was sent for those who ask."""
 
 
 class Service(Protocol):

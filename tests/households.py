@@ -186,6 +186,7 @@ SERVICES = (
         "modbus-server",
         "ok",
         clients=(ClientTraffic("192.168.1.5", 2, 379, 371, 6, {2: 1, 11: 1}),),
+        asked={"roof": 4},
     ),
 )
 

@@ -1,6 +1,6 @@
 """Answers for people: tables on a terminal. Programs take `--format json`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -153,7 +153,19 @@ def _readings(answer: answers.ReadingsAnswer) -> list[RenderableType]:
             queue, success = str(one["queue"] or ""), one["last_success"]
             table.add_row(one["name"], one["state"], queue, success, one["message"])
         parts.append(table)
+        parts += [_clients(clients) for one in exporters if (clients := one.get("clients"))]
     return parts
+
+
+def _clients(clients: Sequence[answers.ClientAnswer]) -> Table:
+    """What others ask the Modbus server."""
+    heads = ("client", "open", "requests", "from memory", "passed on", "exceptions")
+    table = Table(*heads, box=None, pad_edge=False)
+    for one in clients:
+        exceptions = ", ".join(f"{int(code):#04x}: {n}" for code, n in one["exceptions"].items())
+        counts = (one["connections"], one["requests"], one["from_cache"], one["passed_on"])
+        table.add_row(one["address"], *map(str, counts), exceptions)
+    return table
 
 
 def _rejected(answer: answers.RejectedAnswer) -> list[RenderableType]:

@@ -384,6 +384,11 @@ class UnitWords:
             )
         return source
 
+    @property
+    def requests(self) -> int:
+        """Requests that were sent for those who ask."""
+        return self._transport.requests
+
     def close(self) -> None:
         """Give up what is being asked."""
         for source in self._sources.values():

@@ -77,6 +77,11 @@ class Words(Protocol):
 class Units(Protocol):
     """The devices that are reached through one inverter."""
 
+    @property
+    def requests(self) -> int:
+        """Requests that they were sent for clients."""
+        ...
+
     def on_unit(self, unit: int) -> Words | None:
         """The words of a unit; None if there is no such device."""
         ...
@@ -171,7 +176,8 @@ class ModbusServer(SimpleService):
         """Whether all ports are open, and who asks."""
         message = " ".join(self._troubles.values())
         state = "blocked" if message else "ok" if self._opened.is_set() else "starting"
-        return Health(self.name, state, message, clients=self._book.told())
+        asked = {one.name: one.units.requests for one in self._inverters}
+        return Health(self.name, state, message, clients=self._book.told(), asked=asked)
 
     async def _serve(self, inverter: ServedInverter) -> None:
         async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -190,6 +190,9 @@ def _plumbing(health: Health, model: PageModel) -> str:
         if count
     ]
     facts += [_client(one, say) for one in health.clients if one.requests]
+    facts += [
+        escape(say("services.asked", name=name, n=n)) for name, n in health.asked.items() if n
+    ]
     said = f'<p class="quiet">{" · ".join(facts)}</p>' if facts else ""
     message = ""
     if health.message and not is_failing(health):  # that is told at the top
@@ -205,6 +208,7 @@ def _client(client: ClientTraffic, say: Language) -> str:
             address=client.address,
             requests=client.requests,
             cached=client.from_cache,
+            passed=client.passed_on,
         )
     )
     refusals = ", ".join(

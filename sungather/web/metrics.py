@@ -70,6 +70,10 @@ _OWN: Final = {
     "modbus_server_requests": ("counter", "Requests of programs to the Modbus server."),
     "modbus_server_from_cache": ("counter", "Those that were answered from memory."),
     "modbus_server_passed_on": ("counter", "Those for which the device was asked."),
+    "modbus_server_inverter_requests": (
+        "counter",
+        "Requests sent to the inverter for the programs that the Modbus server answers.",
+    ),
     "modbus_server_exceptions": ("counter", "Those that were answered with an exception."),
 }
 """Metrics beside the published values: name -> kind and help."""
@@ -283,6 +287,8 @@ def _service(families: _Families, health: Health) -> None:
         families.own("service_last_success_timestamp_seconds", labels, moment)
     for client in health.clients:
         _client(families, client)
+    for name, count in health.asked.items():
+        families.own("modbus_server_inverter_requests", (("name", name),), count)
 
 
 def _client(families: _Families, client: ClientTraffic) -> None:

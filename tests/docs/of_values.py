@@ -174,7 +174,7 @@ def metrics() -> str:
     counting = Metrics()
     asking = (ClientTraffic("192.168.1.5", 1, 4, 2, 1, {2: 1}),)
     moment = datetime(2026, 6, 21, 12, tzinfo=UTC)
-    health = Health("mqtt", "ok", last_success=moment, clients=asking)
+    health = Health("mqtt", "ok", last_success=moment, clients=asking, asked={"roof": 1})
     found: dict[str, list[str]] = {}
     for model in ("SH10RT", "SG10RT"):
         reading = example(model, 2)

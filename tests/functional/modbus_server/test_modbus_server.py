@@ -385,6 +385,18 @@ async def test_only_clients_of_the_networks_are_let_in(
     assert "modbus-server.networks" in refusals[0]
 
 
+async def test_what_the_device_is_asked_for_programs_is_counted(
+    home: House, client: Client, device: Server, time: ManualClock
+) -> None:
+    time.tick(6)
+    await client.words(13008, 2)
+    await client.words(13008, 2)
+    await client.body(39999, 1)
+    assert home.server.health().asked == {"inverter": len(device.requests)} == {"inverter": 2}
+    (traffic,) = home.server.health().clients
+    assert (traffic.requests, traffic.from_cache, traffic.passed_on) == (3, 1, 1)
+
+
 async def test_pymodbus_as_home_assistant_uses_it(home: House, still: LivingDevice) -> None:
     """One connection that is kept, exceptions that are answers, and no second try."""
     client = AsyncModbusTcpClient("127.0.0.1", port=home.port, timeout=5, retries=3)
@@ -578,6 +590,8 @@ class Complaints(logging.Handler):
 
 class NoUnits:
     """An inverter behind which nothing was found."""
+
+    requests = 0
 
     def on_unit(self, unit: int) -> None:
         """There is no unit."""

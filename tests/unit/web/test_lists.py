@@ -118,5 +118,7 @@ def test_a_night_tells_what_the_day_has_brought() -> None:
 
 
 def test_who_asks_the_modbus_server_is_told() -> None:
-    told = "192.168.1.5 asked 379 times, 371 from memory (exception 0x02: 1, exception 0x0b: 1)"
-    assert told in lists.services(model(services=SERVICES))
+    html = lists.services(model(services=SERVICES))
+    told = "192.168.1.5 asked 379 times, 371 from memory, 6 from the inverter"
+    assert f"{told} (exception 0x02: 1, exception 0x0b: 1)" in html
+    assert "roof was asked 4 times for them" in html

@@ -101,6 +101,7 @@ def test_both_formats_carry_the_same_values(accept: str) -> None:
     asked = {"requests_total": 379, "from_cache_total": 371, "passed_on_total": 6}
     for name, count in {**asked, "connections": 2}.items():
         assert found[f"sungather_modbus_server_{name}{{client=192.168.1.5}}"] == count
+    assert found["sungather_modbus_server_inverter_requests_total{name=roof}"] == 4
     exceptions = "sungather_modbus_server_exceptions_total{client=192.168.1.5,code="
     assert (found[exceptions + "0x02}"], found[exceptions + "0x0b}"]) == (1, 1)
 
