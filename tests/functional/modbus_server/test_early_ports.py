@@ -104,6 +104,8 @@ async def test_a_port_that_takes_root_is_told_with_the_command_of_this_instance(
 class NoUnits:
     """Serves nothing."""
 
+    requests = 0
+
     def on_unit(self, unit: int) -> None:
         """No such unit."""
 
@@ -118,6 +120,8 @@ from sungather.modbus_server.server import ModbusServer, ServedInverter
 from sungather.options.table import ModbusServerOptions
 
 class NoUnits:
+    requests = 0
+
     def on_unit(self, unit):
         return None
 
