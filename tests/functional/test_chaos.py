@@ -15,6 +15,8 @@ async def test_what_was_read_arrives_whatever_fails(tmp_path: Path) -> None:
     found = await run(tmp_path, MINUTES, SEED)
     assert {name.partition(":")[0] for name in found.happened} == set(PACE)
     assert found.complaints == []
+    assert found.answered, "the Modbus server answers"
+    assert found.misled == []
     assert all(found.owed.values()), "something was read while all was well"
     for exporter in ("mqtt", "influxdb"):
         assert not any(found.lost(exporter).values()), (exporter, found.lost(exporter))

@@ -4,6 +4,7 @@
 
 Two simulated inverters, one behind a dongle, count the scans that they serve in a value. What
 they have served is compared with what the subscriber of a real broker and a real InfluxDB have.
+Another program reads one of them through the Modbus server meanwhile, and is never misled.
 """
 
 import asyncio
@@ -57,6 +58,10 @@ class Outcome:
     """
     complaints: list[str]
     """Tracebacks and unexpected ends of the daemon."""
+    answered: int
+    """Right answers of the Modbus server to another program."""
+    misled: list[str]
+    """Answers of it that were neither right nor an exception."""
 
     def complete(self) -> bool:
         """Whether nothing is missing."""
@@ -85,6 +90,7 @@ async def chaos(minutes: float = 2.0, seed: int = 7) -> list[Figure]:
         for part, times in sorted(found.happened.items())
     ]
     figures.append(Figure("chaos, readings that have to arrive", _all(found.owed), None))
+    figures.append(Figure("chaos, right answers by Modbus", found.answered, None))
     wrong: dict[str, Mapping[str, Collection[Any]]] = {
         f"{what} {exporter}": count(exporter)
         for exporter in found.arrived
@@ -92,6 +98,7 @@ async def chaos(minutes: float = 2.0, seed: int = 7) -> list[Figure]:
     }
     wrong["names forgotten"] = found.forgotten
     wrong["complaints"] = {"daemon:": found.complaints}
+    wrong["wrong answers by Modbus"] = {"program:": found.misled}
     return figures + [
         Figure(f"chaos, {what} {_some(these)}".rstrip(), _all(these), 0)
         for what, these in wrong.items()
@@ -129,6 +136,8 @@ async def run(directory: Path, minutes: float, seed: int) -> Outcome:
                 {"mqtt": home.subscriber.counts, "influxdb": database},
                 {name: before[name] - names[name] for name in before},
                 home.daemon.complaints,
+                home.program.answered,
+                home.program.misled,
             )
 
         # Every message is an occasion to look: readings go on, and so do their messages.

@@ -21,6 +21,7 @@ from sungather.simulator.frontend import reads_from
 from sungather.simulator.winet import Dongle, WinetPort
 from tests.bench import shifted_clock
 from tests.bench.chaos.gate import Gate
+from tests.bench.chaos.program import Program
 from tests.bench.chaos.scans import COUNTER, Scans
 from tests.real_parts import Server as RealServer
 from tests.real_parts import free_port, influxd, mosquitto, running
@@ -161,8 +162,11 @@ class Household:
         self.directory = directory
         self._progress = asyncio.Event()
         behind = device_named("SH8.0RT", path="dongle", serial="A2310715999")
+        cable = device_named("SH10RT")
+        self._modbus_port = free_port()
+        self.program = Program(self._modbus_port, cable)
         self.scans = {
-            "cable": Scans(device_named("SH10RT"), 1000, self._progress),
+            "cable": Scans(cable, 1000, self._progress),
             "dongle": Scans(behind, 15_000, self._progress),
         }
         self.broker: RealServer = mosquitto(directory, _UNLIMITED_QUEUES)
@@ -181,7 +185,8 @@ class Household:
             stack.enter_context(running(self.broker))
             stack.enter_context(running(self.database))
             await asyncio.to_thread(self._query, "CREATE DATABASE solar")
-            await stack.enter_async_context(_background(self.subscriber.run))
+            for part in (self.subscriber, self.program):
+                await stack.enter_async_context(_background(part.run))
             await self.subscriber.subscribed.wait()
             for part in (self.to_broker, self.to_database, self.dongle_port):
                 await stack.enter_async_context(part)
@@ -202,6 +207,10 @@ class Household:
             "inverters.cable.timeout": 5,
             "inverters.cable.port": self.cable.port,
             "inverters.cable.scan-interval": 1,
+            "inverters.cable.modbus-server-port": self._modbus_port,
+            "modbus-server.enabled": "true",
+            "inverters.dongle.modbus-server-port": free_port(),
+            "modbus-server.address": "127.0.0.1",
             "inverters.dongle.host": "127.0.0.1",
             "inverters.dongle.timeout": 5,
             "inverters.dongle.port": self.dongle_port.port,

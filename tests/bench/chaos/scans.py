@@ -21,6 +21,7 @@ class _Era:
     good: bool
     """Nothing was wrong with either."""
     counts: list[int] = field(default_factory=list[int])
+    """One a scan: what its last read of `COUNTER` was answered with."""
 
 
 class Scans:
@@ -32,6 +33,7 @@ class Scans:
         self._next = first
         self._wrong = 0
         self._eras = [_Era(good=True)]
+        self._block = (0, 0)
         self.served: set[int] = set()
         """All counts that were served so far."""
 
@@ -43,7 +45,12 @@ class Scans:
             return words
         words[place : place + 2] = self._next & 0xFFFF, self._next >> 16
         self.served.add(self._next)
-        self._eras[-1].counts.append(self._next)
+        era = self._eras[-1]
+        # A reader that looks for the limits of a refusal reads blocks of many lengths in one scan.
+        if self._block != (wire_address, count) and era.counts:
+            era.counts.pop()
+        self._block = wire_address, count
+        era.counts.append(self._next)
         self._next += 1
         self._progress.set()
         return words
