@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,44 @@ def test_a_release_is_what_a_signed_tag_says_and_nothing_else(
     assert done.returncode == 0, done.stderr
     assert verified(tmp_path / "out")
     assert "nothing of it was uploaded" in done.stderr
+
+
+def test_the_commands_of_the_security_page_verify_a_release(
+    clone: Clone, made: Path, tmp_path: Path
+) -> None:
+    page = (ROOT / "SECURITY.md").read_text()
+    (block,) = re.findall(r"```sh\n(ssh-keygen -Y verify.*?)```", page, re.DOTALL)
+    commands, pip = block.split("pip install", 1)
+    assert "--require-hashes" in pip
+    version = next(made.glob("*.whl")).name.split("-")[1]
+    ours = key(tmp_path, "ours")
+    tag = ("tag", "-s", "-f", "-m", "A release", f"v{version}")
+    clone.git("-c", f"user.signingkey={ours}", *tag)
+    out = tmp_path / "out"
+    done = clone.release("--key", ours, "--packed", made, out)
+    assert done.returncode == 0, done.stderr
+    script = commands.replace("v1.0.0", f"v{version}")
+
+    def verify() -> int:
+        environment = os.environ | {"GIT_DIR": str(clone.place / ".git")}
+        words = ["bash", "-ec", script]
+        done = subprocess.run(words, cwd=out, env=environment, check=False, capture_output=True)
+        return done.returncode
+
+    assert verify() == 0
+    clone.git("-c", f"user.signingkey={key(tmp_path, 'other')}", *tag)
+    assert verify() != 0, "another key has signed the tag"
+    clone.git("-c", f"user.signingkey={ours}", *tag)
+    (out / "requirements.txt").write_text("evil")
+    assert verify() != 0, "a file is not the one that was signed"
+
+
+def test_there_is_a_release_key_as_soon_as_there_is_a_release() -> None:
+    released = re.search(r"^## 1\.", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    page = (ROOT / "SECURITY.md").read_text()
+    stated = re.search(r"release@sungather ssh-ed25519 \w{60,}", page)
+    assert bool(stated) is bool(released)
+    assert ("There is none yet" in page) is not bool(released)
 
 
 def test_a_release_without_its_snap_is_none(clone: Clone, made: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import tracemalloc
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -150,6 +151,21 @@ async def test_messages_that_the_library_would_keep_for_ever_end_the_connection(
     flood = b"".join(b"\x34\x06\x00\x01t" + bytes(divmod(n, 256)) + b"x" for n in range(1, 60_000))
     said, _ = await complaint_about(flood, tmp_path)
     assert "QoS 2" in said
+
+
+async def test_messages_that_nobody_has_asked_for_take_no_memory(tmp_path: Path) -> None:
+    publish = b"\x30\xa0\x8d\x06\x00\x01t\x00" + b"x" * 99_996  # 100 kB, QoS 0
+    tracemalloc.start()
+    try:
+        flood = publish * 300
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        _, one = await complaint_about(flood, tmp_path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert one.taken > 10 * MB, "it was read"
+    assert most - before < 5 * MB
 
 
 TOKEN = "a-token-of-ours=="

@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,12 @@ def framed(request: bytes, pdu: bytes) -> bytes:
 def test_any_bytes_end_in_an_error_of_ours(noise: bytes) -> None:
     answer = talk(lambda request: noise)
     assert isinstance(answer, errors.InverterError)
+
+
+@pytest.mark.parametrize("length", [0, 1, 261, 60_000, 65_535])
+def test_a_frame_longer_than_any_is_not_waited_for(length: int) -> None:
+    answer = talk(lambda request: request[:4] + struct.pack(">H", length) + b"\1\4")
+    assert isinstance(answer, errors.NotModbus)
 
 
 @settings(max_examples=150, deadline=None)

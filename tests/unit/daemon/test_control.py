@@ -172,6 +172,7 @@ async def test_a_directory_mended_later_brings_the_socket_by_itself(
 async def test_a_socket_that_was_removed_is_made_anew_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    assert control_server.LOOK_EVERY <= 60, "it is noticed within a minute"
     monkeypatch.setattr(control_server, "LOOK_EVERY", 0.01)
     path = tmp_path / "state" / "control.sock"
     async with running(path):

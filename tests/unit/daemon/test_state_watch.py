@@ -1,5 +1,6 @@
 """A state directory that is removed while the daemon runs."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,24 @@ async def test_a_directory_that_vanishes_is_said_and_made_anew(
         assert {file.name for file in directory.iterdir()} == {"daemon.lock", "facts.json"}
         await watch.look()
         assert watch.health().state == "ok"
+
+
+async def test_it_is_noticed_within_a_minute(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        if not directory.exists():
+            raise AssertionError("it was not looked at")
+        waited.append(seconds)
+        shutil.rmtree(directory)
+        if len(waited) == 3:
+            raise asyncio.CancelledError
+
+    with claimed(directory) as claim:
+        with pytest.raises(asyncio.CancelledError):
+            await StateWatch(claim, Storage(directory), sleep).run()
+        assert 0 < max(waited) <= 60
 
 
 async def test_one_that_cannot_be_made_is_said_once_and_tried_again(

@@ -69,6 +69,12 @@ async def test_a_refused_nameplate_is_read_piece_by_piece() -> None:
     assert (found.device.model, found.serial, found.firmware) == ("SH10RT", "A2290123456", {})
 
 
+@pytest.mark.parametrize("serial", ["A2\n1 ERROR", "A2\x1b[31m", "A2\x7f", "A2\r3", "A2\xff"])
+async def test_a_serial_number_cannot_forge_a_line_nor_colour_a_terminal(serial: str) -> None:
+    found = await identify_inverter(Device(serial=serial).read, "modbus")
+    assert (found.device.model, found.serial) == ("SH10RT", "")
+
+
 @pytest.mark.parametrize(("output", "phases"), [(0, 1), (1, 3), (2, 3), (0xFFFF, None)])
 async def test_phases_of_an_unlisted_code_come_from_the_output_type(
     output: int, phases: int | None

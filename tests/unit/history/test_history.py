@@ -336,6 +336,27 @@ async def test_a_clock_that_is_years_ahead_throws_nothing_away() -> None:
         assert (await history.day(["house"], TODAY)).samples
 
 
+async def test_a_directory_that_is_mended_later_is_used_then_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(service, "_RETRY_SECONDS", 0.01)
+    directory = tmp_path / "state"
+    directory.touch()  # nothing can be made in it
+    history = opened(directory / "history.db")
+    async with running(history):
+        history.on_reading(reading(pv_power=700))
+        await ready(history)
+        assert history.health().state == "waiting"
+        directory.unlink()
+        async with asyncio.timeout(20):
+            while history.health().state != "ok":  # noqa: ASYNC110 (it tells nobody)
+                await asyncio.sleep(0.01)
+        await history.commit()
+        (sample,) = (await history.day(["house"], TODAY)).samples.values()
+        assert sample.means[0] == 700
+    assert caplog.text.count("cannot be opened") == 1
+
+
 async def test_a_directory_removed_while_running_loses_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -47,6 +47,16 @@ def test_a_message_of_single_characters_comes_out_whole() -> None:
     assert found == [None] * (len(found) - 1) + [message]
 
 
+@pytest.mark.parametrize("piece", ["x" * 1000, "[" * 1000], ids=["text", "brackets"])
+def test_a_message_in_pieces_without_end_is_given_up_at_the_same_bound(piece: str) -> None:
+    splicer = Splicer()
+    splicer.feed('{"x":["')
+    for _ in range(LONGEST // len(piece) - 1):
+        assert splicer.feed(piece) is None
+    with pytest.raises(EOFError, match="too long"):
+        splicer.feed(2 * piece)
+
+
 def test_nesting_without_end_is_no_message() -> None:
     assert Splicer().feed('{"result_code":' + "[" * 10_000 + "]" * 10_000 + "}") is None
 

@@ -91,6 +91,13 @@ def test_what_stands_on_top_is_not_told_twice() -> None:
     assert html.count("The token is refused.") == 1
 
 
+def test_what_was_given_up_is_counted_with_its_exporter() -> None:
+    services = [Health("influxdb", "ok", delivered=9, rejected=3, dropped=2), Health("mqtt", "ok")]
+    influxdb, mqtt = lists.services(model(services=services)).rsplit("MQTT", 1)
+    assert "3 refused" in influxdb
+    assert "refused" not in mqtt
+
+
 def test_the_title_counts_what_is_wrong() -> None:
     away = Problem("silent", "Nobody answers.")
     files = {name: name for name in FILES}

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 from sungather.clock import Clock
 from sungather.reading import Reading, State, Value
+from sungather.service import Health
 from sungather.web.metrics import OPEN_METRICS, TEXT, Metrics
 from tests.plain_values import measurements
 
@@ -104,6 +105,17 @@ def test_both_formats_carry_the_same_values(accept: str) -> None:
     assert found["sungather_modbus_server_inverter_requests_total{name=roof}"] == 4
     exceptions = "sungather_modbus_server_exceptions_total{client=192.168.1.5,code="
     assert (found[exceptions + "0x02}"], found[exceptions + "0x0b}"]) == (1, 1)
+
+
+def test_what_became_of_readings_is_counted_for_each_exporter() -> None:
+    health = Health("influxdb", "ok", queue=1, delivered=2, rejected=3, dropped=4)
+    text, _ = Metrics().exposition((), (health,), "")
+    found = samples(text_families(text.decode()))
+    counts = {"queue": 1, "delivered_total": 2, "rejected_total": 3, "dropped_total": 4}
+    for name, count in counts.items():
+        what, _, total = name.partition("_")
+        key = f"sungather_service_{what}_readings{'_total' if total else ''}"
+        assert found[key + "{service=influxdb}"] == count
 
 
 def test_a_value_that_is_absent_is_not_exposed() -> None:
