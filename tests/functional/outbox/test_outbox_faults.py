@@ -57,7 +57,9 @@ def _killed_at_random(path: Path, delivered: Path, first: int, chance: random.Ra
         assert writer.stdout is not None
         last = first - 1
         for _ in range(chance.randint(1, 40)):
-            last = int(writer.stdout.readline())
+            line = writer.stdout.readline()
+            assert line, f"the writer ended by itself: {writer.wait()}"
+            last = int(line)
         # Not right after a line: anywhere within a commit.
         spin = chance.randint(0, 20_000)
         while spin:
