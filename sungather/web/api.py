@@ -4,13 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import date, datetime
 
 from sungather import answers
 from sungather.history.periods import Energies
 from sungather.history.service import DayHistory
 from sungather.household import BATTERY_LEVEL, FLOWS
-from sungather.reading import Reading, rfc3339
+from sungather.reading import FaultReport, Reading, State, rfc3339
 from sungather.service import Health
 from sungather.site import Plant, summed
 
@@ -40,11 +41,21 @@ def now(readings: Sequence[Reading], moment: datetime, plant: Plant, stale: Set[
     return _json(
         {
             "time": rfc3339(moment),
-            "inverters": [answers.of_reading(reading, moment) for reading in readings],
+            "inverters": [
+                answers.of_reading(_overdue(reading) if reading.name in stale else reading, moment)
+                for reading in readings
+            ],
             "sum": {_published(figure): amount for figure, amount in powers.items()},
             "sum_of": {_published(figure): of[figure] for figure in powers},
         }
     )
+
+
+def _overdue(reading: Reading) -> Reading:
+    """Of its faults nothing is known any more."""
+    if reading.faults is None or reading.state is not State.OK:
+        return reading
+    return replace(reading, faults=FaultReport(unknown="the newest reading is old"))
 
 
 def _published(figure: str) -> str:

@@ -22,7 +22,7 @@ from plain_values import measurements
 
 from sungather.history.service import History
 from sungather.options.table import WebOptions
-from sungather.reading import Reading, State, Value
+from sungather.reading import ActiveFault, FaultReport, Reading, State, Value
 from sungather.web import WebServer, live
 from sungather.web.http import HttpServer, Limits, Request, Response
 from tests.real_parts import free_port
@@ -101,6 +101,26 @@ async def test_now_is_every_inverter_with_its_age_and_the_sum() -> None:
         powers = [one["values"]["pv_power"] for one in (house, garage)]
         assert told["sum"]["pv_power"] == sum(powers)
         assert told["sum_of"]["pv_power"] == ["house", "garage"]
+
+
+async def test_an_overdue_reading_says_nothing_of_faults_anywhere() -> None:
+    watch, grid = Watch(), FaultReport((ActiveFault("alarm_code_1", "10 Grid power outage"),))
+    async with page(watch=watch) as (port, web, _):
+        for faults, told in ((FaultReport(), "none"), (grid, "10 Grid power outage")):
+            web.on_reading(replace(reading("house", watch.moment), faults=faults))
+            (house,) = (await get_json(port, "/api/v1/now"))["inverters"]
+            assert house["faults"]["text"] == told
+            assert "\nsungather_faults{" in await get_text(port, "/metrics")
+            watch.tick(3600)
+            (house,) = (await get_json(port, "/api/v1/now"))["inverters"]
+            assert house["faults"] == {
+                "active": None,
+                "text": "unknown: the newest reading is old",
+            }
+            assert "sungather_fault" not in await get_text(port, "/metrics")
+            html = await get_text(port, "/")
+            assert "Unknown: the newest reading is old." in html
+            assert "No faults now" not in html
 
 
 FED_IN: dict[str, Value] = {"grid_import_power": 0, "grid_export_power": 8000}

@@ -1,9 +1,11 @@
 """How a collector is put together."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sungather.clock import Clock
 from sungather.daemon.assembly import modbus_server, pollers
+from sungather.device.night import NightSite
 from sungather.options.configuration import load
 
 
@@ -16,6 +18,22 @@ def test_each_inverter_knows_the_others_of_its_site(tmp_path: Path) -> None:
     for inverter in inverters:
         others = {other.options.name for other in inverter.others}
         assert others == {"a", "b", "c"} - {inverter.options.name}
+
+
+def test_the_inverters_know_where_the_site_is(tmp_path: Path) -> None:
+    """Where it is night follows from that, for each of them."""
+    options = (
+        "inverter.host=192.0.2.1",
+        f"storage.directory={tmp_path}",
+        "site.timezone=Europe/Berlin",
+    )
+    place = ("site.latitude=52.5", "site.longitude=13.4")
+    for given, site in (
+        (options, NightSite(ZoneInfo("Europe/Berlin"))),
+        ((*options, *place), NightSite(ZoneInfo("Europe/Berlin"), 52.5, 13.4)),
+    ):
+        (poller,) = pollers(load(None, given, environment={}))
+        assert poller.inverter._site == site  # pyright: ignore[reportPrivateUsage]
 
 
 def test_other_programs_are_served_on_a_port_for_each_inverter(tmp_path: Path) -> None:

@@ -74,7 +74,16 @@ def wire(hybrid: LivingDevice) -> Wire:
 
 
 @pytest.fixture
-def pack(wire: Wire, time: ManualClock, tmp_path: FilePath) -> DeviceReader:
+def storage(tmp_path: FilePath) -> Storage:
+    return Storage(tmp_path)
+
+
+@pytest.fixture
+def pack(wire: Wire, time: ManualClock, storage: Storage) -> DeviceReader:
+    return pack_of(wire, time, storage)
+
+
+def pack_of(wire: Wire, time: ManualClock, storage: Storage) -> DeviceReader:
     inverter = replace(model_named("SH10RT"), path=Path.CABLE)
     identify = partial(
         identify_sub_device,
@@ -84,7 +93,6 @@ def pack(wire: Wire, time: ManualClock, tmp_path: FilePath) -> DeviceReader:
         connection="modbus",
     )
     options = replace(support.OPTIONS, name="pack", unit=200, level=2)
-    storage = Storage(tmp_path)
     return DeviceReader(options, wire, identify, storage, time.clock, "battery", "inverter")
 
 
@@ -181,7 +189,7 @@ async def test_another_device_at_the_address_is_another_device(
 
 
 async def test_what_a_person_has_forgotten_to_be_refused_is_asked_for_again(
-    pack: DeviceReader, wire: Wire
+    pack: DeviceReader, wire: Wire, time: ManualClock, storage: Storage
 ) -> None:
     await pack.scan()
     wire.refused = {wire.asked[-1].end}
@@ -189,6 +197,8 @@ async def test_what_a_person_has_forgotten_to_be_refused_is_asked_for_again(
     wire.refused = set()
     assert (await pack.scan(complete=True)).refused, "it is remembered"
     pack.forget_refusals()
+    after_a_restart = pack_of(wire, time, storage)
+    assert (await after_a_restart.scan(complete=True)).refused == ()
     assert (await pack.scan(complete=True)).refused == ()
 
 

@@ -421,17 +421,20 @@ def test_a_counter_of_today_at_0_whose_lifetime_counter_moves_is_not_silent() ->
 
 def test_a_lifetime_counter_of_coarse_steps_is_not_silent_between_them() -> None:
     """It tells that today's counter, which stays 0, is the one that does not count."""
-    derivation, found = Derivation(BERLIN), Derived()
-    for minute in range(0, 300, 5):
+    derivation = Derivation(BERLIN)
+    midnight = datetime(2026, 6, 15, tzinfo=BERLIN).astimezone(UTC)
+    for minute in range(-60, 300, 5):
+        steps = max(0, minute) // 40  # of 2 kWh
         said: dict[str, Value] = {
-            "export_power_hybrid": -3000,
+            "export_power_hybrid": -3000 if minute >= 0 else 0,
             "daily_import_energy": 0.0,
-            "total_import_energy": 500 + minute // 40 * 2,  # 2 kWh a step
+            "total_import_energy": 500 + 2 * steps,
         }
-        found = step(said, derivation=derivation, now=NOON + timedelta(minutes=minute))
-        if minute > 40:  # by the first step
-            assert "total_import_energy" not in found.rejected
-    assert "daily_import_energy" in found.rejected
+        now = midnight + timedelta(minutes=minute)
+        found = step(said, derivation=derivation, now=now)
+        if steps:
+            assert found.values["grid_import_energy_today"] == 2 * steps
+            assert found.values["grid_import_energy_total"] == 500 + 2 * steps
 
 
 # --- corrections of the inverter's own values ---
