@@ -60,6 +60,7 @@ _TLS_CLOSED = "Check inverter.port: only newer firmware has encrypted Modbus, on
 class ModbusTransport:
     """One Modbus/TCP connection; see `Transport` for what the methods promise."""
 
+    name = "modbus"
     widest = MODBUS_WIDEST
 
     def __init__(
@@ -74,11 +75,12 @@ class ModbusTransport:
 
         `tls`: the frames go through TLS.
         """
-        self.name = "modbus-tls" if tls else "modbus"
+        if tls is not None:
+            self.name = "modbus-tls"
         self._tls = tls
         self._knock_at = 0.0
         """When a closed port is next a reason to look at that of encrypted Modbus."""
-        self._encrypted = False
+        self._tls_is_open = False
         """Whether that one was open then."""
         self.connects = 0
         self.requests = 0
@@ -224,8 +226,8 @@ class ModbusTransport:
             return False
         if now >= self._knock_at:
             self._knock_at = now + _KNOCK_AGAIN
-            self._encrypted = await is_open(self._host)
-        return self._encrypted
+            self._tls_is_open = await is_open(self._host)
+        return self._tls_is_open
 
     def _request(self, block: Block, unit: int) -> ModbusPDU:
         """The next request, counted and with its transaction id."""
