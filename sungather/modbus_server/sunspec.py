@@ -35,7 +35,7 @@ def view(reading: Reading, device: Device) -> list[int]:
         *_text("Sungrow", 16),
         *_text(reading.model, 16),
         *_text("", 8),
-        *_text(next(iter(reading.firmware.values()), ""), 8),
+        *_text(next(iter(reading.firmware.values()), "")[-16:], 8),  # the number is at the end
         *_text(reading.serial, 16),
         UNIT,
         _NO_INT,
@@ -135,7 +135,16 @@ def _nameplate(device: Device) -> tuple[int, ...]:
     if device.nominal_kw is not None:
         power, exponent = _with_exponent(device.nominal_kw * 1000)
         rated = (power, exponent)
-    return (_PV, *rated, *(_NO_ENUM, _NO_INT) * 2, *(_NO_INT,) * 19)
+    return (
+        _PV,
+        *rated,
+        *(_NO_ENUM, _NO_INT),  # apparent power
+        *(_NO_INT,) * 5,  # reactive power in four quadrants
+        *(_NO_ENUM, _NO_INT),  # current
+        *(_NO_INT,) * 5,  # power factor in four quadrants
+        *(_NO_ENUM, _NO_INT) * 4,  # energy, charge and the two rates of a storage
+        _NO_INT,
+    )
 
 
 def _state(reading: Reading) -> int:

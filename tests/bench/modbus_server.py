@@ -125,8 +125,8 @@ async def _daemon_figures() -> list[Figure]:
             milliseconds: list[float] = []
             work = asyncio.gather(*(_poll(one, n, milliseconds) for n, one in enumerate(clients)))
             busy = await _used(daemon, work) / SECONDS
-            at_once = await asyncio.to_thread(_burst, port)
             memory = rss_megabytes(daemon.pid)
+            at_once = await asyncio.to_thread(_burst, port)
     asked = len(milliseconds) / SECONDS
     name = f"Modbus server, {CLIENTS} clients at {A_SECOND} polls a second"
     return [
@@ -194,4 +194,5 @@ def _settings(device: int, port: int, *, served: bool) -> dict[str, object]:
         "modbus-server.enabled": str(served).lower(),
         "modbus-server.port": port,
         "modbus-server.address": "127.0.0.1",
+        "modbus-server.clients": 2 * CLIENTS,
     }

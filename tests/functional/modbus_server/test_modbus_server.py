@@ -37,6 +37,7 @@ from sungather.simulator.winet import SH10RT, Dongle, Listing, WinetPort
 from sungather.transports.modbus import ModbusTransport
 from sungather.transports.sungrow import SungrowTransport
 from sungather.transports.winet import WinetTransport
+from tests.functional.modbus_server.sunspec_client import scanned
 from tests.modbus_house import House, Poll, house, polls
 from tests.real_parts import free_port
 
@@ -551,6 +552,37 @@ async def test_sunspec_is_shown_where_it_was_asked_for(
                 assert await client.body(39999, 2, function=3, unit=126) == refused(2, 3)
                 time.tick(200)
                 assert await client.body(40001, 2, function=3, unit=126) == refused(11, 3)
+
+
+async def test_a_sunspec_client_finds_the_models_and_their_values(
+    tmp_path: Path, time: ManualClock
+) -> None:
+    """The SunSpec Alliance's own client, with its own definitions of the models."""
+    time.tick(3 * 3600)
+    async with await serve(device_named("SG10RT", clock=time.local)) as running:
+        transport = ModbusTransport("127.0.0.1", running.port, TIMEOUT)
+        wanted = {"sunspec": "true"}
+        async with house(transport, tmp_path, time.clock, wanted, devices="none", level=2) as made:
+            (reading, *_) = await made.poller.scan()
+            told = await asyncio.to_thread(scanned, made.port)
+    values = reading.values
+    common, inverter, nameplate = (told[number] for number in (1, 103, 120))
+    assert (common["Mn"], common["Md"], common["SN"]) == ("Sungrow", "SG10RT", reading.serial)
+    shown = {
+        "W": "total_active_power",
+        "DCW": "total_dc_power",
+        "Hz": "grid_frequency",
+        "PhVphA": "phase_a_voltage",
+        "AphC": "phase_c_current",
+        "TmpCab": "internal_temperature",
+    }
+    assert {one: inverter[one] for one in shown} == {one: values[n] for one, n in shown.items()}
+    energy = reading.number("total_power_yields")
+    assert energy
+    assert inverter["WH"] == pytest.approx(energy * 1000)
+    rest = {name for name, value in nameplate.items() if value is not None and name != "Pad"}
+    assert rest == {"ID", "L", "DERTyp", "WRtg", "WRtg_SF"}, "what is not known is not implemented"
+    assert nameplate["WRtg"] == 10_000
 
 
 async def test_a_port_that_is_taken_is_said_and_tried_again(

@@ -82,6 +82,8 @@ def test_what_is_not_known_is_not_implemented_and_never_a_zero() -> None:
     assert at(words, 40108, "H") == (0xFFFF,)
     assert at(words, 40110, "II") == (0xFFFFFFFF,) * 2, "nobody says that there is no event"
     assert at(words, 40125, "H") == (0xFFFF,)
+    assert at(words, 40127, "Hh5hHh5h") == (0xFFFF, *(-0x8000,) * 6, 0xFFFF, *(-0x8000,) * 6)
+    assert at(words, 40141, "HhHhHhHhh") == (0xFFFF, -0x8000) * 4 + (-0x8000,)
 
 
 @pytest.mark.parametrize(
