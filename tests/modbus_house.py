@@ -14,7 +14,7 @@ from sungather.daemon.assembly import EVERYTHING
 from sungather.daemon.collector import Poller
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
-from sungather.device.word_source import UnitWords
+from sungather.device.words_for_clients import UnitWords
 from sungather.modbus_server.server import ModbusServer, ServedInverter
 from sungather.options.table import ModbusServerOptions
 from sungather.simulator import device_named

@@ -17,7 +17,8 @@ from sungather.reading import Refusal
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register, not_forwarded, starts_known
 from sungather.registers.diagnose import Diagnosis, Findings
-from sungather.registers.learn import (
+from sungather.registers.plan import Plan, plan
+from sungather.registers.refusals import (
     AGAIN,
     FAILING,
     SILENT,
@@ -26,7 +27,6 @@ from sungather.registers.learn import (
     Strikes,
     quirks_name,
 )
-from sungather.registers.plan import Plan, plan
 from sungather.storage import Storage
 
 NEARLY_ALL = 0.8

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sungather import errors
 from sungather.clock import Clock
 from sungather.registers import Block
-from sungather.registers.learn import WAITS
+from sungather.registers.refusals import WAITS
 
 REFUSED = tuple(wait.total_seconds() for wait in WAITS)
 """Seconds until a refused block is asked for again; longer each time that it is refused anew."""

@@ -22,7 +22,7 @@ from sungather.options.configuration import InverterOptions
 from sungather.reading import FaultReport, Measurement, Path, Problem, Reading, State, measured
 from sungather.registers import Block
 from sungather.registers.device import Device
-from sungather.registers.learn import QUIRKS, WAITS
+from sungather.registers.refusals import QUIRKS, WAITS
 from sungather.registers.sub_device_judge import SubDeviceJudge
 from sungather.registers.word_cache import WordCache
 from sungather.storage import Storage

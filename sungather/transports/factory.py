@@ -39,9 +39,9 @@ def open_transport(
 
             return SungrowTransport(options.host, port, options.timeout, today)
         case "modbus-tls":
+            from sungather.transports.certificate_pin import Trust
             from sungather.transports.modbus import ModbusTransport
             from sungather.transports.tls_port import TLS_PORT, TlsPort
-            from sungather.transports.trust import Trust
 
             tls = TlsPort(Trust(options.tls_ca, memory), memory)
             port = options.port or TLS_PORT

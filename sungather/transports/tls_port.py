@@ -11,7 +11,7 @@ import ssl
 from collections.abc import MutableMapping
 
 from sungather import errors
-from sungather.transports.trust import Trust
+from sungather.transports.certificate_pin import Trust
 
 TLS_PORT = 516
 MET = "met"

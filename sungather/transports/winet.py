@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 from sungather import errors
 from sungather.http_client import HttpAnswer, HttpConnection
 from sungather.registers import Block, Space
+from sungather.transports.certificate_pin import Trust
 from sungather.transports.connect import Streams, address, open_streams
-from sungather.transports.trust import Trust
 from sungather.transports.winet_endpoints import ENDPOINT, Endpoint, endpoints, words_of
 from sungather.transports.winet_messages import Message, data_of, message_of, result_of
 from sungather.transports.winet_session import (

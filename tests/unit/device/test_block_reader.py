@@ -14,7 +14,7 @@ from sungather.device.requester import Requester
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Register
 from sungather.registers.device import Device
-from sungather.registers.learn import FAILING, WAITS
+from sungather.registers.refusals import FAILING, WAITS
 
 IN = Space.INPUT
 DEVICE = Device(0x0E00, "tester", "meter")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sungather import errors
-from sungather.transports.trust import Trust
+from sungather.transports.certificate_pin import Trust
 from sungather.transports.winet_endpoints import NEW, OLD, Endpoint, endpoints, words_of
 from sungather.transports.winet_messages import Splicer, data_of, result_of
 from sungather.transports.winet_session import Credentials, account

@@ -21,8 +21,8 @@ from sungather.device.sub_devices import SubDevices
 from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Tier, starts_known, starts_of_others
-from sungather.registers.learn import FAILING, SILENT
 from sungather.registers.plan import Address, plan
+from sungather.registers.refusals import FAILING, SILENT
 from sungather.registers.word_cache import WordMap
 from sungather.transports import Transport
 

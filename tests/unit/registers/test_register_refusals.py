@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sungather.reading import Path, Refusal
 from sungather.registers import Block, Space
 from sungather.registers.diagnose import FILLER_REASON, Diagnosis, Findings
-from sungather.registers.learn import (
+from sungather.registers.plan import UnreadableRanges, plan
+from sungather.registers.refusals import (
     AGAIN,
     FAILING,
     SILENT,
@@ -21,7 +22,6 @@ from sungather.registers.learn import (
     Strikes,
     quirks_name,
 )
-from sungather.registers.plan import UnreadableRanges, plan
 
 IN, HOLD = Space.INPUT, Space.HOLDING
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

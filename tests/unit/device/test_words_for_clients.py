@@ -13,12 +13,12 @@ from scripted_transport import ScriptedTransport, inverter_on, nobody_answers, s
 from support import OPTIONS, ManualClock, storage_in
 
 from sungather import errors
-from sungather.device import word_source
+from sungather.device import words_for_clients
 from sungather.device.failed_reads import REFUSED, SILENT
 from sungather.device.inverter import Inverter
 from sungather.device.outside_budget import BUDGET, QUEUE, Hope
 from sungather.device.sub_devices import SubDevices
-from sungather.device.word_source import INTEREST, UnitWords, WordSource
+from sungather.device.words_for_clients import INTEREST, UnitWords, WordSource
 from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Tier, registers_for, starts_of_others
@@ -307,7 +307,7 @@ async def test_a_silent_device_is_said_within_a_second_and_asked_once(
 async def test_nobody_waits_for_a_device_that_takes_its_time(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(word_source, "PATIENCE", 0.01)
+    monkeypatch.setattr(words_for_clients, "PATIENCE", 0.01)
     answered = asyncio.Event()
     read = home.transport.read
 
