@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sungather.clock import Clock
+from sungather.history.cashbook import Cashbook
 from sungather.history.service import History
 from sungather.options.table import WebOptions
 from sungather.reading import ActiveFault, FaultReport, Problem, Reading, State, Value
 from sungather.reading import Path as Way
 from sungather.service import ClientTraffic, Health
 from sungather.simulator.day import Life, Site
+from sungather.tariff import Tariff, parse_prices
 from sungather.web import WebServer
 from sungather.web.http import Limits
 from tests.plain_values import measurements
@@ -37,6 +39,16 @@ UNITS = {
     "Hz": ("_frequency",),
     "h": ("total_running_time",),
 }
+
+
+TARIFF = Tariff(
+    "EUR",
+    parse_prices("0.31; from 2026-06-17 0.36, 22:00-06:00 0.24"),
+    parse_prices("0.08"),
+    parse_prices("0.45"),
+    paid=14500.0,
+    saved_before=3200.0,
+)
 
 
 class Watch:
@@ -222,10 +234,12 @@ async def household(
     limits: Limits | None = None,
     step: int = 300,
     meter: str = "auto",
+    tariff: Tariff | None = None,
 ) -> AsyncGenerator[tuple[WebServer, History, Watch]]:
     """A web server on a free port that shows a household with some history."""
     watch = watch or Watch()
     history = History(None, BERLIN, clock=watch.clock, commit_seconds=3600, meter=meter)
+    book = Cashbook(history, tariff, BERLIN) if tariff else None
     web = WebServer(
         WebOptions(address="127.0.0.1", port=0),
         history=history,
@@ -234,6 +248,7 @@ async def household(
         clock=watch.clock,
         limits=limits,
         meter=meter,
+        cashbook=book,
     )
     async with running(history, web):
         await web.listening()
@@ -242,4 +257,8 @@ async def household(
             await lived(history, names, days, watch.moment, step)
         for name in names:
             web.on_reading(reading(name, watch.moment))
+            if book is not None:
+                book.on_reading(reading(name, watch.moment))
+        if book is not None:
+            await book.count()
         yield web, history, watch

@@ -134,11 +134,14 @@ def page(
     """The page and its history, if the page is wanted; it shows the health of `services`."""
     if not configuration.web.enabled:
         return []
+    from sungather.history.cashbook import Cashbook
     from sungather.history.service import History
     from sungather.web.server import WebServer
 
     meter = configuration.site.meter
     history = History(history_file, configuration.timezone, clock=clock, meter=meter)
+    tariff = configuration.tariff.tariff
+    book = Cashbook(history, tariff, configuration.timezone) if tariff else None
     server = WebServer(
         configuration.web,
         history=history,
@@ -147,8 +150,9 @@ def page(
         clock=clock,
         scan_interval=max((one.scan_interval for one in configuration.inverters), default=30.0),
         meter=meter,
+        cashbook=book,
     )
-    return [history, server]
+    return [history, server, *([book] if book else [])]
 
 
 def modbus_server(

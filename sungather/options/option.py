@@ -61,6 +61,12 @@ class OptionKind(StrEnum):
     """str, a name that some inverter's value has."""
     PATTERNS = "published names with commas between, * for anything"
     """str, joined by ", "; see `patterns.value_filter`."""
+    PRICES = "prices of 1 kWh"
+    """str; see `tariff.parse_prices`."""
+    DAILY_PRICES = "prices of a day"
+    """str, the same without times."""
+    CURRENCY = "currency"
+    """str, a code of ISO 4217."""
 
     @property
     def is_text(self) -> bool:
@@ -74,7 +80,7 @@ _TEXTS = frozenset({
     OptionKind.TIME_ZONE, OptionKind.DIRECTORY, OptionKind.MODEL, OptionKind.TOPIC,
     OptionKind.ANY_TOPIC, OptionKind.HA_SENSORS,
     OptionKind.MEASUREMENT, OptionKind.TAGS, OptionKind.UNITS, OptionKind.VALUE,
-    OptionKind.PATTERNS,
+    OptionKind.PATTERNS, OptionKind.PRICES, OptionKind.DAILY_PRICES, OptionKind.CURRENCY,
 })  # fmt: skip
 
 

@@ -92,6 +92,8 @@ def _value(row: Option) -> Schema:
             found["type"] = "number"
         case OptionKind.SWITCH:
             found["type"] = "boolean"
+        case OptionKind.PRICES | OptionKind.DAILY_PRICES:
+            found["type"] = ["string", "number"]
         case OptionKind.CHOICE:
             found["enum"] = [*row.choices, *_booleans(row.choices)]
         case _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import cast
 
 from sungather.options.option import Option, OptionGroup, OptionKind, declared, rows_of
+from sungather.tariff import Tariff, parse_prices
 
 
 def _uploaded(what: str, example: str = "internal_temperature") -> str:
@@ -186,6 +187,64 @@ class SiteOptions:
         example="13.4",
         required_when="site.latitude",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffOptions:
+    """The options `tariff.…`; without prices there is no word of money anywhere."""
+
+    currency: str = declared(
+        "",
+        "Currency of the prices, by its three letters.",
+        kind=OptionKind.CURRENCY,
+        example="EUR",
+        required_when="tariff.import",
+    )
+    import_: str = declared(
+        "",
+        "What 1 kWh from the grid costs. Times and days of the week have prices of their own, "
+        "after commas; the price without a time holds at all others. After a ; come the prices "
+        "from a later day on, so that old months keep theirs.",
+        kind=OptionKind.PRICES,
+        key="import",
+        otherwise="nothing is said about money",
+        example="0.31; from 2026-01-01 0.36, 22:00-06:00 0.24, sa-su 0.29",
+    )
+    export: str = declared(
+        "0",
+        "What 1 kWh to the grid earns, written in the same way; below 0 where it costs.",
+        kind=OptionKind.PRICES,
+    )
+    standing: str = declared(
+        "0",
+        "What the connection costs a day, whatever is used; written in the same way, without "
+        "times.",
+        kind=OptionKind.DAILY_PRICES,
+    )
+    paid: float | None = declared(
+        None,
+        "What panels and battery have cost, in the currency: the page then shows how much of it "
+        "is paid back.",
+        kind=OptionKind.NUMBER,
+        minimum=1,
+        otherwise="nothing is said about paying back",
+        example="14500",
+    )
+    saved_before: float = declared(
+        0.0,
+        "What they had saved before SunGather began to count, in the currency.",
+        kind=OptionKind.NUMBER,
+        minimum=0,
+        maximum=100_000_000,
+    )
+
+    @property
+    def tariff(self) -> Tariff | None:
+        """What the options say; None where no price is known."""
+        if not self.import_:
+            return None
+        buy, sell, standing = map(parse_prices, (self.import_, self.export, self.standing))
+        return Tariff(self.currency, buy, sell, standing, self.paid, self.saved_before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -567,6 +626,7 @@ class OptionGroups:
     """The groups of the whole program, by the name that their keys begin with."""
 
     site: SiteOptions
+    tariff: TariffOptions
     web: WebOptions
     modbus_server: ModbusServerOptions
     mqtt: MqttOptions

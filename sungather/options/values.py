@@ -12,6 +12,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from sungather.options.option import Option, OptionKind, OptionValue
+from sungather.tariff import parse_prices
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
@@ -104,6 +105,12 @@ def convert(row: Option, text: str) -> OptionValue:
             return _published(text)
         case OptionKind.PATTERNS:
             return _patterns(text)
+        case OptionKind.PRICES | OptionKind.DAILY_PRICES:
+            return _prices(text, daily=row.kind is OptionKind.DAILY_PRICES)
+        case OptionKind.CURRENCY:
+            if re.fullmatch(r"[A-Z]{3}", text) is None:
+                raise Wrong("a currency by its three letters, such as EUR")
+            return text
 
 
 def shown(text: str) -> str:
@@ -354,6 +361,16 @@ def _patterns(text: str) -> str:
             meant = did_you_mean(near(part, names, 2))
             raise Wrong(must, f"No value is called {shown(part)}. {meant}".rstrip())
     return ", ".join(parts)
+
+
+def _prices(text: str, *, daily: bool) -> str:
+    try:
+        prices = parse_prices(text)
+    except ValueError as error:
+        raise Wrong("a price, or prices with their times", f"{error}.") from None
+    if daily and not prices.is_daily:
+        raise Wrong("a price of a day", "It has no times, and no days of the week.")
+    return text
 
 
 def _model(text: str) -> str:

@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from sungather import answers
+from sungather.history.cashbook import Cashbook
 from sungather.history.periods import Energies
 from sungather.history.service import DayHistory
 from sungather.household import BATTERY_LEVEL, FLOWS
+from sungather.money import Balance
 from sungather.reading import FaultReport, Reading, State, rfc3339
 from sungather.service import Health
 from sungather.site import Plant, summed
@@ -60,6 +62,52 @@ def _overdue(reading: Reading) -> Reading:
 
 def _published(figure: str) -> str:
     return figure if figure == BATTERY_LEVEL else f"{figure}_power"
+
+
+def money(book: Cashbook, today: date) -> bytes:
+    """`/api/v1/money`: what each period so far comes to."""
+    tariff, paid_back = book.tariff, book.paid_back(today)
+    return _json(
+        {
+            "currency": tariff.currency,
+            "periods": {
+                name: {
+                    "first": one.first.isoformat(),
+                    "last": one.last.isoformat(),
+                    "days": one.balance.days,
+                    "days_missing": one.missing,
+                    "days_estimated": one.balance.estimated,
+                    "days_split": one.balance.split,
+                    **{
+                        key: None if amount is None else round(amount, 4)
+                        for key, amount in amounts(one.balance).items()
+                    },
+                }
+                for name, one in book.statements(today)
+            },
+            "paid": tariff.paid,
+            "paid_back": None if paid_back is None else round(paid_back, 4),
+        }
+    )
+
+
+def amounts(one: Balance) -> dict[str, float | None]:
+    """The figures of a balance by their published names; None where they are not known."""
+    split = one.split > 0
+    return {
+        "bill": one.bill,
+        "cost": one.cost,
+        "revenue": one.revenue,
+        "standing": one.standing,
+        "without_system": one.without_system,
+        "saving": one.saving,
+        "battery_saving": one.battery_saving if split else None,
+        "self_sufficiency": one.self_sufficiency,
+        "independence": one.independence,
+        "self_consumption": one.self_consumption,
+        "grid_charged_energy": one.grid_charged if split else None,
+        "battery_sold_energy": one.battery_sold if split else None,
+    }
 
 
 def history(day: DayHistory, inverters: Sequence[str], timezone: str) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from sungather.history.totals import Energy, Totals
+from sungather.money import Balance
 from sungather.web.language import Language, share
 
 
@@ -30,8 +31,13 @@ def with_months(
     return replace(totals, month=month, year=year)
 
 
-def card(rows: Mapping[str, Totals], today: date, say: Language) -> str:
-    """The table of energies, below the two figures that households ask for."""
+def card(
+    rows: Mapping[str, Totals], today: date, say: Language, balance: Balance | None = None
+) -> str:
+    """The table of energies, below the two figures that households ask for.
+
+    `balance`: of today, where it is known what came from where.
+    """
     head = f'<h2 id="totals-title">{say("energy.title")}</h2>'
     if not rows:
         return f'{head}<p class="empty">{say("energy.none-yet")}</p>'
@@ -52,7 +58,7 @@ def card(rows: Mapping[str, Totals], today: date, say: Language) -> str:
         for index, name in enumerate(rows)
     )
     return (
-        f"{head}{_meters(rows, say)}"
+        f"{head}{_meters(rows, balance, say)}"
         f'<table class="totals"><caption class="hidden">{say("energy.caption")}</caption>'
         f'<thead><tr><th scope="col">kWh</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
@@ -79,7 +85,7 @@ def _energy(energy: Energy | None, common: date | None, today: date, say: Langua
     return f"<td>{say.kwh(energy.kwh)}{note}</td>"
 
 
-def _meters(rows: Mapping[str, Totals], say: Language) -> str:
+def _meters(rows: Mapping[str, Totals], balance: Balance | None, say: Language) -> str:
     """Two figures that households ask for: own use of the sun, and independence of the grid."""
 
     def today(name: str) -> float | None:
@@ -90,6 +96,11 @@ def _meters(rows: Mapping[str, Totals], say: Language) -> str:
         "self-sufficiency": share(today("grid_import"), today("house")),
         "self-consumption": share(today("grid_export"), today("pv")),
     }
+    if balance is not None and balance.split:
+        found = {
+            "self-sufficiency": _rest(balance.self_sufficiency),
+            "self-consumption": _rest(balance.self_consumption),
+        }
     return "".join(
         f'<div class="meter"><p><b>{say.percent(100 - lost)}</b> '
         f"<span>{say(f'energy.{name}')}</span></p>"
@@ -99,3 +110,8 @@ def _meters(rows: Mapping[str, Totals], say: Language) -> str:
         for name, lost in found.items()
         if lost is not None
     )
+
+
+def _rest(share: float | None) -> float | None:
+    """What is missing to the whole, in percent."""
+    return None if share is None else max(0.0, min(100.0, 100 * (1 - share)))

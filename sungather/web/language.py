@@ -101,6 +101,12 @@ class Language:
             return "0"
         return self.number(energy, 2 if abs(energy) < 0.995 else 1 if abs(energy) < 99.95 else 0)
 
+    def money(self, amount: float | None) -> str:
+        """An amount without its currency: 0.42, 118.70, 1 235."""
+        if amount is None:
+            return ABSENT
+        return self.number(amount, 2 if abs(amount) < 999.5 else 0)
+
     def percent(self, value: float | None) -> str:
         """64 %."""
         return ABSENT if value is None else f"{self.number(value, 0)}{SPACE}%"

@@ -20,6 +20,7 @@ from sungather.clock import Clock
 from sungather.reading import Reading, State
 from sungather.service import ClientTraffic, Health
 from sungather.web.http import weights
+from sungather.web.money_card import Money, battery_saving
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -75,6 +76,12 @@ _OWN: Final = {
         "Requests sent to the inverter for the programs that the Modbus server answers.",
     ),
     "modbus_server_exceptions": ("counter", "Those that were answered with an exception."),
+    "bill": ("gauge", "What is to be paid for the period so far; below 0: what is earned."),
+    "saving": ("gauge", "What panels and battery have saved in the period so far."),
+    "battery_saving": ("gauge", "The battery's part of it."),
+    "self_sufficiency_ratio": ("gauge", "Share of the house's energy from panels and battery."),
+    "self_consumption_ratio": ("gauge", "Share of the solar energy that was not sold."),
+    "paid_back_ratio": ("gauge", "Share of tariff.paid that is saved by now."),
 }
 """Metrics beside the published values: name -> kind and help."""
 _ONE_OF: Final = re.compile(r"(?:^|_)(phase|mppt|string)_(\d+|[abc])(?=_)")
@@ -132,7 +139,11 @@ class Metrics:
             counts.read_at = self._clock.monotonic()
 
     def exposition(
-        self, readings: Sequence[Reading], services: Sequence[Health], accept: str
+        self,
+        readings: Sequence[Reading],
+        services: Sequence[Health],
+        accept: str,
+        money: Money | None = None,
     ) -> tuple[bytes, str]:
         """The text and its content type, as the `Accept` header wishes."""
         families = _Families()
@@ -143,6 +154,8 @@ class Metrics:
             _faults(families, reading)
         for service in services:
             _service(families, service)
+        if money is not None:
+            _money(families, money)
         accepted = weights(accept)
         open_weight = accepted.get("application/openmetrics-text", 0.0)
         wants_open = open_weight > accepted.get("text/plain", 0.0)
@@ -168,6 +181,25 @@ class Metrics:
             families.own("last_success_timestamp_seconds", name, counts.last_success)
             age = self._clock.monotonic() - counts.read_at
             families.own("newest_reading_age_seconds", name, round(age, 3))
+
+
+def _money(families: "_Families", money: Money) -> None:
+    for period, one in money.statements.items():
+        of: Labels = (("period", period),)
+        balance = one.balance
+        for name, amount in (
+            ("bill", balance.bill),
+            ("saving", balance.saving),
+            ("battery_saving", battery_saving(balance)),
+        ):
+            if amount is not None:
+                families.own(name, (*of, ("currency", money.currency)), round(amount, 4))
+        for name in ("self_sufficiency", "self_consumption"):
+            share = getattr(balance, name)
+            if share is not None:
+                families.own(f"{name}_ratio", of, round(share, 4))
+    if money.paid_back is not None:
+        families.own("paid_back_ratio", (), round(money.paid_back, 4))
 
 
 class _Families:

@@ -16,12 +16,12 @@ from sungather import household
 from sungather.history.totals import Energy, Totals, add
 from sungather.reading import Reading, State, rfc3339
 from sungather.site import BATTERY, GRID
-from sungather.web import curve, details, devices, energy, flow, lists, trouble
+from sungather.web import curve, details, devices, energy, flow, lists, money_card, trouble
 from sungather.web.flow import Flow
 from sungather.web.language import SPACE, languages
 from sungather.web.page_model import PageModel
 
-_LEFT: Final = ("battery", "charger", "totals", "inverters", "faults")
+_LEFT: Final = ("battery", "charger", "totals", "money", "inverters", "faults")
 """Cards below that of now, as on a phone; the others follow them there, and stand beside else."""
 _SCRIPT: Final = (
     *("ago.now", "ago.seconds", "ago.minutes", "ago.hours", "ago.days", "script.lost"),
@@ -70,6 +70,10 @@ def parts(model: PageModel) -> dict[str, Part]:
         found["flow"] = Part(flowing, lambda: _flow(model, *flowing))
         found["totals"] = Part(_energies(model), lambda: _totals(model))
         found[curve.legend_id(model.today)] = Part(_energies(model), lambda: legend(model))
+    if model.money is not None and not model.chosen:
+        money = model.money
+        key = money, model.today
+        found["money"] = Part(key, lambda: money_card.card(money, model.today, model.say))
     if model.listed:
         found["inverters"] = _made(lists.inverters(model))
     reading = model.one
@@ -294,7 +298,9 @@ def _energies(model: PageModel) -> object:
 
 
 def _totals(model: PageModel) -> str:
-    return energy.card(_counted(model), model.today, model.say) + _as_of(model)
+    told = model.money.statements.get("today") if model.money and not model.chosen else None
+    balance = told and told.balance
+    return energy.card(_counted(model), model.today, model.say, balance) + _as_of(model)
 
 
 def _counted(model: PageModel) -> dict[str, Totals]:

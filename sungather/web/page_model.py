@@ -11,6 +11,7 @@ from sungather.reading import FaultReport, Reading
 from sungather.service import Health
 from sungather.site import HOME_MANAGER, LOGGER, Plant, summed
 from sungather.web.language import Language
+from sungather.web.money_card import Money
 
 UNNAMED: Final = "inverter"
 """The name of an inverter whose options give it none."""
@@ -34,6 +35,8 @@ class PageModel:
     say: Language
     stale: frozenset[str] = frozenset()
     """Inverters whose newest reading is overdue."""
+    money: Money | None = None
+    """What all inverters together have saved; None where no prices are known."""
 
     @property
     def inverters(self) -> list[Reading]:

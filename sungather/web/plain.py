@@ -1,6 +1,6 @@
 """Documents beside the page, without a script: what codes mean, and a month to print; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
 from importlib import resources
@@ -28,10 +28,12 @@ def report(
     names: str,
     say: Language,
     assets: Mapping[str, str],
+    money: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The month of `day` for a sheet of paper.
 
-    `days` and `reading`: see `bars.section`; `names`: the inverters that it is of.
+    `days` and `reading`: see `bars.section`; `names`: the inverters that it is of;
+    `money`: titles and texts of what it comes to.
     """
     found = bars.known_periods(Span.MONTH, day, today, days, reading)
     month = bars.known_periods(Span.YEAR, day, today, days, reading)[day.month - 1]
@@ -40,14 +42,14 @@ def report(
     if not any(one.energies for one in found):
         return _document(title, f'{head}<p class="empty">{say("bars.nothing")}</p>', say, assets)
     body = (
-        f"{head}{_sums(month, say)}{bars.drawing(Span.MONTH, found, say)}"
+        f"{head}{_sums(month, say, money)}{bars.drawing(Span.MONTH, found, say)}"
         f"{bars.notes(Span.MONTH, found, today, min(days, default=today), say)}"
         f"{bars.wide(bars.table(Span.MONTH, found, today, say, month), say)}"
     )
     return _document(title, body, say, assets)
 
 
-def _sums(month: Period, say: Language) -> str:
+def _sums(month: Period, say: Language, money: Sequence[tuple[str, str]]) -> str:
     energies = month.energies
     bought = share(energies.get("grid_import"), energies.get("house"))
     sold = share(energies.get("grid_export"), energies.get("pv"))
@@ -57,6 +59,7 @@ def _sums(month: Period, say: Language) -> str:
         for key, lost in (("self-sufficiency", bought), ("self-consumption", sold))
         if lost is not None
     ]
+    told += money
     rows = "".join(f"<div><dt>{title}</dt><dd>{figure}</dd></div>" for title, figure in told)
     return f'<dl class="facts">{rows}</dl>'
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import sungather
 from sungather.clock import Clock
+from sungather.history.cashbook import Cashbook
 from sungather.history.periods import Span
 from sungather.history.service import History
 from sungather.options.table import WebOptions
@@ -22,6 +23,7 @@ from sungather.web.http import HttpServer, Limits, Request, Response
 from sungather.web.language import chosen, languages
 from sungather.web.live import Live, View
 from sungather.web.metrics import Metrics
+from sungather.web.money_card import money_of, sums_of_month
 from sungather.web.page_model import PageModel
 
 log = logging.getLogger(__name__)
@@ -53,11 +55,13 @@ class WebServer:
         scan_interval: float = 30.0,
         limits: Limits | None = None,
         meter: str = AUTO,
+        cashbook: Cashbook | None = None,
     ) -> None:
         """`services` tells the health of everything; `scan_interval` is the longest, in s.
 
-        `meter`: the option `site.meter`.
+        `meter`: the option `site.meter`; `cashbook`: where prices are known.
         """
+        self._cashbook = cashbook
         self._options = options
         self._hosts = frozenset(_bare(one) for one in options.hosts.split(",") if one)
         """The hosts that are answered; empty for all."""
@@ -178,6 +182,8 @@ class WebServer:
                 return Response(content_type="text/event-stream", headers=headers, stream=stream)
             case "/api/v1/now":
                 return Response(api.now(self._newest(), moment, self._plant, self._stale()), _JSON)
+            case "/api/v1/money":
+                return self._money()
             case "/api/v1/health":
                 return Response(api.health(self._newest(), self._services(), moment), _JSON)
             case "/api/v1/openapi.json":
@@ -188,6 +194,11 @@ class WebServer:
                 return self._exposition(request)
             case _:
                 return _missing("There is nothing at this address.")
+
+    def _money(self) -> Response:
+        if self._cashbook is None:
+            return _missing("No prices are known: see the option tariff.import.")
+        return Response(api.money(self._cashbook, self._history.today()), _JSON)
 
     def _newest(self) -> list[Reading]:
         return list(self._readings.values())
@@ -210,6 +221,7 @@ class WebServer:
             plant=self._plant,
             say=languages()[view.language],
             stale=self._stale(),
+            money=money_of(self._cashbook, self._history.today()),
         )
 
     def _parts(self, view: View) -> dict[str, page.Part]:
@@ -228,14 +240,17 @@ class WebServer:
     async def _report(self, request: Request) -> Response:
         view, today = _view(request), self._history.today()
         model, names = self._model(view), self._names(view.inverter)
+        asked = self._asked_day(request, "of")
+        book = None if view.inverter else self._cashbook
         html = plain.report(
-            self._asked_day(request, "of"),
+            asked,
             today,
             await self._history.energies(names, _EARLIEST, today),
             self._readings.get(names[0]) if len(names) == 1 else None,
             ", ".join(f"{model.name(one)} ({one.display_model})" for one in model.shown),
             model.say,
             self._files.addresses,
+            sums_of_month(book, asked, model.say) if book else (),
         )
         return _document(request, html)
 
@@ -327,7 +342,10 @@ class WebServer:
             for r in self._newest()
         ]
         body, content_type = self._metrics.exposition(
-            readings, self._services(), request.headers.get("accept", "")
+            readings,
+            self._services(),
+            request.headers.get("accept", ""),
+            money_of(self._cashbook, self._history.today()),
         )
         return Response(body, content_type, headers={"Vary": "Accept"})
 

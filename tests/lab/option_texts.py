@@ -24,6 +24,9 @@ _RIGHT = {
     OptionKind.TAGS: "site=roof",
     OptionKind.VALUE: "pv_power",
     OptionKind.PATTERNS: "*_power",
+    OptionKind.PRICES: "0.31; from 2026-01-01 0.36, 22:00-06:00 0.24",
+    OptionKind.DAILY_PRICES: "0.45",
+    OptionKind.CURRENCY: "EUR",
 }
 _WRONG = {
     OptionKind.TEXT: "two\nlines",
@@ -49,6 +52,9 @@ _WRONG = {
     OptionKind.TAGS: "roof",
     OptionKind.VALUE: "pv_powr",
     OptionKind.PATTERNS: "pv_powr",
+    OptionKind.PRICES: "0,34",
+    OptionKind.DAILY_PRICES: "0.45, sa 0.3",
+    OptionKind.CURRENCY: "euro",
 }
 SECRET = "hunter2"
 """Stands in every wrong text of a secret option."""

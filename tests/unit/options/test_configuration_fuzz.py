@@ -200,6 +200,12 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
             )
         case OptionKind.VALUE:
             return st.sampled_from(sorted(names_of_inverters()))
+        case OptionKind.PRICES:
+            return st.sampled_from(["0.34", "-0.1", "0.31; from 2026-01-01 0.36, sa 8:00-9:00 0"])
+        case OptionKind.DAILY_PRICES:
+            return st.sampled_from(["0.45", "0; from 2026-01-01 0.5"])
+        case OptionKind.CURRENCY:
+            return st.sampled_from(["EUR", "CHF"])
         case OptionKind.PATTERNS:
             return st.lists(st.sampled_from(sorted(all_names())), min_size=1).map(", ".join)
 
