@@ -120,8 +120,9 @@ def balance_of(intervals: Iterable[Interval], *, split: bool = True) -> Balance:
     for one in intervals:
         house = one.house
         surplus = one.pv - house
-        from_grid = max(0.0, one.charged - max(0.0, surplus))
-        to_grid = max(0.0, one.exported - max(0.0, surplus - one.charged))
+        # Meters do not agree to the watt: nobody gives more than there is.
+        from_grid = min(one.imported, max(0.0, one.charged - max(0.0, surplus)))
+        to_grid = min(one.discharged, max(0.0, one.exported - max(0.0, surplus - one.charged)))
         found["pv"] += one.pv
         found["house"] += house
         found["imported"] += one.imported

@@ -6,17 +6,20 @@ from datetime import UTC, date, datetime, timedelta
 
 from households import BERLIN, DAY, NOW, SERVICES, reading, silent
 
+from sungather.history.cashbook import Statement
 from sungather.history.periods import Energies, Span
 from sungather.history.service import DayHistory
 from sungather.history.store import Fault, Sample
 from sungather.history.totals import Energy, Totals
 from sungather.household import FIGURES, FLOWS
+from sungather.money import Balance
 from sungather.reading import FaultReport, Reading, State, Value
 from sungather.service import Health
 from sungather.site import Plant
 from sungather.web import bars, curve, page, plain
 from sungather.web.files import StaticFiles
 from sungather.web.language import Language
+from sungather.web.money_card import Money
 from sungather.web.page_model import PageModel
 from tests.plain_values import measurements
 
@@ -79,6 +82,7 @@ def model_of(
     faults: Sequence[Fault] = (),
     stale: frozenset[str] = frozenset(),
     plant: Plant | None = None,
+    money: Money | None = None,
 ) -> PageModel:
     """What the page is made of; the plant knows the readings."""
     plant = plant or Plant()
@@ -92,6 +96,7 @@ def model_of(
     return PageModel(
         now=NOW, timezone=BERLIN, readings=readings, chosen=chosen, totals=totals_of,
         faults=faults, services=services, plant=plant, say=say, stale=stale,
+        money=money,
     )  # fmt: skip
 
 
@@ -107,6 +112,21 @@ TOTALS = {
     flow: Totals(Energy(12.3), Energy(20.1), Energy(99.0, DAY), Energy(99.0, DAY), Energy(4000.0))
     for flow in FLOWS
 }
+BALANCE = Balance(
+    days=9, split=8, estimated=1, pv=200, house=90, imported=20, exported=130, cost=7, revenue=10,
+    standing=4, at_grid_prices=32, split_pv=180, split_house=80, split_imported=18,
+    self_consumed=60, grid_charged=2, battery_sold=1, discharged=30, battery_saving=5.5,
+)  # fmt: skip
+MONEY = Money(
+    "EUR",
+    {
+        "today": Statement(BALANCE, DAY, DAY, 0),
+        "total": Statement(BALANCE, DAY - timedelta(days=10), DAY, 2, DAY),
+    },
+    14500.0,
+    0.22,
+)
+"""With days that were not counted, and others that were estimated."""
 _FAULTY = reading(inverter_alarm="083 Fan 2 Stall Alarm; 532 String 3 Reverse Connection Alarm")
 _PAST = Fault("house", "battery_fault", "707 Battery Over-temperature Fault", NOW, NOW)
 _UNKNOWN = FaultReport(unknown="the device refuses battery_fault (register 13066)")
@@ -133,6 +153,8 @@ _STATES: Mapping[str, dict[str, object]] = {
     "perhaps night": {
         "readings": [silent(State.UNREACHABLE, kind="probably-asleep", message="It may sleep.")]
     },
+    "money": {"readings": [reading()], "totals": TOTALS, "money": MONEY},
+    "money of a first day": {"readings": [reading()], "money": Money("EUR", {}, None, None)},
     "incomplete": {"readings": [replace(reading(), problem=_TROUBLED[0].problem)]},
     **{f"is {one.state}": {"readings": [one]} for one in _TROUBLED},
 }

@@ -44,6 +44,11 @@ class Config(pydantic.BaseModel):
     site_latitude: str = ""
     site_longitude: str = ""
     site_meter: str = "auto"
+    tariff_currency: str = ""
+    tariff_import: str = ""
+    tariff_export: str = "0"
+    tariff_standing: str = "0"
+    tariff_paid: str = ""
     snap_channel: str = "latest/stable"
     snap_revision: int = 0
     extra_options: str = ""
@@ -81,6 +86,11 @@ OPTIONS: Final[Mapping[str, str]] = {
     "site_latitude": "site.latitude",
     "site_longitude": "site.longitude",
     "site_meter": "site.meter",
+    "tariff_currency": "tariff.currency",
+    "tariff_import": "tariff.import",
+    "tariff_export": "tariff.export",
+    "tariff_standing": "tariff.standing",
+    "tariff_paid": "tariff.paid",
 }
 """Field of `Config` -> option of the snap."""
 

@@ -44,9 +44,9 @@ class Language:
         self._weekdays: list[str] = texts["locale"]["weekdays"]
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text of this key, filled in."""
+        """The text of this key, filled in; an abbreviation at its end ends the sentence, too."""
         text = self.texts[key]
-        return text.format_map(values) if values else text
+        return text.format_map(values).replace("..", ".") if values else text
 
     def table(self, name: str) -> Mapping[str, str]:
         """The texts of one table of the file."""

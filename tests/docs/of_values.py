@@ -4,11 +4,13 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
 from sungather.exporters.homeassistant_entities import FAULT, entity
+from sungather.history.cashbook import Statement
+from sungather.money import Interval, balance_of
 from sungather.reading import ActiveFault, FaultReport, Reading, State, Value
 from sungather.registers import derive
 from sungather.registers.catalogue import registers_for
@@ -17,6 +19,7 @@ from sungather.registers.models import model_named
 from sungather.registers.tables import DATA, Register, Row, read_rows
 from sungather.service import ClientTraffic, Health
 from sungather.web.metrics import Metrics
+from sungather.web.money_card import Money
 from tests.docs.markdown import code, table
 from tests.plain_values import measurements as measured
 
@@ -169,6 +172,12 @@ def _value(register: Register) -> Value:
     return 1.0 if number and not register.codes else "text"
 
 
+def _money() -> Money:
+    balance = balance_of([Interval(3, 1, 1, 1, 1, 0.3, 0.1)])
+    day = date(2026, 6, 21)
+    return Money("EUR", {"today": Statement(balance, day, day, 0)}, 14500.0, 0.2)
+
+
 def metrics() -> str:
     """Every metric of a hybrid and a string inverter at level 2, and of the program."""
     counting = Metrics()
@@ -179,7 +188,7 @@ def metrics() -> str:
     for model in ("SH10RT", "SG10RT"):
         reading = example(model, 2)
         counting.on_reading(reading)
-        text, _ = counting.exposition([reading], [health], "text/plain")
+        text, _ = counting.exposition([reading], [health], "text/plain", _money())
         lines = text.decode().splitlines()
         for told, kind_, sample in zip(lines, lines[1:], lines[2:], strict=False):
             if not told.startswith("# HELP"):

@@ -64,6 +64,15 @@ def test_shares_are_shares_and_the_parts_of_a_saving_add_up(day: list[Interval])
         assert found.independence <= found.self_sufficiency + 1e-9
 
 
+@given(st.lists(st.builds(Interval, *[energies] * 5, prices, prices), min_size=1))
+def test_meters_that_disagree_make_no_share_above_the_whole(day: list[Interval]) -> None:
+    found = balance_of(day)
+    assert found.grid_charged <= found.imported
+    assert found.battery_sold <= found.discharged
+    for share in (found.self_sufficiency, found.self_consumption):
+        assert share is None or share <= 1 + 1e-9
+
+
 @given(st.lists(intervals(), min_size=1, max_size=20))
 def test_without_a_battery_there_is_nothing_that_it_saves(day: list[Interval]) -> None:
     bare = [

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from browser import Browser, Page, chromium, needs_chromium
-from households import BERLIN, NOW, household, reading, silent
+from households import BERLIN, NOW, TARIFF, household, reading, silent
 from views import battery, charger
 
 from sungather.reading import FaultReport, Reading, State
@@ -606,13 +606,14 @@ async def test_what_a_device_says_is_text_and_never_html(browser: Browser) -> No
         assert await page.run("document.title") != "owned"
 
 
-VIEWS = ["good", "lost", "night", "faults", "two", "empty", "devices"]
+VIEWS = ["good", "lost", "night", "faults", "two", "empty", "devices", "money"]
 
 
 @asynccontextmanager
 async def view(name: str) -> AsyncGenerator[str]:
     names = {"two": ["house", "garage"], "empty": []}.get(name, ["house"])
-    async with household(names, days=2) as (web, history, watch):
+    tariff = TARIFF if name == "money" else None
+    async with household(names, days=2, tariff=tariff) as (web, history, watch):
         if name == "lost":
             web.on_reading(silent(State.UNREACHABLE, message=SOMEWHERE))
         elif name == "night":

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import jsonschema
 import pytest
-from households import BERLIN, NOW, Watch, household, reading, running, silent
+from households import BERLIN, NOW, TARIFF, Watch, household, reading, running, silent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_values import measurements
@@ -197,9 +197,11 @@ async def test_health_tells_of_inverters_and_services() -> None:
         }
 
 
-@pytest.mark.parametrize("path", ["/api/v1/now", "/api/v1/history", "/api/v1/health"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/now", "/api/v1/history", "/api/v1/health", "/api/v1/money"]
+)
 async def test_answers_are_what_the_openapi_document_promises(path: str) -> None:
-    async with page("house", "garage") as (port, web, _):
+    async with page("house", "garage", tariff=TARIFF) as (port, web, _):
         web.on_reading(silent(State.ASLEEP, "garage", message="Asleep until the sun is back."))
         document = await get_json(port, "/api/v1/openapi.json")
         answer = document["paths"][path]["get"]["responses"]["200"]
@@ -209,10 +211,18 @@ async def test_answers_are_what_the_openapi_document_promises(path: str) -> None
 
 
 async def test_every_path_of_the_openapi_document_is_there() -> None:
-    async with page() as (port, _, _):
+    async with page(tariff=TARIFF) as (port, _, _):
         document = await get_json(port, "/api/v1/openapi.json")
         for path in set(document["paths"]) - {"/events"}:
             assert (await get(port, path))[0] == 200, path
+
+
+async def test_without_prices_there_is_no_money_and_it_is_said_which_option_to_set() -> None:
+    async with page() as (port, _, _):
+        status, _, body = await get(port, "/api/v1/money")
+        assert status == 404
+        assert b"tariff.import" in body
+        assert b"sungather_bill" not in (await get(port, "/metrics"))[2]
 
 
 async def test_healthz_says_that_the_program_lives() -> None:

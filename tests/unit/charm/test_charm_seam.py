@@ -85,6 +85,18 @@ def test_the_site_is_passed_on_also_on_the_equator() -> None:
     assert problems(texts) == ()
 
 
+def test_prices_are_passed_on_and_without_them_there_is_no_money() -> None:
+    prices = "0.31; from 2026-01-01 0.36, 22:00-06:00 0.24"
+    settings = config.Config(
+        tariff_currency="EUR", tariff_import=prices, tariff_standing="0.45", tariff_paid="14500"
+    )
+    texts = config.snap_options(settings)
+    assert texts["tariff.import"] == prices
+    assert problems(texts) == ()
+    assert config.snap_options(config.Config())["tariff.import"] == ""
+    assert problems(config.snap_options(config.Config())) == ()
+
+
 def together(extra: str, *, polls: bool = True, **settings: str) -> dict[str, str]:
     one = config.Config(inverter_host="10.0.0.1", **settings)  # pyright: ignore[reportArgumentType] (the tests give texts alone)
     found = desired_options.options(one, {}, extra_options.parse(extra), {}, {}, polls=polls)

@@ -1,8 +1,11 @@
 """The table of options, and the check of flat texts against it."""
 
+from datetime import date
+
 import pytest
 
 from sungather.options.check import Checked, check, missing
+from sungather.options.configuration import configured
 from sungather.options.keys import is_group, nearest, nearest_group, option
 from sungather.options.option import Option, OptionKind
 from sungather.options.table import OPTIONS
@@ -126,6 +129,11 @@ def test_the_nearest_group_is_never_the_one_that_the_key_stands_in() -> None:
         ("inverter.tls.ca", "-----BEGIN\nabc\r\n\t-----END\n", "-----BEGIN\nabc\r\n\t-----END\n"),
         ("site.timezone", "America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
         ("storage.directory", "/var/lib/sun gather", "/var/lib/sun gather"),
+        ("tariff.export", "-0.02", "-0.02"),
+        ("tariff.export", "0.1, 22:00-06:00 0.08", "0.1, 22:00-06:00 0.08"),
+        ("tariff.standing", "0.4; from 2026-01-01 0.45", "0.4; from 2026-01-01 0.45"),
+        ("tariff.currency", "CHF", "CHF"),
+        ("tariff.paid", "14500", 14500.0),
     ],
 )
 def test_a_good_text_becomes_its_typed_value(key: str, text: str, value: object) -> None:
@@ -138,6 +146,7 @@ def test_a_good_text_becomes_its_typed_value(key: str, text: str, value: object)
 SECONDS = "a number of seconds from 1 to 3600"
 LEVEL = "a whole number from 1 to 3"
 TOPIC = "a topic without + and #, that neither begins nor ends with a slash"
+PRICES = "a price, or prices with their times"
 TAGS = "tags of the form key=value with commas between"
 NAMES = "published names of values with commas between, with * for anything"
 ADDRESS = "a host name or an IP address"
@@ -220,6 +229,11 @@ ADDRESS = "a host name or an IP address"
         ),
         ("influxdb.exclude", "pv_power,,x", f"{NAMES}, not 'pv_power,,x'."),
         ("influxdb.exclude", "xyz_*", f"{NAMES}, not 'xyz_*'. No value is called 'xyz_*'."),
+        ("tariff.export", "0,08", f"{PRICES}, not '0,08'. A price is a number with a point"),
+        ("tariff.export", "8 ct", f"{PRICES}, not '8 ct'. A price is a number with a point"),
+        ("tariff.standing", "0.4, sa 0.3", "a price of a day, not '0.4, sa 0.3'. It has no times"),
+        ("tariff.currency", "€", "a currency by its three letters, such as EUR, not '€'."),
+        ("tariff.paid", "0", "a number from 1, not 0."),
         ("pvoutput.v7", "pv_powr", "the published name of a value, not 'pv_powr'. Did you mean"),
     ],
 )
@@ -357,6 +371,17 @@ def test_defaults_written_out_for_the_short_form_do_not_disturb_named_inverters(
     checked = check({**written, "inverters.roof.host": "b"})
     assert messages(checked) == []
     assert checked.inverters == ("inverters.roof",)
+
+
+def test_prices_need_a_currency_and_without_a_price_there_is_no_tariff() -> None:
+    (message,) = messages(check({**HOST, "tariff.import": "0.34"}))
+    assert message == (
+        "tariff.currency is missing, but needed with tariff.import: give it a value, such as EUR."
+    )
+    priced = configured(check({**HOST, "tariff.import": "0.34", "tariff.currency": "EUR"}))
+    assert priced.tariff.tariff is not None
+    assert priced.tariff.tariff.sell.all_day(date(2026, 1, 1)) == 0.0
+    assert configured(check({**HOST, "tariff.export": "0.08"})).tariff.tariff is None
 
 
 def test_an_option_may_be_required_by_another() -> None:

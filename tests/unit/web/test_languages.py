@@ -27,7 +27,20 @@ ROOM = Path(sungather.web.__file__).parent
 CODES = sorted(languages())
 ENGLISH, GERMAN = languages()["en"], languages()["de"]
 BY_ITS_NAME = frozenset(
-    {"SunGather", "JSON", "API", "CSV", "kWh", "kW", "MPPT", "Hz", "mV", "English", "Deutsch"}
+    {
+        "SunGather",
+        "JSON",
+        "API",
+        "CSV",
+        "kWh",
+        "kW",
+        "MPPT",
+        "EUR",
+        "Hz",
+        "mV",
+        "English",
+        "Deutsch",
+    }
     | {"house", "garage"}
 )
 """Words that are the same in every language: units, and what the tests' devices are called."""
