@@ -200,6 +200,8 @@ def _texts_of(row: Option) -> st.SearchStrategy[str]:
             )
         case OptionKind.VALUE:
             return st.sampled_from(sorted(names_of_inverters()))
+        case OptionKind.UNITS:
+            return st.sampled_from(["1-10,21", "247"])
         case OptionKind.PRICES:
             return st.sampled_from(["0.34", "-0.1", "0.31; from 2026-01-01 0.36, sa 8:00-9:00 0"])
         case OptionKind.DAILY_PRICES:
