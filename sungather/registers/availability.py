@@ -87,7 +87,7 @@ class Availability:
             self._zero_is_absent.add("meter2")
         self._meterless = self._never_counted(marked)
         if self._meterless:
-            self._zero_is_absent |= _METER | {"meter-load"}
+            self._zero_is_absent |= _METER
         if 0 in (self._input.get(_BATTERY_VOLTAGE), self._input.get(_PACK_VOLTAGE)):
             self._zero_is_absent.add("battery")
 

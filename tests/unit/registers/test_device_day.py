@@ -306,6 +306,17 @@ def test_a_devices_clock_that_is_set_back_a_little_begins_no_day_anew(
     assert house.every(10 * MINUTE, 6, 0.1)[-1] == pytest.approx(1.2)
 
 
+def test_a_clock_that_a_dongle_says_once_more_is_believed_and_one_that_stands_is_not() -> None:
+    house = evening()
+    house.clock = timedelta()
+    house.today()
+    house.now = house.now.replace(hour=22, minute=0, second=0)  # midnight in Berlin
+    assert house.today(MINUTE) == 0.0
+    house.clock, house.tells["device_clock"] = None, "2026-06-15 00:01:00"
+    assert house.today(MINUTE / 2) == 0.0
+    assert values(house.every(MINUTE, 5)) == {None}
+
+
 def test_a_reset_that_the_devices_clock_announces_is_believed_at_once() -> None:
     house = evening()
     house.clock = timedelta()
