@@ -28,8 +28,6 @@ _AFTER_WAKING = 3 * HOUR
 """How long after waking a device may reset its counters."""
 _LATE = 300.0
 """Seconds by which the resets of one midnight may be seen apart."""
-_TICK = 2.0
-"""Seconds after which a clock that runs shows another time."""
 _FIRST_YEAR = 2015
 """No device of the map was set earlier; one that nobody has set begins in 2000, say."""
 
@@ -54,8 +52,6 @@ class DeviceDay:
     """What its clock said last."""
     clock_since: float = 0.0
     """When it said so first."""
-    clock_runs: bool = False
-    """Whether it was seen to go on."""
 
     def clock_was_set(self) -> None:
         """Our clock was wrong: what was learned from it is forgotten."""
@@ -64,11 +60,9 @@ class DeviceDay:
     def read_clock(self, text: object, moment: float) -> None:
         """Take note of the device's clock, as `kinds.clock` writes it."""
         if text == self.clock_text:
-            stands = moment - self.clock_since
-            if stands > (CLOCK_SET if self.clock_runs else _TICK):  # a dongle may say it again
-                self.midnight, self.clock_runs = None, False
+            if moment - self.clock_since > CLOCK_SET:  # it stands; a dongle may say it once more
+                self.midnight = None
             return
-        self.clock_runs = self.clock_text != ""
         self.clock_text, self.clock_since = str(text), moment
         try:
             told = datetime.fromisoformat(self.clock_text)
