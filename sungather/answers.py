@@ -210,6 +210,7 @@ class FoundAnswer(TypedDict):
     what: str
     why: str
     display_model: str
+    behind: int
 
 
 class DiscoveryAnswer(TypedDict):

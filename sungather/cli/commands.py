@@ -13,13 +13,16 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from sungather import answers, control, errors, privileges
 from sungather.options.configuration import Configuration, load
 from sungather.options.host_defaults import options_file
 from sungather.reading import Path as DevicePath
 from sungather.worker import leave_threads_behind
+
+if TYPE_CHECKING:
+    from sungather.device.found import Found
 
 log = logging.getLogger(__name__)
 
@@ -252,17 +255,25 @@ def _progress(chosen: argparse.Namespace) -> Generator[None]:
 
 def _discover(chosen: argparse.Namespace) -> int:
     from sungather.device import discover
+    from sungather.device.found import options_text
+    from sungather.device.networks import networks_of, own_networks
 
-    networks = discover.networks_of(chosen.network) if chosen.network else discover.own_networks()
+    networks = networks_of(chosen.network) if chosen.network else own_networks()
     report = _count_hosts if sys.stderr.isatty() else None
-    found = asyncio.run(discover.discover(networks, report))
+    on_found = _name_found if sys.stderr.isatty() else None
+    found = asyncio.run(discover.discover(networks, report, on_found=on_found))
     answer: answers.DiscoveryAnswer = {
         "networks": [str(network) for network in networks],
         "found": [answers.FoundAnswer(**dataclasses.asdict(one)) for one in found],
-        "options": discover.options_text(found),
+        "options": options_text(found),
     }
     _show(chosen, answer)
     return 0 if found else errors.Unreachable.exit_code
+
+
+def _name_found(one: "Found") -> None:
+    """Say it at once: the search of the network may take some seconds more."""
+    print(f"\r{one.host}: {one.what} {one.model} {one.serial}".rstrip(), file=sys.stderr)
 
 
 def _count_hosts(done: int, hosts: int) -> None:

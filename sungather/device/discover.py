@@ -1,36 +1,42 @@
 """`sungather discover`: finds Sungrow devices on private networks, politely.
 
-A host gets one look: Modbus on port 502, and only if that is no cable to an inverter the ports of
-a WiNet-S. Nothing is logged in to. Public networks are refused, and the rate is bounded.
+First come those who are known to be there: by their hardware address, and dongles that say who
+they are (`neighbours.py`). Then every address is asked for port 502; other ports only where one is
+known or answers. A host gets one short session at a time. Nothing is logged in to. Public networks
+are refused, and the number of sockets is bounded.
 """
 
 import asyncio
 import contextlib
-import ipaddress
-import socket
-import struct
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from sungather import errors
 from sungather.device.advice import connection_advice
-from sungather.device.identify import Identity, identify_inverter
+from sungather.device.found import Found
+from sungather.device.identify import (
+    CLUSTER_UNITS,
+    LOGGER,
+    MANAGER_PLATE,
+    MANAGER_UNIT,
+    Identity,
+    identify_inverter,
+    identify_manager,
+)
+from sungather.device.neighbours import Announced, by_hardware_address, listen
+from sungather.device.networks import interface_addresses
 from sungather.reading import Path
 from sungather.transports import Transport
+from sungather.transports.factory import HOME_MANAGER_PORTS
 from sungather.transports.modbus import ModbusTransport
+from sungather.transports.tls_port import is_open
 
 MODBUS_PORT = 502
 WEB_PORTS = (443, 8082)
-LARGEST = 1024
-"""Addresses in one network; more would take minutes and is hardly a home's."""
-PRIVATE = tuple(
-    IPv4Network(text)
-    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
-)
-"""RFC 1918, RFC 3927 (link-local), and the machine itself."""
-_UNITS = (1, 2)  # the second inverter of a cascade answers on 2, and only there
+_BESIDE = 1.5
+"""Seconds for an answer of a unit other than 1."""
 
 Report = Callable[[int, int], None]
 """Called with the hosts looked at so far, and how many there are."""
@@ -40,168 +46,200 @@ Report = Callable[[int, int], None]
 class Pace:
     """How politely to look."""
 
-    at_once: int = 32
-    """Hosts looked at at the same time."""
-    per_second: float = 50.0
-    """Connections opened, at most."""
-    patience: float = 1.0
-    """Seconds for a connection to open."""
+    at_once: int = 256
+    """Sockets that are open at the same time."""
+    patience: float = 1.3
+    """Seconds for a connection to open; the kernel knocks a second time after one."""
     answer: float = 4.0
     """Seconds for an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A Sungrow device, and the options to read it."""
-
-    host: str
-    connection: str
-    """"modbus", "sungrow" or "http"."""
-    unit: int
-    model: str
-    """"" if the device does not say before a login."""
-    serial: str
-    path: Path
-    what: str
-    """What answered, for a person."""
-    why: str
-    """Why this connection is the best of those that answer there."""
-    display_model: str = ""
-    """All models that the device may be, for a person; "" if `model` is all that is known."""
-
-
-def networks_of(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
-    """Networks in CIDR form.
-
-    Raises:
-        OptionsError: A sentence for each network that is refused.
-    """
-    networks: list[IPv4Network] = []
-    problems: list[str] = []
-    for text in texts:
-        try:
-            network = ipaddress.ip_network(text.strip(), strict=False)
-        except ValueError:
-            problems.append(f"{text!r} is not a network. Write it like 192.168.1.0/24.")
-            continue
-        if not isinstance(network, IPv4Network):
-            problems.append(f"{text} is IPv6, which is too large to look through.")
-        elif not any(network.subnet_of(private) for private in PRIVATE):
-            problems.append(
-                f"{text} is not a private network; only private networks can be scanned."
-            )
-        elif network.num_addresses > LARGEST:
-            problems.append(
-                f"{text} has {network.num_addresses} addresses; at most {LARGEST} are looked "
-                f"through (a /22). Give the part in which the inverter is."
-            )
-        else:
-            networks.append(network)
-    if problems:
-        raise errors.OptionsError(problems)
-    return tuple(networks)
-
-
-def own_networks() -> tuple[IPv4Network, ...]:
-    """The private networks that this machine is in; of a large one the /24 around the machine."""
-    found: dict[IPv4Network, None] = {}
-    for address, mask in _interface_addresses():
-        network = IPv4Network(f"{address}/{mask}", strict=False)
-        if address.is_loopback or not any(network.subnet_of(private) for private in PRIVATE):
-            continue
-        if network.num_addresses > LARGEST:
-            network = IPv4Network(f"{address}/24", strict=False)
-        if network.num_addresses > 1:
-            found[network] = None
-    return tuple(found)
-
-
-def _interface_addresses() -> list[tuple[IPv4Address, IPv4Address]]:
-    """Address and net mask of each interface that has them, from the kernel."""
-    try:
-        import fcntl
-    except ImportError:  # not a Unix: there the network must be given
-        return []
-    get_address, get_mask = 0x8915, 0x891B
-    found: list[tuple[IPv4Address, IPv4Address]] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
-            try:
-                answers = [fcntl.ioctl(asker, what, request) for what in (get_address, get_mask)]
-            except OSError:
-                continue  # an interface without an IPv4 address
-            found.append((IPv4Address(answers[0][20:24]), IPv4Address(answers[1][20:24])))
-    return found
+    listen: float = 1.5
+    """Seconds for dongles to say who they are."""
 
 
 async def discover(
-    networks: Sequence[IPv4Network], report: Report | None = None, pace: Pace | None = None
+    networks: Sequence[IPv4Network],
+    report: Report | None = None,
+    pace: Pace | None = None,
+    on_found: Callable[[Found], None] | None = None,
 ) -> list[Found]:
-    """Look at every host of the networks; what was found, in the order of addresses."""
-    search = _Search(pace or Pace())
+    """Look at every host of the networks; what was found, in the order of addresses.
+
+    Those come first that are known to be there: `on_found` is called as soon as one is.
+    """
+    search = _Search(pace or Pace(), on_found)
     hosts = sorted({host for network in networks for host in network.hosts()})
+    texts = {str(host) for host in hosts}
+    looks: dict[str, asyncio.Task[list[Found]]] = {}
     done = 0
 
-    async def look(host: IPv4Address) -> list[Found]:
+    def begin(host: str) -> None:
+        if host in texts and host not in looks:
+            looks[host] = asyncio.create_task(search.look(host))
+            looks[host].add_done_callback(count)
+
+    def count(_: object) -> None:
         nonlocal done
-        async with search.turn:
-            found = await search.look(str(host))
         done += 1
         if report is not None:
             report(done, len(hosts))
-        return found
 
-    return [one for found in await asyncio.gather(*map(look, hosts)) for one in found]
+    def announced(one: Announced) -> None:
+        if one.host in texts:
+            search.announced(one)
+            begin(one.host)
+
+    own = [str(address) for address, _ in interface_addresses() if not address.is_loopback]
+    listening = asyncio.create_task(listen(announced, search.pace.listen, own))
+    try:
+        for host in sorted(by_hardware_address()):
+            search.known.add(host)
+            begin(host)
+        await asyncio.sleep(0)  # those first
+        for host in hosts:
+            begin(str(host))
+        await asyncio.gather(*looks.values())
+        await listening
+    finally:
+        for task in (listening, *looks.values()):
+            task.cancel()
+    found = {str(host): looks[str(host)].result() for host in hosts}
+    return [one for host in found for one in found[host] or search.said(host)]
 
 
 class _Search:
-    def __init__(self, pace: Pace) -> None:
-        self.turn = asyncio.Semaphore(pace.at_once)
-        self._pace = pace
-        self._next = 0.0
+    def __init__(self, pace: Pace, on_found: Callable[[Found], None] | None) -> None:
+        self.pace = pace
+        self.known: set[str] = set()
+        """Addresses of what is known to be Sungrow's."""
+        self._sockets = asyncio.Semaphore(pace.at_once)
+        self._announced: dict[str, Announced] = {}
+        self._on_found = on_found
+
+    def announced(self, one: Announced) -> None:
+        """Take note of what a dongle says of itself."""
+        self.known.add(one.host)
+        self._announced[one.host] = one
+        if self._on_found is not None:
+            for found in self.said(one.host):
+                self._on_found(found)
+
+    def said(self, host: str) -> list[Found]:
+        """What a dongle says of itself, as what was found."""
+        if (one := self._announced.get(host)) is None:
+            return []
+        advice = connection_advice("http", Path.DONGLE, web_api=True)
+        what = f"{one.dongle or 'WiNet-S'} dongle"
+        found = Found(host, "http", 1, one.model, one.serial, Path.DONGLE, what, advice.why)
+        return [found]
 
     async def look(self, host: str) -> list[Found]:
         """One host. A host that is no Sungrow device, whatever it does, is simply not found."""
-        try:
-            found = await self._modbus(host)
-        except errors.NoRoute:
+        async with self._sockets:
+            found = await self._look(host)
+        if found is None:
             return []
-        if found is not None and found.path is Path.CABLE:
-            return [found]
-        web = await self._web(host, found)
-        return [one for one in (web or found,) if one is not None]
+        if self._on_found is not None and host not in self._announced:
+            self._on_found(found)
+        return [found]
 
-    async def _modbus(self, host: str) -> Found | None:
-        """What answers Modbus.
-
-        Raises:
-            NoRoute: There is nothing at the address.
-        """
-        transport = ModbusTransport(host, MODBUS_PORT, self._pace.answer)
-        try:
-            if not await self._connects(transport):
-                return None
-            for unit in _UNITS:
-                with contextlib.suppress(errors.Silent):
-                    identity = await identify_inverter(
-                        partial(transport.read, unit=unit), transport.name
-                    )
-                    return _found(host, transport, unit, identity)
-        except (errors.NotModbus, errors.ConnectionLost):
-            pass
-        except errors.InverterError:
+    async def _look(self, host: str) -> Found | None:
+        there, found = await self._modbus(host)
+        if found is not None and (found.path is Path.CABLE or found.unit == MANAGER_UNIT):
+            return found
+        if not there and host not in self.known:
             return None
+        found = await self._web(host, found) or found
+        if found is None and self._is_known(host) and await is_open(host):
+            why = "Port 516 is open and 502 is not: encrypted Modbus, which is experimental here."
+            said = self._announced.get(host, Announced(host))
+            facts = said.model, said.serial, Path.UNKNOWN
+            return Found(host, "modbus-tls", 1, *facts, "encrypted Modbus alone", why)
+        return found
+
+    async def _modbus(self, host: str) -> tuple[bool, Found | None]:
+        """Whether somebody is at the address, and what answers Modbus there."""
+        transport = ModbusTransport(host, MODBUS_PORT, self.pace.answer, hold=True)
+        try:
+            connects = await self._connects(transport)
+            if connects is None:
+                return False, None
+            if not connects:
+                return True, await self._home_manager(host)
+            found = await self._units(host, transport)
+        except (errors.NotModbus, errors.ConnectionLost):
+            found = None
+        except errors.InverterError:
+            return True, None
         finally:
             await transport.close()
-        return await self._encrypted(host)
+        return True, found or await self._encrypted(host)
+
+    async def _units(self, host: str, transport: ModbusTransport) -> Found | None:
+        """Who answers on the usual units, in one session; None if all are silent.
+
+        Raises:
+            NotSungrow: Somebody else does.
+        """
+        trouble: errors.InverterError | None = None
+        gateway = False
+        first = (1, MANAGER_UNIT)
+        for unit in (*first, *CLUSTER_UNITS):
+            if unit not in first and not (gateway or self._is_known(host)):
+                break
+            read = partial(transport.read, unit=unit)
+            with contextlib.suppress(TimeoutError, errors.Silent):
+                try:
+                    async with asyncio.timeout(self.pace.answer if unit == 1 else _BESIDE):
+                        if unit == MANAGER_UNIT:
+                            return await self._manager(host, transport)
+                        identity = await identify_inverter(read, transport.name)
+                        return _found(host, transport, unit, identity)
+                except errors.Busy:
+                    gateway = True
+                except (errors.Refused, errors.NotSungrow) as error:
+                    trouble = error
+        if trouble is not None:
+            raise errors.NotSungrow(str(trouble))
+        return None
+
+    def _is_known(self, host: str) -> bool:
+        """Whether it is Sungrow's: by now the kernel knows its hardware address."""
+        return host in self.known or host in by_hardware_address()
+
+    async def _manager(self, host: str, transport: ModbusTransport) -> Found:
+        """A home manager or a logger.
+
+        Raises:
+            InverterError: There is none.
+        """
+        behind = (await transport.read(MANAGER_PLATE, MANAGER_UNIT))[5]
+        identity = await identify_manager(partial(transport.read, unit=MANAGER_UNIT))
+        found = _found(host, transport, MANAGER_UNIT, identity)
+        logger = identity.device.family == LOGGER
+        what = "logger" if logger else "home manager"
+        why = "It tells the plant's figures; the inverters behind it are read over it, too."
+        if not logger:
+            why = "It tells grid, house and battery; read each inverter at its own address, too."
+        return replace(found, what=what, why=why, behind=behind if logger else 0)
+
+    async def _home_manager(self, host: str) -> Found | None:
+        """A home manager whose first port is closed."""
+        for port in HOME_MANAGER_PORTS:
+            transport = ModbusTransport(host, port, self.pace.answer)
+            try:
+                if await self._connects(transport):
+                    return await self._manager(host, transport)
+            except errors.InverterError:
+                continue
+            finally:
+                await transport.close()
+        return None
 
     async def _encrypted(self, host: str) -> Found | None:
         """Silent or broken off in plain Modbus: perhaps it wants encryption."""
         from sungather.transports.sungrow import SungrowTransport  # for the few that need it
 
-        await self._wait()
-        transport = SungrowTransport(host, MODBUS_PORT, self._pace.answer)
+        transport = SungrowTransport(host, MODBUS_PORT, self.pace.answer)
         try:
             identity = await identify_inverter(partial(transport.read, unit=1), transport.name)
         except errors.InverterError:
@@ -218,7 +256,7 @@ class _Search:
         from sungather.transports.winet import WinetTransport  # needs TLS and more
 
         for port in ports:
-            transport = WinetTransport(host, port, self._pace.answer, memory={}, login=False)
+            transport = WinetTransport(host, port, self.pace.answer, memory={}, login=False)
             try:
                 await transport.connect()
                 generation = transport.generation
@@ -241,33 +279,19 @@ class _Search:
             )
         return None
 
-    async def _connects(self, transport: ModbusTransport) -> bool:
-        await self._wait()
+    async def _connects(self, transport: ModbusTransport) -> bool | None:
+        """Whether the port is open; None if there is nobody at the address."""
         try:
-            async with asyncio.timeout(self._pace.patience):
+            async with asyncio.timeout(self.pace.patience):
                 await transport.connect()
-        except (TimeoutError, errors.PortClosed, errors.ConnectionLost):
+        except (errors.PortClosed, errors.ConnectionLost):
             return False
+        except (TimeoutError, errors.Unreachable):
+            return None
         return True
 
     async def _listens(self, host: str, port: int) -> bool:
-        await self._wait()
-        try:
-            async with asyncio.timeout(self._pace.patience):
-                _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            return False
-        writer.transport.abort()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
-
-    async def _wait(self) -> None:
-        """Until the next connection may be opened."""
-        clock = asyncio.get_running_loop().time
-        mine = max(self._next, clock())
-        self._next = mine + 1 / self._pace.per_second
-        await asyncio.sleep(mine - clock())
+        return await is_open(host, port, self.pace.patience)
 
 
 def _found(host: str, transport: Transport, unit: int, identity: Identity) -> Found:
@@ -285,59 +309,3 @@ def _found(host: str, transport: Transport, unit: int, identity: Identity) -> Fo
         what="inverter" if path is Path.CABLE else f"inverter, path {path}",
         why=advice.why,
     )
-
-
-def options_text(found: Sequence[Found]) -> str:
-    """Options to paste: of one device the short form, of several `inverters.NAME`.
-
-    Of two endpoints of one inverter (the same serial number) only the better one is not a comment.
-    """
-    best = _best_endpoints(found)
-    lines: list[str] = []
-    if len(best) == 1:
-        lines += ["inverter:", *_lines(best[0], "  ")]
-    elif best:
-        lines.append("inverters:")
-        names: set[str] = set()
-        for one in best:
-            name = _free_name(one, names)
-            lines += [f"  {name}:", *_lines(one, "    ")]
-    lines += [
-        f"# {one.host} is another way to {one.display_model or one.model} {one.serial}, "
-        f"with connection {one.connection}."
-        for one in found
-        if one not in best
-    ]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _best_endpoints(found: Sequence[Found]) -> list[Found]:
-    order = {Path.CABLE: 0, Path.DONGLE: 2, Path.UNKNOWN: 1}
-    best: dict[str, Found] = {}
-    for one in sorted(found, key=lambda each: order[each.path]):
-        best.setdefault(one.serial or one.host, one)
-    return [one for one in found if one in best.values()]
-
-
-def _lines(one: Found, indent: str) -> list[str]:
-    who = ", ".join(
-        text for text in (one.display_model or one.model, one.serial, one.what) if text
-    )
-    lines = [f"# {who}", f"host: {one.host}"]
-    if one.connection != "modbus":
-        lines.append(f"connection: {one.connection}")
-    if one.unit != 1:
-        lines.append(f"unit: {one.unit}")
-    return [indent + line for line in lines]
-
-
-def _free_name(one: Found, taken: set[str]) -> str:
-    letters = (c if c.isascii() and c.isalnum() else "-" for c in one.model.lower())
-    words = [word for word in "".join(letters).split("-") if word]
-    wanted = "-".join(words)[:30].strip("-") or "inverter"
-    name, number = wanted, 1
-    while name in taken:
-        number += 1
-        name = f"{wanted}-{number}"
-    taken.add(name)
-    return name

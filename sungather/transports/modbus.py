@@ -70,14 +70,18 @@ class ModbusTransport:
         timeout: float,
         further: Sequence[int] = (),
         tls: TlsPort | None = None,
+        *,
+        hold: bool = False,
     ) -> None:
         """`further` ports are tried while the first is closed, or nothing has answered there.
 
-        `tls`: the frames go through TLS.
+        `tls`: the frames go through TLS. `hold`: the connection outlives silence, for a look at
+        several units in one session.
         """
         if tls is not None:
             self.name = "modbus-tls"
         self._tls = tls
+        self._hold = hold
         self._knock_at = 0.0
         """When a closed port is next a reason to look at that of encrypted Modbus."""
         self._tls_is_open = False
@@ -134,7 +138,8 @@ class ModbusTransport:
             raise self._tls.refused(error, self._host) from None
         except TimeoutError:
             where = self.address
-            await self.close()
+            if not self._hold:
+                await self.close()
             raise errors.Silent(
                 f"{where} accepts connections, but did not answer a Modbus request "
                 f"within {self._timeout:g} s. Check that Modbus is enabled in the inverter "
@@ -244,7 +249,8 @@ class ModbusTransport:
         """Send one request and wait for the answer that belongs to it."""
         reader, writer = streams
         request = self._request(block, unit)
-        writer.write(self._framer.buildFrame(request))
+        asked = self._framer.buildFrame(request)
+        writer.write(asked)
         await writer.drain()
         pending = b""
         while True:
@@ -258,6 +264,11 @@ class ModbusTransport:
                 if len(pending) < length:
                     break
                 frame, pending = pending[:length], pending[length:]
+                if frame == asked:
+                    raise errors.NotModbus(
+                        f"{self.address} answers with our own request, an echo: it is no inverter "
+                        "but perhaps a gateway with nothing behind it. Check inverter.host."
+                    )
                 answer = self._parse(frame, request)
                 if answer is not None:
                     return answer

@@ -72,10 +72,10 @@ class TlsPort:
         self._memory[MET] = f"{self._met}; {what}"
 
 
-async def is_open(host: str, port: int = TLS_PORT) -> bool:
+async def is_open(host: str, port: int = TLS_PORT, patience: float = _KNOCK) -> bool:
     """Whether the port is open; nothing is sent."""
     try:
-        async with asyncio.timeout(_KNOCK):
+        async with asyncio.timeout(patience):
             _, writer = await asyncio.open_connection(host, port)
     except OSError:
         return False

@@ -15,19 +15,45 @@ import pytest
 HOME = Path(__file__).parents[2] / "home_network.py"
 PROJECT = HOME.parents[2]
 SCANNER = """
-import asyncio, json, sys
+import asyncio, json, os, sys, time
 from dataclasses import asdict
-from sungather.device.discover import Pace, discover, options_text, own_networks
-networks, reports = own_networks(), []
-pace = Pace(at_once=8, per_second=200, patience=0.5, answer=2.0)
-found = asyncio.run(discover(networks, lambda done, total: reports.append((done, total)), pace))
+from sungather.device.discover import Pace, discover
+from sungather.device.found import options_text
+from sungather.device.networks import own_networks
+networks, reports, first, most = own_networks(), [], [], 0
+pace = Pace(**json.loads(sys.argv[1]))
+
+async def count():
+    global most
+    while True:
+        most = max(most, len(os.listdir("/proc/self/fd")))
+        await asyncio.sleep(0.02)
+
+async def search():
+    counting = asyncio.create_task(count())
+    begin = time.monotonic()
+    try:
+        return await discover(
+            networks,
+            lambda done, total: reports.append((done, total)),
+            pace,
+            lambda one: first.append((one.host, one.model, time.monotonic() - begin)),
+        ), time.monotonic() - begin
+    finally:
+        counting.cancel()
+
+found, took = asyncio.run(search())
 print(json.dumps({
     "networks": [str(network) for network in networks],
     "found": {one.host: asdict(one) for one in found},
     "reports": reports,
     "options": options_text(found),
+    "first": first,
+    "took": took,
+    "descriptors": most,
 }))
 """
+QUICK = json.dumps({"patience": 0.5, "answer": 2.0})
 
 
 def _missing() -> str:
@@ -49,6 +75,11 @@ class Look:
     options: str
     connections: dict[str, int]
     """Connections that each "host:port" of the home has seen."""
+    first: list[tuple[str, str, float]]
+    """Address and model of each in the order in which they were told, and after how long."""
+    took: float
+    descriptors: int
+    """Most that were open at a time."""
 
 
 def ip(*arguments: str) -> None:
@@ -57,7 +88,7 @@ def ip(*arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def look() -> Generator[Look]:
-    """A home with ten kinds of devices, looked through once from a namespace of its own."""
+    """A home with many kinds of devices, looked through once from a namespace of its own."""
     home, collector = f"sg-home-{os.getpid()}", f"sg-look-{os.getpid()}"
     try:
         for namespace in (home, collector):
@@ -65,7 +96,8 @@ def look() -> Generator[Look]:
             ip("-n", namespace, "link", "set", "lo", "up")
         ip("-n", home, "link", "add", "lan", "type", "veth", "peer", "name", "lan", "netns",
            collector)  # fmt: skip
-        for last in range(11, 19):
+        ip("-n", home, "link", "set", "lan", "address", "ac:19:9f:01:02:03")
+        for last in range(11, 23):
             ip("-n", home, "address", "add", f"10.66.0.{last}/27", "dev", "lan")
         ip("-n", collector, "address", "add", "10.66.0.1/27", "dev", "lan")
         for namespace in (home, collector):
@@ -92,7 +124,7 @@ def _look(home: str, collector: str) -> Look:
         try:
             assert served.stdout.readline() == "ready\n"
             scan = subprocess.run(
-                inside(collector, "-c", SCANNER),
+                inside(collector, "-c", SCANNER, QUICK),
                 cwd=PROJECT,
                 check=True,
                 stdout=subprocess.PIPE,
@@ -138,7 +170,7 @@ def test_the_second_inverter_of_a_cascade_is_found_on_its_unit(look: Look) -> No
 
 
 def test_an_open_port_alone_is_no_inverter(look: Look) -> None:
-    hosts = {f"10.66.0.{last}" for last in (11, 12, 13, 14, 18)}
+    hosts = {f"10.66.0.{last}" for last in (11, 12, 13, 14, 18, 19, 20, 22)}
     assert look.found.keys() == hosts
 
 
@@ -163,3 +195,50 @@ def test_the_options_can_be_pasted(look: Look, tmp_path: Path) -> None:
     assert {one.host: one.connection for one in inverters} == {
         host: one["connection"] for host, one in look.found.items()
     }
+
+
+def test_a_home_manager_is_found_whose_first_port_is_closed(look: Look) -> None:
+    found = look.found["10.66.0.19"]
+    assert (found["model"], found["what"], found["unit"]) == ("iHomeManager", "home manager", 247)
+
+
+def test_a_logger_is_found_in_one_session_though_no_inverter_answers(look: Look) -> None:
+    found = look.found["10.66.0.20"]
+    assert (found["what"], found["unit"], found["behind"]) == ("logger", 247, 2)
+    assert "# units: 1-2,247" in look.options
+    assert look.connections["10.66.0.20:502"] == 1
+
+
+def test_encrypted_modbus_alone_is_said_without_a_session(look: Look) -> None:
+    assert look.found["10.66.0.22"]["connection"] == "modbus-tls"
+    assert look.connections["10.66.0.22:516"] == 0
+
+
+def test_a_dongle_that_announces_itself_is_told_first_with_its_model(look: Look) -> None:
+    host, model, after = look.first[0]
+    assert (host, model) == ("10.66.0.12", "SH8.0RT")
+    assert after < 1  # the bound is for people; it takes some hundredths
+
+
+def test_a_network_in_which_nobody_answers_takes_four_seconds_at_most() -> None:
+    empty, collector = f"sg-void-{os.getpid()}", f"sg-seek-{os.getpid()}"
+    try:
+        for namespace in (empty, collector):
+            ip("netns", "add", namespace)
+            ip("-n", namespace, "link", "set", "lo", "up")
+        ip("-n", empty, "link", "add", "lan", "type", "veth", "peer", "name", "lan", "netns",
+           collector)  # fmt: skip
+        ip("-n", collector, "address", "add", "10.67.0.1/24", "dev", "lan")
+        for namespace in (empty, collector):
+            ip("-n", namespace, "link", "set", "lan", "up")
+        inside = ["ip", "netns", "exec", collector, sys.executable, "-c", SCANNER, "{}"]
+        done = subprocess.run(inside, cwd=PROJECT, check=True, capture_output=True, timeout=60)
+    finally:
+        for namespace in (empty, collector):
+            subprocess.run(["ip", "netns", "del", namespace], check=False, capture_output=True)
+    said = json.loads(done.stdout)
+    assert said["networks"] == ["10.67.0.0/24"]
+    assert len(said["reports"]) == 254
+    assert said["found"] == {}
+    assert said["took"] <= 4
+    assert said["descriptors"] <= 256 + 16  # those of the process itself

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from sungather import errors
-from sungather.device.discover import LARGEST, Found, networks_of, options_text
+from sungather.device.found import Found, options_text
+from sungather.device.networks import LARGEST, networks_of
 from sungather.options.keys import inverter_name
 from sungather.reading import Path
 
