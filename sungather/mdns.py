@@ -32,7 +32,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DnsRecord:
     """One record; what it holds is in the field of its type."""
 
     name: Name
@@ -52,7 +52,7 @@ class Message:
     """A question or an answer."""
 
     questions: tuple[Question, ...] = ()
-    records: tuple[Record, ...] = ()
+    records: tuple[DnsRecord, ...] = ()
     is_answer: bool = False
     number: int = 0
 
@@ -97,7 +97,7 @@ def _parsed(data: bytes) -> Message:
     number, flags, asked, *counts = _HEADER.unpack_from(data)
     at = _HEADER.size
     questions: list[Question] = []
-    records: list[Record] = []
+    records: list[DnsRecord] = []
     for _ in range(asked):
         name, at = _read_name(data, at)
         kind, of = struct.unpack_from(">HH", data, at)
@@ -113,17 +113,17 @@ def _parsed(data: bytes) -> Message:
     return Message(tuple(questions), tuple(records), bool(flags & 0x8000), number)
 
 
-def _record(data: bytes, name: Name, kind: int, at: int, size: int) -> Record | None:
+def _record(data: bytes, name: Name, kind: int, at: int, size: int) -> DnsRecord | None:
     match kind:
         case _ if at + size > len(data):
             raise ValueError("a record is cut short")
         case 1 if size == 4:
-            return Record(name, A, address=socket.inet_ntoa(data[at : at + 4]))
+            return DnsRecord(name, A, address=socket.inet_ntoa(data[at : at + 4]))
         case 12:
-            return Record(name, PTR, target=_read_name(data, at)[0])
+            return DnsRecord(name, PTR, target=_read_name(data, at)[0])
         case 33:
             port = struct.unpack_from(">H", data, at + 4)[0]
-            return Record(name, SRV, target=_read_name(data, at + 6)[0], port=port)
+            return DnsRecord(name, SRV, target=_read_name(data, at + 6)[0], port=port)
         case 16:
             texts: list[str] = []
             end = at + size
@@ -131,12 +131,12 @@ def _record(data: bytes, name: Name, kind: int, at: int, size: int) -> Record | 
                 length = data[at]
                 texts.append(data[at + 1 : min(end, at + 1 + length)].decode("utf-8", "replace"))
                 at += 1 + length
-            return Record(name, TXT, texts=tuple(texts))
+            return DnsRecord(name, TXT, texts=tuple(texts))
         case _:
             return None
 
 
-def _data(record: Record) -> bytes:
+def _data(record: DnsRecord) -> bytes:
     match record.type:
         case 1:
             return socket.inet_aton(record.address)

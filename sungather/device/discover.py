@@ -38,6 +38,8 @@ WEB_PORTS = (443, 8082)
 _BESIDE = 1.5
 """Seconds for an answer of a unit other than 1."""
 
+_LATER = 5.0
+
 Report = Callable[[int, int], None]
 """Called with the hosts looked at so far, and how many there are."""
 
@@ -158,7 +160,8 @@ class _Search:
 
     async def _modbus(self, host: str) -> tuple[bool, Found | None]:
         """Whether somebody is at the address, and what answers Modbus there."""
-        transport = ModbusTransport(host, MODBUS_PORT, self.pace.answer, hold=True)
+        # Whoever gives up a unit before the transport does keeps the session for the next.
+        transport = ModbusTransport(host, MODBUS_PORT, self.pace.answer + _LATER)
         try:
             connects = await self._connects(transport)
             if connects is None:

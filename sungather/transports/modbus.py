@@ -70,18 +70,14 @@ class ModbusTransport:
         timeout: float,
         further: Sequence[int] = (),
         tls: TlsPort | None = None,
-        *,
-        hold: bool = False,
     ) -> None:
         """`further` ports are tried while the first is closed, or nothing has answered there.
 
-        `tls`: the frames go through TLS. `hold`: the connection outlives silence, for a look at
-        several units in one session.
+        `tls`: the frames go through TLS.
         """
         if tls is not None:
             self.name = "modbus-tls"
         self._tls = tls
-        self._hold = hold
         self._knock_at = 0.0
         """When a closed port is next a reason to look at that of encrypted Modbus."""
         self._tls_is_open = False
@@ -138,8 +134,7 @@ class ModbusTransport:
             raise self._tls.refused(error, self._host) from None
         except TimeoutError:
             where = self.address
-            if not self._hold:
-                await self.close()
+            await self.close()
             raise errors.Silent(
                 f"{where} accepts connections, but did not answer a Modbus request "
                 f"within {self._timeout:g} s. Check that Modbus is enabled in the inverter "

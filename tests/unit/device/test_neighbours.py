@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sungather import errors, mdns
 from sungather.device.neighbours import Announced, announced, by_hardware_address
-from sungather.mdns import Message, Question, Record, name_of, parsed, written
+from sungather.mdns import DnsRecord, Message, Question, name_of, parsed, written
 from sungather.registers import Block, Space
 from sungather.simulator.mdns import answer
 from sungather.transports.modbus import ModbusTransport
@@ -28,7 +28,7 @@ def test_the_case_of_an_instance_does_not_matter_and_others_are_left_alone() -> 
     http = name_of("_http._tcp.local")
 
     def said(label: str) -> Announced | None:
-        record = Record(http, mdns.PTR, target=(label, *http))
+        record = DnsRecord(http, mdns.PTR, target=(label, *http))
         return announced(written(Message(records=(record,), is_answer=True)), "10.0.0.1")
 
     assert said("WINET-WEBSERVER 2") == Announced("10.0.0.1")
@@ -67,10 +67,10 @@ def test_what_is_written_is_read_again() -> None:
     message = Message(
         (Question(name_of("_http._tcp.local"), mdns.PTR, unicast=True),),
         (
-            Record(name_of("_http._tcp.local"), mdns.PTR, target=instance),
-            Record(instance, mdns.SRV, target=("host", "local"), port=8080),
-            Record(instance, mdns.TXT, texts=("path=/", "version=1")),
-            Record(("host", "local"), mdns.A, address="192.168.1.2"),
+            DnsRecord(name_of("_http._tcp.local"), mdns.PTR, target=instance),
+            DnsRecord(instance, mdns.SRV, target=("host", "local"), port=8080),
+            DnsRecord(instance, mdns.TXT, texts=("path=/", "version=1")),
+            DnsRecord(("host", "local"), mdns.A, address="192.168.1.2"),
         ),
         is_answer=True,
         number=7,
