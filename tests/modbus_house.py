@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import csv
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from sungather.daemon.assembly import EVERYTHING
 from sungather.daemon.collector import Poller
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
-from sungather.device.words_for_clients import UnitWords
+from sungather.device.unit_words import UnitWords
 from sungather.modbus_server.server import ModbusServer, ServedInverter
 from sungather.options.table import ModbusServerOptions
+from sungather.service import Service
 from sungather.simulator import device_named
 from sungather.transports import Transport
 from sungather.transports.shared import SharedTransport
@@ -74,9 +75,13 @@ async def house(
     storage: Path,
     clock: Clock | None = None,
     server: Mapping[str, Any] | None = None,
+    services: Sequence[Service] = (),
     **options: Any,
 ) -> AsyncGenerator[House]:
-    """Serve the inverter behind `transport`, before its first scan."""
+    """Serve the inverter behind `transport`, before its first scan.
+
+    `services` get its readings, too.
+    """
     clock = clock or Clock()
     chosen = replace(OPTIONS, **options)
     shared = SharedTransport(transport)
@@ -87,7 +92,7 @@ async def house(
     words = UnitWords(inverter, sub_devices, shared.for_another(), clock, wanted.max_age)
     served = ServedInverter("inverter", 0, words, lambda: inverter.device, chosen.scan_interval)
     serving = ModbusServer(wanted, [served], clock)
-    poller = Poller(inverter, sub_devices, (serving,), clock)
+    poller = Poller(inverter, sub_devices, (serving, *services), clock)
     running = asyncio.create_task(serving.run())
     made = House(poller, serving)
     try:

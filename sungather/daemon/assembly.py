@@ -31,7 +31,7 @@ from sungather.device.inverter import Inverter
 from sungather.device.line import Line
 from sungather.device.night import NightSite
 from sungather.device.sub_devices import SubDevices
-from sungather.device.words_for_clients import UnitWords
+from sungather.device.unit_words import UnitWords
 from sungather.exporters import Exporters, open_exporters
 from sungather.modbus_server import early_ports
 from sungather.options.configuration import Configuration

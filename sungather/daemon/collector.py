@@ -15,7 +15,7 @@ from sungather.clock import Clock
 from sungather.device.advice import report_of
 from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
-from sungather.device.words_for_clients import UnitWords
+from sungather.device.unit_words import UnitWords
 from sungather.reading import Problem, Reading, State
 from sungather.service import Service
 from sungather.transports.tls_port import MET

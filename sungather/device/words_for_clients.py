@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from sungather import errors
 from sungather.clock import Clock
 from sungather.device.failed_reads import FailedReads
-from sungather.device.identify import MANAGERS
 from sungather.device.outside_budget import Hope, OutsideBudget
 from sungather.device.reader import DeviceReader
 from sungather.device.requester import Requester
 from sungather.device.session import PERIODS, Session
-from sungather.device.sub_devices import SubDevices
 from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Tier, starts_known, starts_of_others
@@ -42,6 +40,10 @@ _LATEST = 3.0
 """Seconds in which a request outside the plan is answered, or is given up: it may be the one that
 the device never answers."""
 _MOST_REMEMBERED = 256
+_FILLER = ({0}, {0xFFFF})
+_FILLER_BY_CABLE = ({0xFFFF},)
+"""What stands inside a block where there is no register: 0xFFFF over a cable, 0 through a dongle.
+Its web API has been seen to pass on what the inverter gives."""
 _TIER_SETS = (
     frozenset({Tier.FAST}),
     frozenset({Tier.FAST, Tier.SLOW}),
@@ -114,21 +116,30 @@ class WordSource:
     async def _prove(self, wanted: Block, found: Sequence[int]) -> bool:
         """Ask once where the words may be filler, which a device gives inside a larger block only.
 
-        Returns whether it was asked.
+        Returns whether it was asked. While it cannot be asked, the documents are believed, by
+        which it has the register; but not where the path gives 0 for what there is, too.
 
         Raises:
             Refused: The device has nothing there.
             InverterError: That cannot be found out now: a wrong number is worse than none.
         """
-        at = (wanted.space, wanted.start)
+        at, device = (wanted.space, wanted.start), self.reader.device
         if at in self._proven or self._words.starts_at(*at):
             return False
         count = 1
         while count < wanted.count and not self._map.may_cut_after((at[0], at[1] + count - 1)):
             count += 1
-        if set(found[:count]) not in ({0}, {0xFFFF}):
+        by_cable = device is not None and device.path is Path.CABLE
+        if set(found[:count]) not in (_FILLER_BY_CABLE if by_cable else _FILLER):
             return False
-        await self._ask([Block(*at, count)], outside=True)
+        try:
+            await self._ask([Block(*at, count)], outside=True)
+        except errors.Refused:
+            raise
+        except errors.InverterError:
+            if device is None or device.masked:
+                raise
+            return False
         self._proven.add(at)
         return True
 
@@ -341,58 +352,6 @@ class WordSource:
             raise
         self._failures.forget(block)
         self._pace = self._clock.monotonic() - started
-
-
-class UnitWords:
-    """The words of an inverter and its sub-devices, by the unit that a client asks."""
-
-    def __init__(
-        self,
-        inverter: DeviceReader,
-        sub_devices: SubDevices,
-        transport: Transport,
-        clock: Clock,
-        max_age: float,
-    ) -> None:
-        """`transport` is the connection's side for those who ask, beside the scans' own."""
-        self._inverter = inverter
-        self._sub_devices = sub_devices
-        self._transport = transport
-        self._clock = clock
-        self._max_age = max_age
-        self._budget = OutsideBudget(clock)
-        self._sources: dict[int, WordSource] = {}
-
-    def on_unit(self, unit: int) -> WordSource | None:
-        """The words of a unit; None if there is no such device.
-
-        The inverter has its own unit and those that mean the device itself (0 and 255, Modbus
-        messaging guide 4.4.2.1); and 1, which many clients cannot change, unless that is another:
-        with a home manager or a logger, it is an inverter's.
-        """
-        own, device = self._inverter.options.unit, self._inverter.device
-        reader = self._inverter if unit in (own, 0, 255) else self._sub_devices.on_unit(unit)
-        if reader is None and unit == 1 and (device is None or device.family not in MANAGERS):
-            reader = self._inverter
-        if reader is None:
-            return None
-        unit = reader.options.unit
-        source = self._sources.get(unit)
-        if source is None or source.reader is not reader:
-            source = self._sources[unit] = WordSource(
-                reader, self._transport, self._clock, self._max_age, self._budget
-            )
-        return source
-
-    @property
-    def requests(self) -> int:
-        """Requests that were sent for those who ask."""
-        return self._transport.requests
-
-    def close(self) -> None:
-        """Give up what is being asked."""
-        for source in self._sources.values():
-            source.close()
 
 
 def _overlap(one: Block, other: Block) -> bool:

@@ -18,7 +18,8 @@ from sungather.device.failed_reads import REFUSED, SILENT
 from sungather.device.inverter import Inverter
 from sungather.device.outside_budget import BUDGET, QUEUE, Hope
 from sungather.device.sub_devices import SubDevices
-from sungather.device.words_for_clients import INTEREST, UnitWords, WordSource
+from sungather.device.unit_words import UnitWords
+from sungather.device.words_for_clients import INTEREST, WordSource
 from sungather.reading import Path
 from sungather.registers import Block, Space
 from sungather.registers.catalogue import Tier, registers_for, starts_of_others
@@ -101,6 +102,15 @@ async def spend(home: Home) -> None:
         await home.read(nobody_has(n))
 
 
+def behind(
+    home: Home, path: Path, monkeypatch: pytest.MonkeyPatch, *, masked: bool = False
+) -> None:
+    """Have the inverter be reached that way."""
+    assert home.inverter.device is not None
+    reached = replace(home.inverter.device, path=path, masked=masked)
+    monkeypatch.setattr(Inverter, "device", reached)
+
+
 @pytest.fixture
 async def home(tmp_path: FilePath) -> Home:
     made = Home(tmp_path, ManualClock())
@@ -138,10 +148,14 @@ async def test_a_range_outside_the_plan_is_asked_for_as_it_is(home: Home) -> Non
     assert home.transport.asked == [(1, UNKNOWN)] * 2
 
 
-async def test_filler_inside_a_larger_block_is_not_taken_for_a_value(home: Home) -> None:
+@pytest.mark.parametrize(("path", "filler"), [(Path.CABLE, 0xFFFF), (Path.DONGLE, 0)])
+async def test_filler_inside_a_larger_block_is_not_taken_for_a_value(
+    path: Path, filler: int, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is found out once, and remembered; a real 0 is given, and believed from then on."""
     power, real = Block(Space.INPUT, 5036, 1), Block(Space.INPUT, 5035, 1)
-    home.transport.replaced = {5036: 0, 5035: 0}
+    behind(home, path, monkeypatch)
+    home.transport.replaced = {5036: filler, 5035: filler}
     home.transport.trouble = lambda block, unit: (
         errors.Refused("illegal data address") if block.start == power.start else None
     )
@@ -149,12 +163,23 @@ async def test_filler_inside_a_larger_block_is_not_taken_for_a_value(home: Home)
     for _ in range(2):
         with pytest.raises(errors.Refused):
             await home.read(power)
-        assert await home.read(real) == [0]
+        assert await home.read(real) == [filler]
     assert sorted(home.transport.starts()) == [5035, 5036]
 
 
-async def test_what_may_be_filler_is_not_given_while_it_cannot_be_found_out(home: Home) -> None:
+async def test_a_zero_over_a_cable_costs_no_request(home: Home) -> None:
+    """There filler is another word: at night a hundred values are 0."""
+    home.transport.replaced = {5036: 0}
+    await home.scan(after=30)
+    assert await home.read(Block(Space.INPUT, 5036, 1)) == [0]
+    assert home.transport.asked == []
+
+
+async def test_what_a_path_masks_is_not_given_while_it_cannot_be_found_out(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wrong number is worse than none: with the budget spent it is "busy", and 0 afterwards."""
+    behind(home, Path.DONGLE, monkeypatch, masked=True)
     doubtful = Block(Space.INPUT, 5036, 1)
     home.transport.replaced = {5036: 0}
     await home.scan(after=30)
@@ -163,6 +188,24 @@ async def test_what_may_be_filler_is_not_given_while_it_cannot_be_found_out(home
         await home.read(doubtful)
     await home.scan(after=61)
     assert await home.read(doubtful) == [0]
+
+
+async def test_documents_are_believed_while_the_device_cannot_be_asked(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through a web API, say; but the device has the last word."""
+    behind(home, Path.DONGLE, monkeypatch)
+    doubtful = Block(Space.INPUT, 5036, 1)
+    home.transport.replaced = {5036: 0}
+    await home.scan(after=30)
+    await spend(home)
+    assert await home.read(doubtful) == [0]
+    home.transport.trouble = lambda block, unit: (
+        errors.Refused("illegal data address") if block.start == doubtful.start else None
+    )
+    await home.scan(after=61)
+    with pytest.raises(errors.Refused):
+        await home.read(doubtful)
 
 
 async def test_a_refusal_is_the_devices_own_and_remembered(home: Home) -> None:
@@ -336,8 +379,11 @@ async def test_a_read_that_is_never_answered_closes_the_door_for_a_while(home: H
     assert await home.read(Block(Space.INPUT, 21001, 1), after=SILENT[0])
 
 
-async def test_one_silence_may_be_chance_and_two_in_a_row_are_not(home: Home) -> None:
+async def test_one_silence_may_be_chance_and_two_in_a_row_are_not(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where a 0 is to be told from filler: nobody waits ten minutes for a lost answer."""
+    behind(home, Path.DONGLE, monkeypatch, masked=True)
     zero = Block(Space.INPUT, 5036, 1)
     home.transport.replaced = {5036: 0}
     await home.scan(after=30)
@@ -417,8 +463,7 @@ async def test_holding_registers_are_spared_through_a_dongle(
     await home.read(wanted)
     await home.read(wanted, after=6)
     assert len(home.transport.asked) == 2
-    by_dongle = replace(home.inverter.device, path=Path.DONGLE)
-    monkeypatch.setattr(Inverter, "device", by_dongle)
+    behind(home, Path.DONGLE, monkeypatch)
     await home.read(wanted, after=50)
     assert len(home.transport.asked) == 2
     await home.read(wanted, after=11)
