@@ -39,6 +39,7 @@ class Config(pydantic.BaseModel):
     influxdb_bucket: str = ""
     influxdb_version: str = "auto"
     pvoutput_enabled: bool = False
+    enable_notify: bool = False
     log_level: str = "INFO"
     timezone: str = ""
     site_latitude: str = ""
@@ -56,6 +57,7 @@ class Config(pydantic.BaseModel):
     mqtt_credentials: ops.Secret | None = None
     influxdb_credentials: ops.Secret | None = None
     pvoutput_credentials: ops.Secret | None = None
+    notify_credentials: ops.Secret | None = None
 
 
 OPTIONS: Final[Mapping[str, str]] = {
@@ -81,6 +83,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "influxdb_bucket": "influxdb.bucket",
     "influxdb_version": "influxdb.version",
     "pvoutput_enabled": "pvoutput.enabled",
+    "enable_notify": "notify.enabled",
     "log_level": "log.level",
     "timezone": "site.timezone",
     "site_latitude": "site.latitude",
@@ -143,6 +146,11 @@ SECRETS: Final[Mapping[str, SecretRow]] = {
         keys={"api-key": "pvoutput.api-key", "system-id": "pvoutput.system-id"},
         needed=(("api-key", "system-id"),),
         switch="pvoutput.enabled",
+    ),
+    "notify_credentials": SecretRow(
+        keys={"url": "notify.url", "token": "notify.token"},
+        needed=(("url",),),
+        switch="notify.enabled",
     ),
 }
 """Secret field of `Config` -> what it holds."""

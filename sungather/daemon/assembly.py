@@ -40,7 +40,7 @@ from sungather.outbox.limits import MEMORY_ROWS
 from sungather.privileges import in_snap
 from sungather.reading import Reading
 from sungather.service import Health, Service, SimpleService
-from sungather.storage import Claim, MemoryStorage, Storage
+from sungather.storage import Claim, MemoryStorage, Storage, StoredTexts
 from sungather.transports.factory import open_transport
 from sungather.transports.shared import SharedTransport
 from sungather.worker import leave_threads_behind
@@ -228,6 +228,16 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
     # Commands about inverters that are not read here connect by themselves.
     control = Control(directory / SOCKET, configuration.targets if reads else [], clock, exporters)
     services: list[Service] = [control, StateWatch(claim, storage), *exporters.services]
+    if configuration.notify.enabled and reads:
+        from sungather.exporters.notify import Notifier
+
+        told = StoredTexts(storage, "told")
+        exporters_health = [one.health for one in exporters.services]
+        services.append(
+            Notifier(
+                configuration.notify, told, lambda: [one() for one in exporters_health], clock
+            )
+        )
     if reads:
         services += page(configuration, services, clock, directory / "history.sqlite")
     if in_snap():

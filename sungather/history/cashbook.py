@@ -224,9 +224,11 @@ class Cashbook(SimpleService):
         )
 
     def paid_back(self, today: date) -> float | None:
-        """The share of what was paid that is saved by now; None where nobody said what was."""
-        if not self.tariff.paid:
-            return None
+        """The share of what was paid that is saved by now.
+
+        None where nobody said what was, or nothing was counted yet.
+        """
         total = self.between(_FIRST, today)
-        saved = self.tariff.saved_before + (total.balance.saving if total else 0.0)
-        return saved / self.tariff.paid
+        if not self.tariff.paid or total is None:
+            return None
+        return (self.tariff.saved_before + total.balance.saving) / self.tariff.paid

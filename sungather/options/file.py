@@ -15,7 +15,7 @@ from typing import Final
 import yaml
 
 from sungather.options.keys import is_group, option
-from sungather.options.option import Option, OptionValue
+from sungather.options.option import Option, OptionKind, OptionValue
 from sungather.options.values import shown, text_of
 
 LARGEST = 256 * 1024
@@ -44,6 +44,8 @@ _SYNTAX = (
     ("document separator", "a quotation mark is not closed"),
     ("could not find expected ':'", "a line 'key: value' is expected"),
 )
+_AS_WRITTEN = frozenset({OptionKind.PRICES, OptionKind.DAILY_PRICES})
+"""Kinds of text of which a number is one: as it stands there."""
 _BRACKET = re.compile(r"[\[{]")
 _SYNTAX_ANY = "check indentation, colons and quotes"
 
@@ -364,7 +366,7 @@ class _Walk:
     def _unclear(self, row: Option, event: yaml.ScalarEvent) -> str:
         """Why YAML may give something else than the text that was meant; "" if it is clear."""
         start, end = event.start_mark, event.end_mark
-        if not row.kind.is_text:
+        if not row.kind.is_text or row.kind in _AS_WRITTEN:
             return ""
         if start.line != end.line:
             return "runs over several lines"

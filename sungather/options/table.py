@@ -569,6 +569,38 @@ class ConsoleOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyOptions:
+    """The options `notify.…`."""
+
+    enabled: bool = declared(
+        False,
+        "Post a message when a fault begins and when it is over, when an inverter falls silent by "
+        "day, and when an export fails.",
+    )
+    url: str = declared(
+        "",
+        "Where to post messages: a topic of ntfy, or a webhook. Whoever knows it may post there, "
+        "so it is kept as a secret.",
+        kind=OptionKind.URL,
+        example="https://ntfy.sh/a-name-that-nobody-guesses",
+        required_when="notify.enabled",
+        secret=True,
+    )
+    token: str = declared("", "Access token for that address.", otherwise="no token", secret=True)
+    format: str = declared(
+        "ntfy",
+        "What is posted: a text with headers, as ntfy takes it, or one JSON object.",
+        choices=("ntfy", "json"),
+    )
+    patience: float = declared(
+        900.0,
+        "Seconds that an inverter may be silent by day, or an export fail, before that is told.",
+        minimum=60,
+        maximum=86400,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxOptions:
     """The options `outbox.…`."""
 
@@ -633,6 +665,7 @@ class OptionGroups:
     influxdb: InfluxdbOptions
     pvoutput: PvoutputOptions
     console: ConsoleOptions
+    notify: NotifyOptions
     outbox: OutboxOptions
     log: LogOptions
     storage: StorageOptions

@@ -13,7 +13,9 @@ from sungather.web.language import Language
 from sungather.web.page_model import PageModel
 from sungather.web.trouble import NIGHT, is_failing
 
-_OUTBOUND: Final = frozenset({"mqtt", "influxdb", "pvoutput", "modbus-server", "console"})
+_OUTBOUND: Final = frozenset(
+    {"mqtt", "influxdb", "pvoutput", "modbus-server", "console", "notify"}
+)
 """Services that hand values on; the rest is plumbing."""
 
 

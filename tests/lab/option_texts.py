@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sungather.options.option import Option, OptionKind
 from sungather.options.table import OPTIONS
+from sungather.options.values import text_of
 
 _RIGHT = {
     OptionKind.TEXT: "a text",
@@ -24,7 +25,7 @@ _RIGHT = {
     OptionKind.TAGS: "site=roof",
     OptionKind.VALUE: "pv_power",
     OptionKind.PATTERNS: "*_power",
-    OptionKind.UNITS: "1-3,7",
+    OptionKind.UNITS: "7",
     OptionKind.PRICES: "0.31; from 2026-01-01 0.36, 22:00-06:00 0.24",
     OptionKind.DAILY_PRICES: "0.45",
     OptionKind.CURRENCY: "EUR",
@@ -90,7 +91,7 @@ def _number(row: Option) -> str:
     low, high = row.bounds
     value = low if low != row.default else high
     assert value is not None
-    return f"{value:g}"
+    return text_of(value)
 
 
 def _pair(directory: Path) -> dict[str, str]:

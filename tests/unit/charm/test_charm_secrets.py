@@ -41,6 +41,11 @@ EXPORTS: dict[str, tuple[Config, dict[str, str], dict[str, str]]] = {
         {"api-key": SECRET, "system-id": "12345"},
         {"pvoutput.api-key": SECRET, "pvoutput.system-id": "12345"},
     ),
+    "notify-credentials": (
+        {"enable-notify": True},
+        {"url": f"https://ntfy.example/{SECRET}"},
+        {"notify.url": f"https://ntfy.example/{SECRET}", "notify.token": ""},
+    ),
 }
 """Option -> what else must be set, the secret's content, and the snap's options for it."""
 
@@ -124,6 +129,7 @@ def test_a_secret_that_juju_does_not_give_for_another_reason_is_not_called_ungra
         ("mqtt-credentials", {"password": "x"}, "username"),
         ("influxdb-credentials", {"username": "user"}, "token or password"),
         ("pvoutput-credentials", {"key": "x"}, "api-key and system-id"),
+        ("notify-credentials", {"token": "x"}, "url"),
     ],
 )
 def test_a_secret_without_a_key_blocks_with_the_command(
@@ -162,6 +168,7 @@ SWITCHES = {
     "mqtt-credentials": "enable-mqtt",
     "influxdb-credentials": "enable-influxdb",
     "pvoutput-credentials": "pvoutput-enabled",
+    "notify-credentials": "enable-notify",
 }
 
 

@@ -155,6 +155,7 @@ async def test_a_cashbook_says_from_when_it_counts_and_what_is_paid_back() -> No
         terms = replace(tariff(standing="0.5"), paid=1000.0, saved_before=100.0)
         book = Cashbook(history, terms, BERLIN)
         assert dict(book.statements(DAY)) == {}, "nothing before the first look"
+        assert book.paid_back(DAY) is None
         book.on_reading(reading())
         await book.count()
         found = dict(book.statements(DAY))

@@ -466,3 +466,14 @@ def test_a_file_with_secrets_that_everybody_can_read_is_said(
         assert "password" in said
         assert "chmod 600" in said
         assert "hunter2" not in said
+
+
+def test_a_price_may_be_written_without_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "sungather.yaml"
+    prices = "0.31; from 2026-01-01 0.36, 22:00-06:00 0.24"
+    for text in ("0.34", "1", "-0.02", prices):
+        file.write_text(
+            f"inverter: {{host: a}}\ntariff:\n  currency: EUR\n  import: {text}\n  export: 0.10\n"
+        )
+        found = load(file, environment={})
+        assert (found.tariff.import_, found.tariff.export) == (text, "0.10")

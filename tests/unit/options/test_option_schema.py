@@ -119,7 +119,7 @@ def test_the_rows_for_people_say_what_an_option_takes_and_what_holds_without_it(
     assert found["inverter.scan-interval"] == ("number of seconds from 1 to 3600", "30")
     assert found["inverter.port"] == (
         "port number from 1 to 65535",
-        "502; with connection http: 443, then 8082",
+        "502; with connection http: 443, then 8082; with modbus-tls: 516",
     )
     assert found["inverter.smart-meter"] == ("auto, true or false", "auto")
     assert found["mqtt.host"] == ("host name or IP address", "(required with mqtt.enabled)")

@@ -98,7 +98,8 @@ def test_what_has_a_name_elsewhere_has_a_word_here() -> None:
         "night": {"asleep", "probably-asleep"},
         "state": {str(state) for state in State},
         "device": set(NOT_INVERTERS),
-        "service": {"mqtt", "influxdb", "pvoutput", "modbus-server", "web", "history"} | {"money"},
+        "service": {"mqtt", "influxdb", "pvoutput", "modbus-server", "web", "history"}
+        | {"money", "notify"},
         "services": {"starting", "ok", "waiting", "blocked", "stopped"},
         "charger-status": {line.partition(" | ")[2] for line in statuses.splitlines()},
     }
