@@ -239,7 +239,7 @@ async def household(
     """A web server on a free port that shows a household with some history."""
     watch = watch or Watch()
     history = History(None, BERLIN, clock=watch.clock, commit_seconds=3600, meter=meter)
-    book = Cashbook(history, tariff, BERLIN) if tariff else None
+    book = Cashbook(history, tariff, BERLIN, 3 * step // 2) if tariff else None
     web = WebServer(
         WebOptions(address="127.0.0.1", port=0),
         history=history,

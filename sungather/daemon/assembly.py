@@ -141,14 +141,16 @@ def page(
     meter = configuration.site.meter
     history = History(history_file, configuration.timezone, clock=clock, meter=meter)
     tariff = configuration.tariff.tariff
-    book = Cashbook(history, tariff, configuration.timezone) if tariff else None
+    slowest = max((one.scan_interval for one in configuration.inverters), default=30.0)
+    patience = round(1.5 * slowest)
+    book = Cashbook(history, tariff, configuration.timezone, patience) if tariff else None
     server = WebServer(
         configuration.web,
         history=history,
         services=lambda: [service.health() for service in services],
         timezone=configuration.timezone,
         clock=clock,
-        scan_interval=max((one.scan_interval for one in configuration.inverters), default=30.0),
+        scan_interval=slowest,
         meter=meter,
         cashbook=book,
     )

@@ -48,8 +48,13 @@ class Statement:
     """The same as `first`, where that is not the first day of the period."""
 
 
-def balance_of_day(day: DayHistory, tariff: Tariff, timezone: tzinfo) -> Balance | None:
-    """What a day comes to; None where that is not known: a counter, or a price, is missing."""
+def balance_of_day(
+    day: DayHistory, tariff: Tariff, timezone: tzinfo, patience: int = 0
+) -> Balance | None:
+    """What a day comes to; None where that is not known: a counter, or a price, is missing.
+
+    `patience`: seconds without a reading that are no gap, where scans are that far apart.
+    """
     counted = dict(day.energies)
     flows = {flow for sample in day.samples.values() for flow in _known(sample.means)}
     if not flows.intersection(BATTERY):
@@ -61,7 +66,7 @@ def balance_of_day(day: DayHistory, tariff: Tariff, timezone: tzinfo) -> Balance
     if standing is None:
         return None
     changes = buy is None or sell is None
-    steps = _steps(day)
+    steps = _steps(day, patience)
     gaps = steps.count(None)
     recorded = 1 - gaps / len(steps) if steps else 0.0
     if recorded >= _WHOLE or (changes and recorded >= _MOSTLY):
@@ -82,13 +87,17 @@ def _known(means: Sequence[float | None]) -> list[str]:
     return [flow for flow, mean in zip(FLOWS, means, strict=False) if mean is not None]
 
 
-def _steps(day: DayHistory) -> list[Mapping[str, float] | None]:
+def _steps(day: DayHistory, patience: int) -> list[Mapping[str, float] | None]:
     """The kWh of each flow in each step up to the newest sample; None for a gap."""
     if not day.samples:
         return []
     found: list[Mapping[str, float] | None] = []
+    newest: tuple[int, Mapping[str, float] | None] = day.start, None
     for at in range(day.start, max(day.samples) + 1, day.step):
         sample = day.samples.get(at)
+        if sample is None and at - newest[0] <= patience:
+            found.append(newest[1])
+            continue
         kwh: dict[str, float] = {}
         if sample is not None:
             hours = day.step / 3_600_000
@@ -100,7 +109,8 @@ def _steps(day: DayHistory) -> list[Mapping[str, float] | None]:
             }
             if sample.state is State.ASLEEP:
                 kwh.setdefault("pv", 0.0)
-        found.append(kwh if all(flow in kwh for flow in _NEEDED) else None)
+        newest = at, kwh if all(flow in kwh for flow in _NEEDED) else None
+        found.append(newest[1])
     return found
 
 
@@ -145,7 +155,11 @@ class Cashbook(SimpleService):
 
     name = "money"
 
-    def __init__(self, history: History, tariff: Tariff, timezone: tzinfo) -> None:
+    def __init__(
+        self, history: History, tariff: Tariff, timezone: tzinfo, patience: int = 0
+    ) -> None:
+        """`patience`: see `balance_of_day`."""
+        self._patience = patience
         self.tariff = tariff
         self._history = history
         self._timezone = timezone
@@ -183,7 +197,7 @@ class Cashbook(SimpleService):
             if day in self._days and day < today - timedelta(days=1):
                 continue
             found = balance_of_day(
-                await self._history.day(names, day), self.tariff, self._timezone
+                await self._history.day(names, day), self.tariff, self._timezone, self._patience
             )
             if names != self._names:
                 return

@@ -81,6 +81,16 @@ def test_a_day_without_a_curve_counts_only_where_it_has_one_price() -> None:
     assert balance_of_day(bare, tariff("0.30, sa-su 0.20, 8:00-9:00 0.1"), BERLIN) is None
 
 
+def test_scans_that_are_far_apart_leave_no_gaps_between_them() -> None:
+    sparse = {n: one for n, one in FLAT.items() if n % 6 == 0}  # a scan in half an hour
+    prices = tariff("0.36, 22:00-06:00 0.24")
+    told = day_with(sparse, pv=0, grid_import=24, grid_export=0)
+    assert balance_of_day(told, prices, BERLIN) is None
+    found = counted(balance_of_day(told, prices, BERLIN, 2700))
+    assert found.cost == pytest.approx(16 * 0.36 + 8 * 0.24, rel=0.01)
+    assert (found.split, found.estimated) == (1, 0)
+
+
 def test_half_a_curve_tells_costs_but_not_what_came_from_where() -> None:
     half = {n: one for n, one in FLAT.items() if n % 10 < 7}
     prices = tariff("0.36, 22:00-06:00 0.24")
