@@ -6,6 +6,7 @@ a budget; what is wanted again and again is merged into as few requests as its p
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -23,6 +24,8 @@ from sungather.registers.plan import Address, plan
 from sungather.registers.refusals import FAILING, SILENT
 from sungather.registers.word_cache import WordMap
 from sungather.transports import Transport
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 0.9
 """Seconds that one who asks waits for the device; a slow one is waited for a little longer."""
@@ -232,9 +235,16 @@ class WordSource:
         return await self._ask([wanted], outside=True)
 
     def _note(self, wanted: Block) -> None:
+        known = self.is_wanted(wanted)
         times = self._wanted.pop(wanted, None) or deque[float](maxlen=WANTED_AFTER)
         times.append(self._clock.monotonic())
         self._wanted[wanted] = times
+        if not known and self.is_wanted(wanted):
+            log.info(
+                "%s: Modbus programs ask again and again for %d %s registers from %d on, which "
+                "are outside the read plan",
+                *(self.reader.options.name, wanted.count, wanted.space, wanted.start),
+            )
         while len(self._wanted) > _MOST_REMEMBERED:
             del self._wanted[next(iter(self._wanted))]
 

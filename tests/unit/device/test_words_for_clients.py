@@ -221,13 +221,18 @@ async def test_a_refusal_is_the_devices_own_and_remembered(home: Home) -> None:
         assert len(home.transport.asked) == min(times, 3), "it is asked ever more seldom"
 
 
-async def test_what_is_wanted_again_and_again_is_merged_and_then_forgotten(home: Home) -> None:
+async def test_what_is_wanted_again_and_again_is_merged_and_then_forgotten(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     near = [UNKNOWN, Block(Space.INPUT, 20003, 1), Block(Space.INPUT, 20011, 1)]
     for _ in range(3):
         home.time.tick(10)
         for one in near:
             await home.read(one)
     assert all(map(home.words.is_wanted, near))
+    told = "ask again and again for 2 input registers from 20001 on"
+    assert len([one for one in caplog.messages if told in one]) == 1
     home.transport.forget()
     home.time.tick(10)
     for one in near:
@@ -421,6 +426,7 @@ async def test_a_busy_device_is_asked_once_for_all_who_wait_and_again_after_a_mo
 
 
 async def test_another_inverter_is_not_mixed_with_the_one_before(home: Home) -> None:
+    assert await home.read(Block(Space.INPUT, 13000, 48))
     home.transport.trouble = nobody_answers
     await home.scan(after=30)
     home.transport.trouble = silent_at()
@@ -429,8 +435,9 @@ async def test_another_inverter_is_not_mixed_with_the_one_before(home: Home) -> 
     await home.scan(after=30)
     serial = Block(Space.INPUT, 4990, 10)
     assert await home.read(serial) == other.read("input", 4989, 10)
-    with pytest.raises(errors.Refused):
-        await home.read(Block(Space.INPUT, 13003, 2))
+    for hybrids in (Block(Space.INPUT, 13000, 48), PV_TOTAL, BATTERY_POWER):
+        with pytest.raises(errors.Refused):
+            await home.read(hybrids)
 
 
 async def test_sub_devices_have_their_units_and_the_inverter_those_that_mean_it(
