@@ -154,7 +154,12 @@ def page(
         meter=meter,
         cashbook=book,
     )
-    return [history, server, *([book] if book else [])]
+    found: list[Service] = [history, server, *([book] if book else [])]
+    if configuration.web.announce:
+        from sungather.web.announce import PageAnnouncement
+
+        found.append(PageAnnouncement(configuration.web.port))
+    return found
 
 
 def modbus_server(

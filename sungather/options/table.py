@@ -263,6 +263,11 @@ class WebOptions:
         example="127.0.0.1",
     )
     port: int = declared(8080, "Port of the page.", kind=OptionKind.PORT)
+    announce: bool = declared(
+        False,
+        "Whether to announce the page by multicast DNS, so that phones and programs in the same "
+        "network find it.",
+    )
     hosts: str = declared(
         "",
         "Names by which browsers and programs may ask for the page (the Host of a request); "

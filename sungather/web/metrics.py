@@ -11,12 +11,13 @@ that is absent is not exposed.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import sungather
 from sungather.clock import Clock
+from sungather.household import BATTERY_LEVEL, FLOWS
 from sungather.reading import Reading, State
 from sungather.service import ClientTraffic, Health
 from sungather.web.http import weights
@@ -76,6 +77,11 @@ _OWN: Final = {
         "Requests sent to the inverter for the programs that the Modbus server answers.",
     ),
     "modbus_server_exceptions": ("counter", "Those that were answered with an exception."),
+    "plant_battery_level_ratio": ("gauge", "The mean of all batteries."),
+    **{
+        f"plant_{flow}_power_watts": ("gauge", "All inverters together, as on the page.")
+        for flow in FLOWS
+    },
     "bill": ("gauge", "What is to be paid for the period so far; below 0: what is earned."),
     "saving": ("gauge", "What panels and battery have saved in the period so far."),
     "battery_saving": ("gauge", "The battery's part of it."),
@@ -144,14 +150,23 @@ class Metrics:
         services: Sequence[Health],
         accept: str,
         money: Money | None = None,
+        plant: Mapping[str, float] | None = None,
     ) -> tuple[bytes, str]:
-        """The text and its content type, as the `Accept` header wishes."""
+        """The text and its content type, as the `Accept` header wishes.
+
+        `plant`: what all do together, figure -> W, of the battery's level %.
+        """
         families = _Families()
         families.own("build", (("version", sungather.__version__),), 1)
         for reading in readings:
             self._inverter(families, reading)
             _values(families, reading)
             _faults(families, reading)
+        for figure, amount in (plant or {}).items():
+            if figure == BATTERY_LEVEL:
+                families.own("plant_battery_level_ratio", (), amount / 100)
+            else:
+                families.own(f"plant_{figure}_power_watts", (), amount)
         for service in services:
             _service(families, service)
         if money is not None:

@@ -346,6 +346,7 @@ class WebServer:
             self._services(),
             request.headers.get("accept", ""),
             money_of(self._cashbook, self._history.today()),
+            self._plant.powers(summed(self._newest()), stale),
         )
         return Response(body, content_type, headers={"Vary": "Accept"})
 

@@ -10,6 +10,7 @@ from sungather import household as figures
 from sungather.exporters import homeassistant, mqtt
 from sungather.exporters.homeassistant_entities import FAULT, entity
 from sungather.history.cashbook import Statement
+from sungather.household import BATTERY_LEVEL, FLOWS
 from sungather.money import Interval, balance_of
 from sungather.reading import ActiveFault, FaultReport, Reading, State, Value
 from sungather.registers import derive
@@ -188,7 +189,8 @@ def metrics() -> str:
     for model in ("SH10RT", "SG10RT"):
         reading = example(model, 2)
         counting.on_reading(reading)
-        text, _ = counting.exposition([reading], [health], "text/plain", _money())
+        plant = dict.fromkeys((*FLOWS, BATTERY_LEVEL), 1.0)
+        text, _ = counting.exposition([reading], [health], "text/plain", _money(), plant)
         lines = text.decode().splitlines()
         for told, kind_, sample in zip(lines, lines[1:], lines[2:], strict=False):
             if not told.startswith("# HELP"):

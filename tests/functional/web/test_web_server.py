@@ -139,6 +139,9 @@ async def test_the_house_of_several_inverters_is_their_balance_and_says_whose_it
         assert told["sum"]["house_power"] == 1000
         assert told["sum_of"]["grid_export_power"] == ["house"]
         assert told["sum_of"]["house_power"] == ["house", "garage"]
+        metrics = await get_text(port, "/metrics")
+        assert "\nsungather_plant_house_power_watts 1000\n" in metrics
+        assert "\nsungather_plant_pv_power_watts 9000\n" in metrics
         html = await get_text(port, "/")
         assert "house uses 1.00" in html.replace("\u202f", " ").replace("\xa0", " ")
         assert (
@@ -148,6 +151,7 @@ async def test_the_house_of_several_inverters_is_their_balance_and_says_whose_it
         web.on_reading(silent(State.UNREACHABLE, "garage"))
         told = await get_json(port, "/api/v1/now")
         assert told["sum"].keys() == {*FED_IN, *RESTS}
+        assert "sungather_plant_house" not in await get_text(port, "/metrics")
         html = await get_text(port, "/")
         assert "Solar:" not in html
         assert "garage: Unreachable" in html
