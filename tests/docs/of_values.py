@@ -189,7 +189,7 @@ def metrics() -> str:
     for model in ("SH10RT", "SG10RT"):
         reading = example(model, 2)
         counting.on_reading(reading)
-        plant = dict.fromkeys((*FLOWS, BATTERY_LEVEL), 1.0)
+        plant: dict[str, float] = dict.fromkeys((*FLOWS, BATTERY_LEVEL), 1.0)
         text, _ = counting.exposition([reading], [health], "text/plain", _money(), plant)
         lines = text.decode().splitlines()
         for told, kind_, sample in zip(lines, lines[1:], lines[2:], strict=False):
