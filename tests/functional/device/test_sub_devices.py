@@ -18,7 +18,7 @@ from sungather.device.sub_devices import LOOK_AGAIN_AFTER, LOOK_FOR, PAUSE, SubD
 from sungather.reading import Path, Reading, State
 from sungather.registers.device import Device
 from sungather.registers.models import model_named
-from sungather.simulator import Faults, LivingDevice, Server, device_named, serve
+from sungather.simulator import LivingDevice, Server, device_named, serve
 from sungather.simulator.certificate import throwaway_context
 from sungather.simulator.frontend import reads_from
 from sungather.simulator.modbus import Answer, ExceptionCode
@@ -61,14 +61,23 @@ def hybrid(time: ManualClock) -> LivingDevice:
 
 @pytest.fixture
 async def lan(hybrid: LivingDevice) -> AsyncGenerator[Server]:
-    """A hybrid with two batteries on its LAN port; other units stay silent, as on real ones."""
+    """A hybrid with two batteries on its LAN port; it refuses to speak for other units."""
     units = {1: hybrid, 200: battery(hybrid), 201: battery(hybrid, "S2305170043")}
-    async with await serve(units, faults=Faults(unknown_unit="silent")) as server:
+    async with await serve(units) as server:
         yield server
 
 
 @pytest.fixture
 async def home(lan: Server, tmp_path: FilePath, time: ManualClock) -> AsyncGenerator[Home]:
+    transport = ModbusTransport("127.0.0.1", lan.port, 20)
+    yield Home(transport, tmp_path, time)
+    await transport.close()
+
+
+@pytest.fixture
+async def silent_home(lan: Server, tmp_path: FilePath, time: ManualClock) -> AsyncGenerator[Home]:
+    """Units that are not there stay silent, as on real ones, and nobody waits for long."""
+    lan.faults.unknown_unit = "silent"
     transport = ModbusTransport("127.0.0.1", lan.port, 0.3)
     yield Home(transport, tmp_path, time)
     await transport.close()
@@ -213,10 +222,12 @@ async def test_one_battery_on_several_units_is_one(
     assert reading.serial == "S2305170042"
 
 
-async def test_silence_of_unit_2_hides_no_battery_on_unit_200(home: Home, lan: Server) -> None:
-    found = await home.sub_devices().scan(home.inverter, model_named("SH5.0RS"))
+async def test_silence_of_unit_2_hides_no_battery_on_unit_200(
+    silent_home: Home, lan: Server
+) -> None:
+    found = await silent_home.sub_devices().scan(silent_home.inverter, model_named("SH5.0RS"))
     assert [one.serial for one in found] == ["S2305170042", "S2305170043"]
-    assert set(units_asked(lan)) == {2, 3, 200, 201, 202}
+    assert set(units_asked(lan)) == {2, 3, 200, 201, 202, 248}
 
 
 async def test_what_is_looked_for_and_silent_costs_no_whole_timeout(
@@ -225,6 +236,7 @@ async def test_what_is_looked_for_and_silent_costs_no_whole_timeout(
     """Each of three silent units would cost two timeouts of an hour; now all of them are 9 s."""
     assert 3 * LOOK_FOR < 10
     monkeypatch.setattr("sungather.device.sub_devices.LOOK_FOR", 0.3)
+    lan.faults.unknown_unit = "silent"
     transport = ModbusTransport("127.0.0.1", lan.port, 3600.0)
     home = Home(transport, tmp_path, time)
     async with asyncio.timeout(60):
@@ -234,12 +246,12 @@ async def test_what_is_looked_for_and_silent_costs_no_whole_timeout(
 
 
 async def test_devices_are_looked_for_again_after_a_long_while(
-    home: Home, lan: Server, hybrid: LivingDevice
+    silent_home: Home, lan: Server, hybrid: LivingDevice
 ) -> None:
-    await home.sub_devices().scan(home.inverter, HYBRID)
-    home.time.tick(LOOK_AGAIN_AFTER.total_seconds() + 1)
+    await silent_home.sub_devices().scan(silent_home.inverter, HYBRID)
+    silent_home.time.tick(LOOK_AGAIN_AFTER.total_seconds() + 1)
     hybrid.now()  # lives through the days now, not when asked
-    await home.sub_devices().scan(home.inverter, HYBRID)
+    await silent_home.sub_devices().scan(silent_home.inverter, HYBRID)
     assert units_asked(lan).count(202) == 2
 
 
@@ -274,34 +286,34 @@ async def test_a_listed_device_is_not_found_a_second_time(home: Home, lan: Serve
 
 
 async def test_a_listed_device_that_is_not_there_is_reported_and_left_alone_for_a_while(
-    home: Home, lan: Server
+    silent_home: Home, lan: Server
 ) -> None:
-    sub_devices = home.sub_devices(devices="battery:202")
-    (reading,) = await sub_devices.scan(home.inverter, HYBRID)
+    sub_devices = silent_home.sub_devices(devices="battery:202")
+    (reading,) = await sub_devices.scan(silent_home.inverter, HYBRID)
     assert reading.state is State.UNREACHABLE
     assert reading.problem is not None
     asked = len(lan.requests)
-    home.time.tick(PAUSE / 2)
-    await sub_devices.scan(home.inverter, HYBRID)
+    silent_home.time.tick(PAUSE / 2)
+    await sub_devices.scan(silent_home.inverter, HYBRID)
     assert len(lan.requests) == asked
-    home.time.tick(PAUSE)
-    await sub_devices.scan(home.inverter, HYBRID)
+    silent_home.time.tick(PAUSE)
+    await sub_devices.scan(silent_home.inverter, HYBRID)
     assert len(lan.requests) > asked
 
 
 async def test_a_battery_that_falls_silent_shows_no_old_values_and_comes_back(
-    home: Home, lan: Server
+    silent_home: Home, lan: Server
 ) -> None:
-    sub_devices = home.sub_devices()
-    await sub_devices.scan(home.inverter, HYBRID)
+    sub_devices = silent_home.sub_devices()
+    await sub_devices.scan(silent_home.inverter, HYBRID)
     lan.faults.silent_on = {"input": range(10710, 10900)}
-    home.time.tick(30)
-    first, _ = await sub_devices.scan(home.inverter, HYBRID)
+    silent_home.time.tick(30)
+    first, _ = await sub_devices.scan(silent_home.inverter, HYBRID)
     assert (first.state, first.values) == (State.UNREACHABLE, {})
     assert first.serial == "S2305170042"
     lan.faults.silent_on = {}
-    home.time.tick(PAUSE)
-    first, _ = await sub_devices.scan(home.inverter, HYBRID)
+    silent_home.time.tick(PAUSE)
+    first, _ = await sub_devices.scan(silent_home.inverter, HYBRID)
     assert first.state is State.OK
     assert "battery_pack_level" in first.values
 
