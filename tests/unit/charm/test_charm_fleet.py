@@ -112,6 +112,20 @@ def test_an_action_goes_by_the_map_as_it_is_now(context: Context, snapd: FakeSna
     assert (snapd.options["inverter.host"], polls(snapd)) == ("10.0.0.10", True)
 
 
+@pytest.mark.parametrize("now", [True, False])
+def test_a_standbys_answer_to_another_trouble_counts_no_more(
+    charmcraft: dict[str, Any], snapd: FakeSnapd, now: bool
+) -> None:
+    snapd.health = UNREACHABLE
+    alone = testing.PeerRelation("standby", peers_data={1: {}})
+    out = unit(charmcraft, 0, HOST, leader=True, relations=[alone])
+    trouble = out.get_relation(alone.id).local_app_data["trouble"] if now else "port-closed"
+    answer = json.dumps({"to": trouble, "reaches": True})
+    both = testing.PeerRelation("standby", peers_data={1: {"own-way": answer}})
+    out = unit(charmcraft, 0, HOST, leader=True, relations=[both])
+    assert ("sungather/1 reaches the inverter" in out.unit_status.message) is now
+
+
 @pytest.mark.parametrize("reaches", [True, False])
 def test_a_leader_in_trouble_is_told_of_a_standby_that_reaches_the_inverter(
     charmcraft: dict[str, Any], snapd: FakeSnapd, reaches: bool
