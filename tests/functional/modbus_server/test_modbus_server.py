@@ -77,8 +77,10 @@ async def home(
     device: Server, still: LivingDevice, tmp_path: Path, time: ManualClock
 ) -> AsyncGenerator[House]:
     transport = ModbusTransport("127.0.0.1", device.port, TIMEOUT)
-    listed = {"devices": "battery:200", "retries": 0}
-    async with house(transport, tmp_path, time.clock, {"clients": 8}, **listed) as made:
+    clients = {"clients": 8}
+    async with house(
+        transport, tmp_path, time.clock, clients, devices="battery:200", retries=0
+    ) as made:
         made.device = still
         await made.poller.scan()
         device.requests.clear()
@@ -336,6 +338,7 @@ async def test_one_who_never_reads_is_dropped_and_holds_up_nobody(
     home: House, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modbus_server, "_UNREAD", 0.1)
+    monkeypatch.setattr(modbus_server, "_keep_alive", narrow)
     one = socket.socket()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # full soon
     one.setblocking(False)
@@ -350,6 +353,11 @@ async def test_one_who_never_reads_is_dropped_and_holds_up_nobody(
                 await client.words(13001, 1)
     assert writer.transport.is_closing()
     assert await client.words(13001, 1)
+
+
+def narrow(channel: socket.socket) -> None:
+    """Have the kernel keep little of what a client does not read, so that it is full soon."""
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
 
 async def test_a_thousand_connections_shut_out_nobody_else(home: House, client: Client) -> None:
