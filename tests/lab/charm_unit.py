@@ -87,6 +87,10 @@ class Dispatch:
         return "\n".join(call[-1] for call in self.calls if call[0] == "juju-log")
 
 
+class HookFailed(Exception):
+    """A hook ended with an error; the message is what was logged. Juju runs it again."""
+
+
 class Unit:
     """A unit of an application, on the machine where Juju would have put it."""
 
@@ -168,12 +172,17 @@ class Unit:
             "address": self._machine.address,
         }
         self._machine.write(f"{self._tools}/model.json", json.dumps(given))
-        self._machine.run(f"rm -f {self._tools}/calls.jsonl")
+        self._machine.run(f": >{self._tools}/calls.jsonl")
         environment = shlex.join(f"{name}={value}" for name, value in variables.items())
-        self._machine.run(f"cd {self._charm} && env -i {environment} ./dispatch")
+        ended = self._machine.run(
+            f"cd {self._charm} && env -i {environment} ./dispatch", check=False
+        )
+        lines = self._machine.run(f"cat {self._tools}/calls.jsonl").stdout.splitlines()
+        told = Dispatch([json.loads(line) for line in lines])
+        if ended.returncode:
+            raise HookFailed(told.log or ended.stderr)
         written = json.loads(self._machine.run(f"cat {self._tools}/model.json").stdout)
         self.model.ports = written["ports"]
         for number, relation in self.model.relations.items():
             relation.data = written["relations"][number]["data"]
-        lines = self._machine.run(f"cat {self._tools}/calls.jsonl").stdout.splitlines()
-        return Dispatch([json.loads(line) for line in lines])
+        return told
