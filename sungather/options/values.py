@@ -157,11 +157,11 @@ def number_wanted(row: Option) -> str:
         case None, None:
             return noun
         case None, high:
-            return f"{noun} up to {high:g}"
+            return f"{noun} up to {high:.15g}"
         case low, None:
-            return f"{noun} from {low:g}"
+            return f"{noun} from {low:.15g}"
         case low, high:
-            return f"{noun} from {low:g} to {high:g}"
+            return f"{noun} from {low:.15g} to {high:.15g}"
 
 
 def near(text: str, known: Iterable[str], count: int) -> list[str]:
