@@ -68,7 +68,7 @@ def test_a_smart_meter_can_be_there_absent_or_asked_for(said: str, passed: str) 
     assert problems(texts) == ()
 
 
-@pytest.mark.parametrize("connection", ["modbus", "sungrow", "http"])
+@pytest.mark.parametrize("connection", ["modbus", "sungrow", "http", "modbus-tls"])
 @pytest.mark.parametrize(("port", "passed"), [(0, ""), (502, "502"), (443, "443")])
 def test_a_port_that_is_named_is_passed_on_with_any_connection(
     connection: str, port: int, passed: str
