@@ -81,6 +81,13 @@ def test_battery_current_has_the_sign_of_the_battery_power(
     assert read(blocks).values.get("battery_current") == current
 
 
+@pytest.mark.parametrize("at", [5631, 13021])
+def test_battery_current_without_a_sign_has_that_of_the_older_power(at: int) -> None:
+    found = read({13001: [0], 13022: [0x10000 - 2200], at: [92]})
+    assert found.values["battery_power"] == -2200
+    assert found.values["battery_current"] == -9.2
+
+
 @pytest.mark.parametrize(
     ("flow", "raw", "power"),
     [
