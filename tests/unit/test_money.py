@@ -38,6 +38,13 @@ def test_a_day_worked_out_by_hand() -> None:
         assert getattr(found, name) == pytest.approx(figure, abs=1e-6), name
 
 
+def test_a_battery_that_charges_and_feeds_the_grid_in_one_interval_sells_what_it_gave() -> None:
+    found = balance_of([Interval(3, 0, 1.5, 1, 0.5, 0.30, 0.08)])
+    assert found.house == pytest.approx(1)
+    assert found.battery_sold == pytest.approx(0.5)
+    assert found.self_consumption == pytest.approx(2 / 3)
+
+
 energies = st.floats(0, 5)
 prices = st.floats(-0.5, 1)
 
