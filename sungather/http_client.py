@@ -17,7 +17,7 @@ import h11
 
 from sungather.errors import Blocked, Unavailable
 from sungather.http_proxy import Proxy, proxy_for
-from sungather.strangers import fit_to_show
+from sungather.strangers import fit_to_show, told_in
 
 DEADLINE = 20.0
 """Seconds that an exchange may take."""
@@ -121,8 +121,7 @@ class HttpConnection:
             return await self._answer(tunnel=method == "CONNECT")
         except h11.RemoteProtocolError as error:
             # The library quotes what came, which may be what we have sent.
-            sent = [part for value in headers.values() for part in (value, *value.split())]
-            said = fit_to_show(str(error), sent)
+            said = fit_to_show(str(error), told_in(target, headers))
             raise EOFError(f"it does not answer as a web server does ({said})") from None
 
     async def _answer(self, *, tunnel: bool) -> HttpAnswer:

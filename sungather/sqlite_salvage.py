@@ -4,12 +4,15 @@ A damaged page takes the rows on it along. SQLite ends a query there, so the res
 ever smaller parts.
 """
 
+import os
 import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
+
+from sungather.own_file import open_own
 
 _MOST_FAILURES = 50_000
 """Queries that may fail before the rest is given up: a table without its root fails for ever."""
@@ -46,7 +49,11 @@ def copy_with_first_page(damaged: Path, sound: Path, copy: Path) -> None:
     """
     for suffix in ("", "-wal"):
         if (source := damaged.with_name(damaged.name + suffix)).exists():
-            shutil.copyfile(source, copy.with_name(copy.name + suffix))
+            made = copy.with_name(copy.name + suffix)
+            made.unlink(missing_ok=True)
+            opened = open_own(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            with source.open("rb") as old, open(opened, "wb") as fresh:  # noqa: PTH123
+                shutil.copyfileobj(old, fresh)
     with sound.open("rb") as file:
         first = bytearray(file.read(100))
         page_size = int.from_bytes(first[16:18]) or 1

@@ -2,10 +2,11 @@
 
 import base64
 import json
-from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 _SECRET = "(secret)"  # noqa: S105 (what stands in the place of one)
+_SHORTEST_TOKEN = 8
 
 
 def fit_to_show(text: str, secrets: Iterable[str] = (), longest: int = 300) -> str:
@@ -20,6 +21,13 @@ def fit_to_show(text: str, secrets: Iterable[str] = (), longest: int = 300) -> s
     # Masked before it is cut, so that no half of a secret stays; and again, now that it is joined.
     text = _masked(text, hidden)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def told_in(target: str, headers: Mapping[str, str]) -> list[str]:
+    """What a request tells a server that may be a secret: in its headers, or in the address."""
+    sent = [part for value in headers.values() for part in (value, *value.split())]
+    query = parse_qsl(urlsplit(target).query)
+    return sent + [value for _, value in query if len(value) >= _SHORTEST_TOKEN]
 
 
 def parsed_json(text: str | bytes) -> object:

@@ -64,6 +64,7 @@ class LogFiles(RotatingFileHandler):
     """A log file that its owner and its group may read; a full disk is said once."""
 
     def __init__(self, file: Path, largest: int = LARGEST, older: int = OLDER) -> None:
+        self._file = file
         super().__init__(file, maxBytes=largest, backupCount=older, encoding="utf-8")
         file.chmod(0o640)
         form = logging.Formatter(
@@ -71,7 +72,6 @@ class LogFiles(RotatingFileHandler):
         )
         form.converter = time.gmtime
         self.setFormatter(form)
-        self._file = file
         self._complained = False
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -81,7 +81,10 @@ class LogFiles(RotatingFileHandler):
         super().emit(record)
 
     def _open(self) -> io.TextIOWrapper:
-        stream = super()._open()
+        # Through no link: the directory may be one that others can write to.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        opened = os.open(self._file, flags, 0o640)
+        stream = open(opened, "a", encoding="utf-8")  # noqa: PTH123, SIM115
         self._made = os.fstat(stream.fileno())
         return stream
 

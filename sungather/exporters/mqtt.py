@@ -159,7 +159,7 @@ class Mqtt(DeliveryLoop):
         """Everything between connect and disconnect; ends with the connection's error."""
         go_on_unless_cancelled()
         self._retained.said.clear()
-        self._watch = TopicWatch(status)
+        self._watch = TopicWatch(status, self._options.password)
         self._discovery.connected(status, client.own_address)
         tasks = [
             asyncio.create_task(self._listen(client)),

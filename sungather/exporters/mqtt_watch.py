@@ -14,12 +14,16 @@ from sungather.strangers import fit_to_show
 PATIENCE = 3.0
 """Seconds for the broker to give us what we publish ourselves. One that never does, as an account
 that may not read, has nothing to tell of others either."""
+_LONGEST_SERIAL = 40
+"""Characters of a serial number that is quoted; ours have 11."""
 
 
 class TopicWatch:
     """What is heard on topics that we publish to, for one connection."""
 
-    def __init__(self, status: str) -> None:
+    def __init__(self, status: str, password: str = "") -> None:
+        """Our own status is on the topic `status`; the broker knows our `password`."""
+        self._password = password
         self.status = status
         """Our own topic, which tells when the broker has given what is retained."""
         self.strangers: dict[str, str] = {}
@@ -79,12 +83,15 @@ class TopicWatch:
     def complaints(self) -> str:
         """Sentences about the strangers."""
         return " ".join(
-            f"The topic {topic} belongs to the inverter {fit_to_show(serial)}, so nothing of "
+            f"The topic {topic} belongs to the inverter {self._shown(serial)}, so nothing of "
             f"{self._names[topic]} is published. Give one of them another name (inverters.NAME) "
             "or another mqtt.topic. If that inverter is gone for good, remove what is retained: "
             f"mosquitto_pub -r -n -t {topic}"
             for topic, serial in self.strangers.items()
         )
+
+    def _shown(self, serial: str) -> str:
+        return fit_to_show(serial, [self._password], _LONGEST_SERIAL)
 
     def hear(self, topic: str, content: bytes, *, live: bool) -> bool:
         """Take a message on a watched topic; whether that changes what there is to say."""

@@ -9,6 +9,7 @@ from wsproto import events
 from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from sungather.strangers import fit_to_show
 from sungather.transports.connect import Streams
 
 _CHUNK = 4096
@@ -95,5 +96,6 @@ class WebSocket:
                 self._protocol.receive_data(data)
                 self._events.extend(self._protocol.events())
             except RemoteProtocolError as error:
-                raise EOFError(str(error)) from error
+                # The library quotes what came, all of it.
+                raise EOFError(fit_to_show(str(error))) from error
         return self._events.popleft()

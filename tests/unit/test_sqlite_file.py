@@ -89,6 +89,31 @@ def test_the_log_goes_along_with_a_damaged_file(tmp_path: Path) -> None:
         assert notebook.found == ["new"], "the old log is not applied to the new file"
 
 
+def test_what_is_read_for_a_salvage_is_closed_to_others_and_follows_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim, copy = tmp_path / "victim", tmp_path / "file.damaged.reading"
+    victim.write_text("precious")
+    copy.symlink_to(victim)
+    modes: list[int] = []
+
+    class Looking(Notebook):
+        def salvage(self, old: sqlite3.Connection) -> int:
+            modes.extend(one.stat().st_mode & 0o777 for one in tmp_path.glob("*.reading"))
+            return super().salvage(old)
+
+    opened(tmp_path / "file").close()
+    content = bytearray((tmp_path / "file").read_bytes())
+    content[:100] = bytes(100)
+    (tmp_path / "file").write_bytes(content)
+    notebook = Looking(tmp_path / "file")
+    notebook.open()
+    notebook.close()
+    assert modes == [0o600]
+    assert victim.read_text() == "precious"
+    assert not copy.is_symlink()
+
+
 def test_a_file_whose_content_is_of_no_use_is_set_aside_whole(tmp_path: Path) -> None:
     with closing(opened(tmp_path / "file")) as notebook:
         notebook.add("unfit", "kept")

@@ -193,6 +193,20 @@ async def test_what_is_no_answer_is_said_in_words(answer: bytes, words: str) -> 
             await client.request("GET", "/")
 
 
+async def test_a_token_in_the_address_is_not_shown_when_it_comes_back() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+        port: int = server.sockets[0].getsockname()[1]
+        client = HttpClient(f"http://127.0.0.1:{port}", "The dongle", 20)
+        with pytest.raises(Unavailable, match="web server") as raised:
+            await client.request("GET", "/device/getParam?dev_id=1&token=a-token-of%3Dours")
+        assert "a-token-of" not in str(raised.value)
+        assert "(secret)" in str(raised.value)
+
+
 async def test_an_answer_byte_by_byte_has_one_deadline() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

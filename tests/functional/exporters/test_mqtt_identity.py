@@ -156,6 +156,25 @@ async def test_a_name_that_another_inverter_has_is_said_and_nothing_is_mixed(
             await heard.hears(lambda: any(SECOND in text for _, text, _ in heard.heard))
 
 
+async def test_a_broker_that_retains_our_password_does_not_have_it_shown(tmp_path: Path) -> None:
+    """As somebody's serial number, with a colour and a line of its own around it."""
+    secret = "pass-word-of-ours"
+    serial = f"\x1b[31m\n2026-01-01 ERROR forged {secret} {'x' * 100_000}"
+    with running(mosquitto(tmp_path)) as server:
+        options = at(server, replace(DEFAULT, username="us", password=secret))
+        async with aiomqtt.Client("127.0.0.1", server.port) as hostile:
+            state = json.dumps({"serial": serial, "pv_power": 1})
+            await hostile.publish("sungather/roof/state", state, 1, retain=True)
+        async with bench(tmp_path, options, names=("roof",)) as b:
+            b.take(of(FIRST, 1, "roof"))
+            await b.is_in_state("blocked")
+            message = b.mqtt.health().message
+            assert "sungather/roof/state" in message
+            assert secret not in message
+            assert message.isprintable()
+            assert len(message) < 1000
+
+
 async def test_of_two_that_begin_at_once_under_one_name_one_stays(tmp_path: Path) -> None:
     with running(mosquitto(tmp_path)) as server:
         options = at(server, DEFAULT)

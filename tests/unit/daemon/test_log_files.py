@@ -55,6 +55,19 @@ def test_lines_go_into_the_file_that_is_there_now(tmp_path: Path) -> None:
     assert line.endswith("after")
 
 
+def test_no_symbolic_link_is_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    victim, logs = tmp_path / "victim", tmp_path / "logs"
+    victim.write_text("precious")
+    victim.chmod(0o600)
+    logs.mkdir()
+    (logs / FILE).symlink_to(victim)
+    handler = log_to(logs)
+    logging.getLogger("sungather.x").warning("a line")
+    handler.flush(LONG)
+    assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("precious", 0o600)
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_lines_have_a_time_and_a_level(tmp_path: Path) -> None:
     handler = log_to(tmp_path / "logs")
     logging.getLogger("sungather.x").warning("roof is %s", "busy")

@@ -10,6 +10,7 @@ from wsproto import ConnectionType, WSConnection, events
 
 from sungather.transports import winet_messages
 from sungather.transports.winet_messages import Splicer, result_of
+from sungather.transports.winet_session import Credentials, WinetSession
 from sungather.transports.winet_wire import LONGEST, WebSocket
 from tests.support import OtherTask
 
@@ -122,3 +123,12 @@ def test_what_the_device_says_is_one_line_without_our_secrets() -> None:
     assert result_of({"result_msg": {"a": ["b"]}}) == (0, "")
     for code in (10**4000, -(10**4000), 1e999, "1", [1]):
         assert result_of({"result_code": code}) == (0, "")
+
+
+async def test_the_words_of_a_dongle_that_hangs_up_are_one_line_without_our_secrets() -> None:
+    reason = b"bye\n\x1b[31mERROR pass-word"
+    socket = await flooded_with(bytes([0x88, len(reason) + 2]) + b"\x03\xe8" + reason)
+    session = WinetSession(socket, Credentials("user", "pass-word"), "dongle")
+    with pytest.raises(EOFError):
+        await session.start()
+    assert session.over == "bye [31mERROR (secret)"
