@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from sungather.own_file import open_own
-
 _MOST_FAILURES = 50_000
 """Queries that may fail before the rest is given up: a table without its root fails for ever."""
 _IN_A_ROW = 3
@@ -51,7 +49,8 @@ def copy_with_first_page(damaged: Path, sound: Path, copy: Path) -> None:
         if (source := damaged.with_name(damaged.name + suffix)).exists():
             made = copy.with_name(copy.name + suffix)
             made.unlink(missing_ok=True)
-            opened = open_own(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            # Made here, so through no link, and closed to others.
+            opened = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with source.open("rb") as old, open(opened, "wb") as fresh:  # noqa: PTH123
                 shutil.copyfileobj(old, fresh)
     with sound.open("rb") as file:

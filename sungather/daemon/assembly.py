@@ -25,6 +25,7 @@ from sungather.control import SOCKET
 from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control import Control
 from sungather.daemon.dongle_memory import PINNED, DongleMemories
+from sungather.daemon.exhaustion import Exhaustion
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
@@ -194,6 +195,7 @@ async def run(configuration: Configuration, options: WatchedFile | None = None) 
         OptionsError: One runs already.
     """
     leave_threads_behind()
+    asyncio.get_running_loop().set_exception_handler(Exhaustion())
     wanted: Configuration | None = configuration
     while wanted is not None:
         claim = Claim(wanted.state_directory)

@@ -24,6 +24,9 @@ _REQUEST_SECONDS: Final = 15.0
 _REMOVE_WITHIN: Final = 0.5
 """Seconds that a stop waits for a disk."""
 _MOST_CLIENTS: Final = 100
+_BUFFER: Final = 64 * 1024
+_LOOK_LONGEST: Final = 64
+"""Buffers of a request without end that are read before the connection is cut."""
 
 Handler = Callable[[], Awaitable[Mapping[str, object]]]
 """Gives the answer of a command, in the shape that `answers.py` has for it."""
@@ -100,7 +103,7 @@ class ControlServer:
         try:
             with contextlib.suppress(OSError, ValueError):  # a timeout is an OSError
                 async with asyncio.timeout(_REQUEST_SECONDS):
-                    line = await reader.readline()
+                    line = await _line(reader)
                 answer = asyncio.create_task(self._answer(line))
                 try:
                     while not (await asyncio.wait((answer,), timeout=SIGN_OF_LIFE_EVERY))[0]:
@@ -111,6 +114,8 @@ class ControlServer:
                 writer.write(json.dumps(answer.result()).encode() + b"\n")
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     await writer.drain()
+                    if not line:
+                        await _rest(reader)
         finally:
             # Not closed politely: that would wait for ever for one that never reads.
             writer.transport.abort()
@@ -132,3 +137,18 @@ class ControlServer:
         except Exception:
             log.exception("the command %s failed", name)
             return {"error": "it failed to carry out the command; its log says more"}
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """A request; b"" for one that is longer than any."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b""
+
+
+async def _rest(reader: asyncio.StreamReader) -> None:
+    """Take what still comes of a request that is too long, so that its client gets the answer."""
+    for _ in range(_LOOK_LONGEST):
+        if not await reader.read(_BUFFER):
+            break

@@ -5,10 +5,12 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import resource
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sungather import errors
 from sungather.clock import Clock
@@ -42,6 +44,10 @@ _FRAME_WITHIN = 15.0
 """Seconds from the first byte of a request to its last one."""
 _LOOK = 1.0
 """Seconds between two looks at who is late: cheaper than a timer for each request."""
+_AT_ONCE = 8
+"""Connections that are accepted before the first of them is looked at."""
+_KEPT_FREE = 48
+"""File descriptors for all else; the page leaves the same, and takes its part of the rest."""
 _UNREAD = 10.0
 """Seconds for which a client may leave its answers unread."""
 _REMEDY = "Choose another modbus-server.port, or stop what uses it."
@@ -208,9 +214,9 @@ class ModbusServer(SimpleService):
     async def _listen(self, welcome: _Welcome, port: int) -> list[asyncio.Server]:
         address = self._options.address
         if early := opened(address, port):
-            return [await asyncio.start_server(welcome, sock=s, limit=_BUFFER) for s in early]
+            return [await _server(welcome, sock=one) for one in early]
         try:
-            return [await asyncio.start_server(welcome, address or None, port, limit=_BUFFER)]
+            return [await _server(welcome, host=address or None, port=port)]
         except PermissionError as error:
             early = failure(address, port)
             raise error if early is None else early.with_traceback(None) from None
@@ -271,7 +277,7 @@ class ModbusServer(SimpleService):
         Where one address has more than half of the places, a client from another one gets that
         of its connections which has been quiet for longest: a flood shuts out nobody else.
         """
-        most = self._options.clients
+        most = min(self._options.clients, _most_clients())
         if len(self._clients) < most:
             return True
         crowd = max(self._clients, key=lambda one: one.traffic.connections).traffic
@@ -355,3 +361,13 @@ def _keep_alive(channel: socket.socket) -> None:
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE)
     channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+async def _server(welcome: _Welcome, **where: Any) -> asyncio.Server:
+    return await asyncio.start_server(welcome, limit=_BUFFER, backlog=_AT_ONCE, **where)
+
+
+def _most_clients() -> int:
+    """So many as leave file descriptors for everything else."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(2, (soft - _KEPT_FREE) // 4) if soft >= 0 else sys.maxsize

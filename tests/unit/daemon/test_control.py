@@ -82,13 +82,22 @@ async def test_sixty_at_once_become_one_reading(tmp_path: Path) -> None:
     "line",
     [
         b"[" * 60_000 + b"\n",
+        b"[" * 200_000 + b"\n",
         b'{"command": ' + b'{"a":' * 10_000 + b"\n",
         b'{"command": {}, "inverters": []}\n',
         b'{"command": "\\u001b[31m\\nforged", "inverters": []}\n',
         b"\xff\xfe\n",
         b"\n",
     ],
-    ids=["lists", "objects", "no name", "a forgery", "no UTF-8", "nothing"],
+    ids=[
+        "lists",
+        "200,000 deep",
+        "objects",
+        "no name",
+        "a forgery",
+        "no UTF-8",
+        "nothing",
+    ],
 )
 async def test_nonsense_has_an_answer_without_a_traceback(
     line: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
