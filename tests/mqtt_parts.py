@@ -106,6 +106,12 @@ class Bench:
             while self.mqtt.health().state != state:  # noqa: ASYNC110 (health has no event)
                 await asyncio.sleep(0.01)
 
+    async def says(self, words: str) -> None:
+        """Wait until they are in the message of its health."""
+        async with asyncio.timeout(20):
+            while words not in self.mqtt.health().message:  # noqa: ASYNC110 (it has no event)
+                await asyncio.sleep(0.01)
+
 
 async def _soon(_: float) -> None:
     """Tries again at once, or nearly."""

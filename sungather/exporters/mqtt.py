@@ -9,9 +9,6 @@ sub-device; an inverter that nobody named has its serial number there. CLIENT is
     NAME/values/VALUE     with mqtt.value-topics: each of these alone, as a plain number or text
     NAME/arrays           the inverter's own history, one JSON object, each time that it was read
     NAME/history          not retained: values that could not be delivered when they were new
-
-The library is aiomqtt: its `publish` returns with the broker's acknowledgement. Next to an HTTP
-client it adds 1.2 MB to the process.
 """
 
 import asyncio
@@ -29,7 +26,7 @@ from sungather.clock import Clock
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import LONGEST_WAIT, DeliveryLoop, end, go_on_unless_cancelled
 from sungather.exporters.homeassistant_entities import FAULT
-from sungather.exporters.mqtt_broker import Broker
+from sungather.exporters.mqtt_broker import Broker, refusal
 from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_discovery import Discovery
 from sungather.exporters.mqtt_identity import known_client_id, new_client_id
@@ -232,8 +229,8 @@ class Mqtt(DeliveryLoop):
             while True:
                 self._news.clear()
                 await self._publish_states(client)
-                if self._watch.strangers:
-                    self._status.trouble("blocked", self._watch.complaints())
+                if said := f"{self._watch.complaints()} {refusal(client)}".strip():
+                    self._status.trouble("blocked", said)
                 else:
                     self._status.works()
                 # A client that is thrown out at once, again and again, comes back more slowly.
@@ -274,7 +271,8 @@ class Mqtt(DeliveryLoop):
         record = DeviceRecord(serial, reading.via, place.base, set(), entities)
         await self._retained.say(client, reading.name, record, messages, whole)
         if reading.state is State.OK:
-            self._as_state.append((reading.name, milliseconds(reading.time)))
+            if not any(one.startswith(f"{place.base}/") for one in client.refused):
+                self._as_state.append((reading.name, milliseconds(reading.time)))
             await self._remove_leftovers(client)
 
     async def _own_place(
@@ -343,7 +341,7 @@ class Mqtt(DeliveryLoop):
     ) -> dict[int, str]:
         """Publish what was missed; ids of what cannot be, with the reason."""
         known = set(self._as_state)
-        late: list[tuple[str, str]] = []
+        late: dict[int, tuple[str, str]] = {}
         rejected: dict[int, str] = {}
         for record in records:
             if (record.name, record.read_ms) in known:
@@ -357,9 +355,10 @@ class Mqtt(DeliveryLoop):
                 continue
             values = {one: value for one, value in record.values.items() if self._wanted(one)}
             content = {"time": rfc3339(record.time), "serial": record.serial, **values}
-            late.append((place.topic("history"), as_json(content)))
-        await asyncio.gather(*(client.send(topic, text) for topic, text in late))
-        return rejected
+            late[record.id] = (place.topic("history"), as_json(content))
+        await asyncio.gather(*(client.send(topic, text) for topic, text in late.values()))
+        refused = {number: topic for number, (topic, _) in late.items() if topic in client.refused}
+        return rejected | {n: f"the broker takes nothing on {one}" for n, one in refused.items()}
 
     # -- what is no more ------------------------------------------------------------------
 

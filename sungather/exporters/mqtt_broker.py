@@ -10,7 +10,7 @@ from aiomqtt.exceptions import MqttConnectError
 
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.mqtt_client import MqttClient
-from sungather.exporters.mqtt_guard import QUEUED, PacketGuard
+from sungather.exporters.mqtt_guard import NO_LONG_ONES, QUEUED, PacketGuard
 from sungather.exporters.tls import client_context
 from sungather.http_client import in_words
 from sungather.options.table import MqttOptions
@@ -26,7 +26,7 @@ _PORTS = {("tcp", False): 1883, ("tcp", True): 8883,
 _V5, _V311 = aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311
 _NO_SUCH_PROTOCOL = 132
 _BAD_LOGIN = (4, 5, 134, 135)
-_TAKEN_OVER, _NO_REASON = 142, 128
+_TAKEN_OVER, _TOO_LARGE, _NO_REASON = 142, 149, 128
 """Reason codes of MQTT 5, and of 3.1.1 below 128."""
 _NO_ANSWER = "Operation timed out"
 """The library's words for a connection that was taken, and a CONNECT that was not answered."""
@@ -124,6 +124,8 @@ class Broker:
                 f"{self._where} has ended the connection, since another client has connected with "
                 f"the client id {client_id!r}. Every client needs its own: see mqtt.client-id."
             )
+        if reason == _TOO_LARGE:
+            return Blocked(f"{self._where} has ended the connection: {NO_LONG_ONES}.")
         if reason == _NO_REASON:
             # So do brokers with MQTT 3.1.1 when another client takes the session over, but not
             # only then.
@@ -133,6 +135,18 @@ class Broker:
                 "mqtt.client-id."
             )
         return Unavailable(f"{self._where} is lost: {_in_words(end)}.")
+
+
+def refusal(client: MqttClient) -> str:
+    """A sentence about topics on which the broker lets us publish nothing; "" without any."""
+    if not client.refused:
+        return ""
+    topic, said = min(client.refused.items())
+    more = " and others" if len(client.refused) > 1 else ""
+    return (
+        f"The MQTT broker takes nothing from us on {topic}{more} ({fit_to_show(said)}). Check "
+        "what mqtt.username may write."
+    )
 
 
 def _in_words(error: BaseException) -> str:

@@ -1,4 +1,8 @@
-"""aiomqtt's client, without a race and a leak that it has (seen in 2.5.1)."""
+"""aiomqtt's client, without a race and a leak that it has, and not deaf to refusals (2.5.1).
+
+Its `publish` returns with the broker's acknowledgement. Next to an HTTP client it adds 1.2 MB to
+the process.
+"""
 
 from typing import Any, cast
 
@@ -13,6 +17,21 @@ class MqttClient(aiomqtt.Client):
     paho asks for it in a thread, so it begins a turn of the loop later. By then a broker that
     hangs up at once may have ended the socket, and its number may be that of another one.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.refused: dict[str, str] = {}
+        """Topics on which the broker lets us publish nothing, and its words; only MQTT 5 tells."""
+        self._under_way: dict[int, str] = {}
+        """Number of a message -> its topic."""
+        publish = self._client.publish
+
+        def noted(topic: str, *args: Any, **options: Any) -> Any:
+            info = publish(topic, *args, **options)
+            self._under_way[info.mid] = topic
+            return info
+
+        self._client.publish = noted
 
     @property
     def end(self) -> BaseException | None:
@@ -59,3 +78,13 @@ class MqttClient(aiomqtt.Client):
                 self._loop.add_writer(sock.fileno(), write)
 
         self._loop.call_soon_threadsafe(register)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any
+    ) -> None:
+        topic = self._under_way.pop(mid, "")
+        if reason_code.is_failure:
+            self.refused[topic] = str(reason_code)
+        else:
+            self.refused.pop(topic, None)
+        super()._on_publish(client, userdata, mid, reason_code, properties)

@@ -14,6 +14,12 @@ LONGEST: Final = 1024 * 1024
 """Bytes of the longest packet; what is subscribed to has a few."""
 QUEUED: Final = 8
 """Messages that wait to be looked at; what comes beyond them is left out by the library."""
+NO_LONG_ONES: Final = (
+    "it takes no message as long as ours. Raise its limit, or choose fewer values with "
+    "mqtt.include"
+)
+_PUBACK: Final = 0x40
+_TOO_LARGE: Final = b"\x95"
 _QOS_2: Final = 0x34
 _PUBLISH_AND_QOS: Final = 0xF6
 
@@ -48,6 +54,11 @@ class PacketGuard:
         try:
             return cast(MQTTErrorCode, self._handle())
         except Exception:
+            told = bytes(self._paho._in_packet["packet"])
+            if self._paho._in_packet["command"] == _PUBACK and told[2:3] == _TOO_LARGE:
+                # Mosquitto answers so, with a reason that this packet does not have.
+                self.complaint = f"refuses a message: {NO_LONG_ONES}"
+                return MQTTErrorCode.MQTT_ERR_PROTOCOL
             # A topic that is not UTF-8 or no topic, a packet that is too short: no MQTT.
             self.complaint = "sends packets that are not MQTT"
             return MQTTErrorCode.MQTT_ERR_PROTOCOL

@@ -114,6 +114,51 @@ async def test_history_arrays_have_a_topic_of_their_own(tmp_path: Path) -> None:
             assert all("of_today" not in text for text in all_.on(STATE))
 
 
+async def test_what_the_broker_does_not_let_us_write_is_said_and_not_called_delivered(
+    tmp_path: Path,
+) -> None:
+    """MQTT 5 tells; the library does not listen."""
+    acl = tmp_path / "acl"
+    acl.write_text("topic read #\ntopic write sungather/status/#\n")
+    with running(mosquitto(tmp_path, f"allow_anonymous true\nacl_file {acl}\n")) as server:
+        async with bench(tmp_path, at(server)) as b:
+            b.take_powers(1)
+            await b.drained()
+            await b.is_in_state("blocked")
+            said = b.mqtt.health()
+            assert "takes nothing from us on" in said.message
+            assert "Not authorized" in said.message
+            assert (said.delivered, said.rejected) == (0, 1)
+            (kept,) = await b.mqtt.rejected()
+            assert f"nothing on {STATE.replace('state', 'history')}" in kept.reason
+
+
+async def test_what_the_broker_lets_us_write_arrives_beside_what_it_does_not(
+    tmp_path: Path,
+) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic read #\ntopic write sungather/#\ntopic write so far\n")
+    with running(mosquitto(tmp_path, f"allow_anonymous true\nacl_file {acl}\n")) as server:
+        async with bench(tmp_path, at(server)) as b, audience(server.port) as heard:
+            b.take_powers(1)
+            await b.drained()
+            await b.is_in_state("blocked")
+            assert "takes nothing from us on homeassistant/device" in b.mqtt.health().message
+            assert (b.mqtt.health().delivered, b.mqtt.health().rejected) == (1, 0)
+            await heard.hears(lambda: heard.on(STATE))
+
+
+@pytest.mark.parametrize("limit", ["max_packet_size", "message_size_limit"])
+async def test_a_broker_that_takes_no_long_messages_is_named_as_that(
+    limit: str, tmp_path: Path
+) -> None:
+    with running(mosquitto(tmp_path, f"allow_anonymous true\n{limit} 2000\n")) as server:
+        async with bench(tmp_path, at(server)) as b:
+            many = {f"phase_{number}_voltage": number for number in range(50)}
+            b.take(reading(b.time.now, **many))
+            await b.says("takes no message as long as ours")
+
+
 async def test_a_broker_is_reached_over_websockets(tmp_path: Path) -> None:
     port = free_port()
     sockets = f"listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n"
