@@ -54,18 +54,22 @@ class Topics:
     """Availability of the collector itself."""
     page: str = ""
     """Address of the page, "" if there is none."""
+    base: str = ""
+    """What the topics of a device begin with that is known by them, since it, or its inverter,
+    has no serial number."""
 
 
-def device_id(device: Reading, inverter: Reading | None = None) -> str:
+def device_id(device: Reading, inverter: Reading | None = None, base: str = "") -> str:
     """Identity of a device, part of the discovery topic and of every unique id; "" for none.
 
-    It comes from the serial number; a sub-device of `inverter` that tells none of its own is
-    known by its inverter and number.
+    It comes from the serial number, or from `base` (see `Topics`); a sub-device of `inverter` that
+    tells none of its own is known by its inverter and number.
     """
     serial = device.serial
     if inverter is not None and inverter.serial and serial in ("", inverter.serial):
         serial = f"{inverter.serial}_{_number(device)}"
-    return "sungather_" + re.sub(r"[^A-Za-z0-9_-]", "_", serial) if serial else ""
+    known = serial or base
+    return "sungather_" + re.sub(r"[^A-Za-z0-9_-]", "_", known) if known else ""
 
 
 def _number(device: Reading) -> str:
@@ -103,9 +107,9 @@ def discovery(
     Returns:
         Part of the topic between `<prefix>/device/` and `/config` -> message.
     """
-    identity = device_id(newest, inverter)
+    identity = device_id(newest, inverter, topics.base)
     shared = {
-        "dev": _device(newest, identity, topics.page, inverter),
+        "dev": _device(newest, identity, topics, inverter),
         "o": {"name": "SunGather", "sw": __version__},
         "stat_t": topics.state,
         "avty": [{"t": topics.collector}, {"t": topics.availability}],
@@ -113,7 +117,11 @@ def discovery(
         "qos": 1,
     }
     entities = {
-        name: (_fault(topics.state) if name == FAULT else entity(name, newest.unit(name), value))
+        name: (
+            _fault(topics.state)
+            if name == FAULT
+            else entity(name, newest.unit(name), value, of_sub_device=bool(newest.via))
+        )
         | {"uniq_id": f"{identity}_{name}", "val_tpl": _template(name, value)}
         for name, value in values.items()
     }
@@ -160,8 +168,9 @@ def platforms(values: Mapping[str, Value]) -> dict[str, str]:
 
 
 def _device(
-    newest: Reading, identity: str, page: str, inverter: Reading | None
+    newest: Reading, identity: str, topics: Topics, inverter: Reading | None
 ) -> dict[str, object]:
+    above = topics.base.removesuffix(f"-{_number(newest)}")
     found: dict[str, object] = {
         "ids": [identity],
         "mf": "Sungrow",
@@ -169,8 +178,8 @@ def _device(
         "name": _device_name(newest),
         "sn": newest.serial,
         "sw": ", ".join(sorted(newest.firmware.values())),
-        "cu": page,
-        "via_device": device_id(inverter) if inverter is not None else "",
+        "cu": topics.page,
+        "via_device": device_id(inverter, base=above) if inverter is not None else "",
     }
     return {key: value for key, value in found.items() if value}
 

@@ -114,24 +114,28 @@ _ICONS: Mapping[str, str] = {
 _STATE_ICON, _FIRMWARE_ICON = "mdi:state-machine", "mdi:chip"
 
 
-def title(name: str) -> str:
+def title(name: str, *, of_sub_device: bool = False) -> str:
     """Words for a person: pv_energy_today is "PV energy today"."""
     if name in _TITLES:
         return _TITLES[name]
-    # A battery or a wall box is a device of its own, whose name stands before this.
-    name = re.sub(r"^(battery_pack|charger)_", "", name)
+    if of_sub_device:
+        # It is a device of its own, whose name stands before this.
+        name = re.sub(r"^(battery_pack|charger)_", "", name)
     words = [_WORDS.get(word.lower(), word) for word in re.split(r"[_-]+", name) if word]
     text = re.sub(r"\b([abc]) phase\b", r"phase \1", " ".join(words))
     text = re.sub(r"\bphase ([abc])\b", lambda found: f"phase {found[1].upper()}", text)
     return text[:1].upper() + text[1:]
 
 
-def entity(name: str, unit: str, value: Value) -> dict[str, object]:
+def entity(
+    name: str, unit: str, value: Value, *, of_sub_device: bool = False
+) -> dict[str, object]:
     """What one value becomes, in Home Assistant's abbreviations, but for where it is.
 
     `value` is any value that it has had: it tells texts, switches and numbers apart.
     """
-    found: dict[str, object] = {"p": platform(value), "name": title(name)}
+    words = title(name, of_sub_device=of_sub_device)
+    found: dict[str, object] = {"p": platform(value), "name": words}
     if name not in _FIRST:
         found["ent_cat"] = "diagnostic"
     if name not in _ENABLED:

@@ -257,8 +257,8 @@ class Mqtt(DeliveryLoop):
 
     async def _publish_state(self, client: MqttClient, reading: Reading) -> None:
         serial = self._serials.get(reading.via or reading.name, "")
-        if not serial and reading.state is State.OK:
-            serial = self._client_id  # it has none: it is known by who reads it
+        if not serial and reading.state is State.OK and not reading.via:
+            serial = self._serials[reading.name] = self._client_id  # it has none
         place = await self._own_place(client, reading.name, reading.via, serial)
         if place is None:
             return
@@ -306,14 +306,16 @@ class Mqtt(DeliveryLoop):
             )
         up = reading.state in (State.OK, State.ASLEEP)
         if up:
-            zero = options.zero_at_night
-            content = state_of(reading, before, self._timezone, self._wanted, zero_at_night=zero)
+            content = state_of(
+                reading, before, self._timezone, self._wanted,
+                self._serials.get(reading.name, ""), zero_at_night=options.zero_at_night,
+            )  # fmt: skip
             if options.value_topics != "only" or options.homeassistant:
                 found[place.state] = as_json(content)
             if options.value_topics != "false":
                 texts = {place.value(name): plain(value) for name, value in content.items()}
                 found |= {topic: text for topic, text in texts.items() if text}
-        if options.as_before and before is not None and not reading.via:
+        if options.as_before and before is not None and before.is_inverter and not reading.via:
             found |= self._as_before(reading, before)
         if arrays := self._arrays.get(reading.name):
             found[place.topic("arrays")] = as_json(arrays)

@@ -36,7 +36,10 @@ class Discovery:
         `shown` are the scalars that it has shown so far, `told` the entities, with platforms,
         that Home Assistant was told before: those that are no more are removed.
         """
-        identity = device_id(reading, inverter)
+        head = inverter if reading.via else reading
+        # An inverter will tell its serial number; a home manager or a logger has none.
+        base = "" if head is None or head.is_inverter else place.base
+        identity = device_id(reading, inverter, base)
         if not identity:
             return {}
         topics = Topics(
@@ -45,10 +48,11 @@ class Discovery:
             place.topic("connection"),
             self._status,
             self._page,
+            base,
         )
         source = (identity, topics, frozenset(shown), reading.model, dict(reading.firmware))
         if self._made.get(reading.name, ("",))[0] != source:
-            known = inverter if inverter is not None and inverter.serial else None
+            known = inverter if inverter is not None and (inverter.serial or base) else None
             made = discovery(reading, shown, topics, told, known)
             self._made[reading.name] = (
                 source,

@@ -15,6 +15,8 @@ from sungather.strangers import parsed_json
 
 UNNAMED = "inverter"
 """Name of an inverter that nobody named; its topics are under its serial number instead."""
+COLLECTOR = "collector"
+"""Key of the state of a device that has no serial number: the client id of who reads it."""
 _SHORTEST = 10
 """Characters of the serial number that SunGather 0.5 read."""
 _ASLEEP: Mapping[str, Value] = {
@@ -49,7 +51,7 @@ class DeviceTopics:
     @property
     def claims(self) -> tuple[str, ...]:
         """The retained topics that tell whose messages are here."""
-        return self.state, self.topic("values", "serial")
+        return self.state, self.value("serial"), self.value(COLLECTOR)
 
 
 def page_url(page: tuple[str, int] | None, own_address: str) -> str:
@@ -87,7 +89,10 @@ def place_of(name: str, via: str, topic: str, serial: str) -> DeviceTopics:
 
 
 def serial_in(payload: bytes) -> str:
-    """Whose message this is: the serial number that a state of ours or of 0.5 tells, or ""."""
+    """Whose message this is: the serial number that a state of ours or of 0.5 tells, or "".
+
+    For a device that has none it is the client id of the collector that reads it.
+    """
     text = payload.decode("utf-8", "replace")
     try:
         content = parsed_json(text)
@@ -96,7 +101,8 @@ def serial_in(payload: bytes) -> str:
     if not isinstance(content, dict):
         return text[:100]
     known = cast(dict[str, object], content)
-    return str(known.get("serial", known.get("serial_number", "")))
+    told = (known.get(key) for key in ("serial", "serial_number", COLLECTOR))
+    return next((str(one) for one in told if one), "")
 
 
 def is_another(serial: str, own: str) -> bool:
@@ -123,13 +129,14 @@ def state_of(
     before: Reading | None,
     timezone: tzinfo,
     wanted: Callable[[str], bool],
+    collector: str = "",
     *,
     zero_at_night: bool,
 ) -> dict[str, object]:
     """The wanted newest values with time, serial number and faults, but no history arrays.
 
     `before` is the newest reading with values: of an inverter that sleeps it says what the night
-    leaves as it was.
+    leaves as it was. `collector` is who is told in the place of a serial number.
     """
     if reading.state is State.OK:
         values = {
@@ -142,7 +149,10 @@ def state_of(
     faults = homeassistant.fault_values(reading)
     serial = reading.serial or (before.serial if before else "")
     chosen = {name: value for name, value in values.items() if wanted(name)}
-    return {"time": rfc3339(reading.time), "serial": serial, **chosen, **faults}
+    known: dict[str, object] = {"time": rfc3339(reading.time), "serial": serial}
+    if not serial and not reading.via and reading.state is State.OK:
+        known[COLLECTOR] = collector
+    return {**known, **chosen, **faults}
 
 
 def arrays_of(reading: Reading, wanted: Callable[[str], bool]) -> dict[str, object]:

@@ -83,9 +83,9 @@ class TopicWatch:
     def complaints(self) -> str:
         """Sentences about the strangers."""
         return " ".join(
-            f"The topic {topic} belongs to the inverter {self._shown(serial)}, so nothing of "
+            f"The topic {topic} belongs to another device ({self._shown(serial)}), so nothing of "
             f"{self._names[topic]} is published. Give one of them another name (inverters.NAME) "
-            "or another mqtt.topic. If that inverter is gone for good, remove what is retained: "
+            "or another mqtt.topic. If the other one is gone for good, remove what is retained: "
             f"mosquitto_pub -r -n -t {topic}"
             for topic, serial in self.strangers.items()
         )

@@ -35,7 +35,7 @@ from tests.plain_values import measurements
 TOPICS = Topics(
     "s/roof/state", "s/roof/availability", "s/roof/connection", "s/status/c", "http://pi:8080/"
 )
-FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL")
+FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL", "ems", "logger")
 
 
 def everything(family: str) -> tuple[dict[str, Value], dict[str, str]]:

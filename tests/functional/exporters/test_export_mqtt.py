@@ -18,6 +18,7 @@ from sungather.exporters.mqtt_client import MqttClient
 from sungather.reading import FaultReport, State
 from tests.mqtt_parts import BATTERY, DISCOVERY, OPTIONS, STATE, STATUS, at, audience, bench
 from tests.outbox_parts import Time, reading, sub_device
+from tests.plain_values import measurements
 from tests.real_parts import free_port, mosquitto, running, tool
 
 AVAILABILITY, CONNECTION = "sungather/roof/availability", "sungather/roof/connection"
@@ -154,8 +155,8 @@ async def test_a_broker_that_takes_no_long_messages_is_named_as_that(
 ) -> None:
     with running(mosquitto(tmp_path, f"allow_anonymous true\n{limit} 2000\n")) as server:
         async with bench(tmp_path, at(server)) as b:
-            many = {f"phase_{number}_voltage": number for number in range(50)}
-            b.take(reading(b.time.now, **many))
+            many = {f"a_{number}_voltage": number for number in range(100)}
+            b.take(replace(reading(b.time.now), measurements=measurements(many)))
             await b.says("takes no message as long as ours")
 
 

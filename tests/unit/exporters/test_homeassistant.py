@@ -109,14 +109,21 @@ def test_a_switch_is_a_binary_sensor() -> None:
         ("backup_phase_c_power", "Backup phase C power"),
         ("meter_b_phase_power", "Meter phase B power"),
         ("battery_bcu_firmware", "Battery module firmware"),
-        ("battery_pack_level", "Level"),
-        ("charger_power", "Power"),
+        ("charger_power", "Charger power"),
         ("average_cell_temp", "Average cell temperature"),
         ("start_stop", "On/off switch"),
     ],
 )
 def test_names_are_words_for_people(name: str, words: str) -> None:
     assert title(name) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("battery_pack_level", "Level"), ("charger_power", "Power")]
+)
+def test_a_device_of_its_own_is_not_named_in_each_of_its_entities(name: str, words: str) -> None:
+    charger = sub_device(**{name: 1.5})
+    assert told(charger)["cmps"][name]["name"] == words
 
 
 def everything(family: str, level: int) -> Reading:
@@ -141,7 +148,7 @@ def enabled(one: Reading) -> dict[str, dict[str, Any]]:
     return {name: found for name, found in components(one).items() if found.get("en", True)}
 
 
-FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL")
+FAMILIES = ("SG-RS", "SG-RT", "SG-CX", "SH-RS", "SH-RT", "SH-T", "MG-RL", "ems", "logger")
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
@@ -164,9 +171,9 @@ def test_a_person_sees_the_household_and_everything_else_is_there_but_disabled(
     one = everything(family, 3)
     seen, whole = enabled(one), components(one)
     primary = {name for name, found in whole.items() if "ent_cat" not in found}
-    assert primary == HOUSEHOLD
+    assert primary == HOUSEHOLD | ({"charger_power"} if family == "ems" else set())
     assert seen.keys() - primary <= {
-        "connection", "system_state", "work_state_1", "internal_temperature",
+        "connection", "system_state", "work_state_1", "internal_temperature", "charger_status",
     }  # fmt: skip
     assert whole.keys() >= set(scalars(one))
     assert not whole.keys() & {"last_reset", "timestamp"}
