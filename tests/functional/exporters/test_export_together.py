@@ -1,10 +1,14 @@
 """All exporters together, put together from the options."""
 
 import asyncio
+import json
 from pathlib import Path
+
+import pytest
 
 from sungather.exporters import open_exporters
 from sungather.options.configuration import Configuration, load
+from tests.mqtt_parts import DISCOVERY, audience
 from tests.outbox_parts import reading
 from tests.real_parts import mosquitto, running
 from tests.stand_ins import Reply, site
@@ -78,3 +82,23 @@ async def test_a_command_delivers_or_leaves_it_for_the_next_time(tmp_path: Path)
         assert await exporters.deliver([reading()], 10)
         assert exporters.services[1].health().delivered == 2
         await exporters.close()
+
+
+@pytest.mark.parametrize(
+    ("web", "page"),
+    [
+        (("web.port=8123", "web.hosts=pi.example, other.example"), "http://pi.example:8123/"),
+        (("web.enabled=false",), None),
+    ],
+)
+async def test_home_assistant_is_told_where_the_page_is(
+    web: tuple[str, ...], page: str | None, tmp_path: Path
+) -> None:
+    with running(mosquitto(tmp_path)) as broker:
+        mqtt = ["mqtt.enabled=true", "mqtt.host=127.0.0.1", f"mqtt.port={broker.port}"]
+        async with audience(broker.port) as heard:
+            exporters = await open_exporters(options(tmp_path, *mqtt, *web))
+            assert await exporters.deliver([reading()], 20)
+            await exporters.close()
+            await heard.hears(lambda: heard.on(DISCOVERY))
+            assert json.loads(heard.on(DISCOVERY)[0])["dev"].get("cu") == page

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sungather.household import HOUSEHOLD
+from sungather.reading import Value
 from tests.functional.exporters.test_export_influxdb import OPTIONS, bench
 from tests.outbox_parts import reading
 from tests.plain_values import measurements
@@ -164,3 +165,19 @@ async def test_a_server_that_refuses_together_what_it_takes_apart_is_left_alone(
             await b.naps.fell_asleep()
             assert b.delivery.health().state == "waiting"
             assert len(server.requests) < 50
+
+
+@pytest.mark.parametrize("history", [False, True])
+async def test_the_inverters_own_history_is_written_on_request_only(
+    history: bool, tmp_path: Path
+) -> None:
+    tables = Tables(500)
+    months: Value = [float(month) for month in range(1, 13)]
+    values = measurements({"pv_power": 1, "monthly_pv_energy_yields": months})
+    with site(tables.version_3) as server:
+        options = replace(OPTIONS, url=server.url, version="3", history=history)
+        async with bench(tmp_path, options) as b:
+            b.outbox.on_reading(replace(reading(), measurements=values))
+            await b.drained()
+    written = {series.partition(",")[0] for series, _ in tables.rows}
+    assert written == {"sungather", *(["sungather_history"] if history else [])}

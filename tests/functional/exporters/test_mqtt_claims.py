@@ -1,6 +1,8 @@
 """Whose topics are whose: devices without a serial number, and strangers who come later."""
 
+import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,3 +151,26 @@ async def strangers_state(server: Server, serial: str) -> None:
 
 def of_whom(heard: Audience) -> list[str]:
     return [json.loads(text)["serial"] for text in heard.on("sungather/roof/state")]
+
+
+async def test_who_is_thrown_out_at_once_again_and_again_comes_back_more_slowly(
+    tmp_path: Path,
+) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(0.02)
+
+    with running(mosquitto(tmp_path)) as server:
+        twice = bench(tmp_path, at(server, replace(HOME, client_id="twice")), sleep=sleep)
+        async with audience(server.port) as heard, twice as b:
+            b.take(of(FIRST, 1, "roof"))
+            for times in range(4):
+                before = len(heard.on("sungather/roof/state"))
+                await b.is_in_state("ok")
+                with suppress(aiomqtt.MqttError):
+                    async with aiomqtt.Client("127.0.0.1", server.port, identifier="twice"):
+                        await heard.hears(lambda n=times: len(waits) > n)
+                await heard.hears(lambda n=before: len(heard.on("sungather/roof/state")) > n)
+    assert waits[3] > waits[2] > waits[1] > waits[0]

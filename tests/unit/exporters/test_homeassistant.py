@@ -122,7 +122,7 @@ def test_names_are_words_for_people(name: str, words: str) -> None:
     ("name", "words"), [("battery_pack_level", "Level"), ("charger_power", "Power")]
 )
 def test_a_device_of_its_own_is_not_named_in_each_of_its_entities(name: str, words: str) -> None:
-    charger = sub_device(**{name: 1.5})
+    charger = replace(sub_device(), measurements=measurements({name: 1.5}))
     assert told(charger)["cmps"][name]["name"] == words
 
 

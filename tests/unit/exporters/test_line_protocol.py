@@ -57,7 +57,7 @@ def test_a_backslash_at_the_end_of_a_name_does_not_escape_what_follows() -> None
     assert text.startswith("s,kind=inverter,name=roof,serial=A22,site=x a=1.0 ")
 
 
-_LINE = re.compile(
+SAFE_LINE = re.compile(
     r"(?P<measurement>(?:[^,= \\]|\\.)+)(?P<tags>(?:,(?:[^,= \\]|\\.|\\)+=(?:[^,= \\]|\\.|\\)+)*)"
     r" (?P<fields>.+) (?P<time>-?\d+)",
     re.DOTALL,
@@ -82,6 +82,6 @@ def test_no_name_and_no_text_can_break_a_line(
 ) -> None:
     text = line(Record(1, name, "m", serial, 1_782_043_200_000, 0, values), "sungather", {})
     assert "\n" not in text
-    found = _LINE.fullmatch(text)
+    found = SAFE_LINE.fullmatch(text)
     assert found is not None
     assert found["time"] == "1782043200000"

@@ -154,7 +154,7 @@ def test_any_settings_give_options_or_sentences(chosen: list[str]) -> None:
     result(GOOD, *chosen)
 
 
-def _texts_of(row: Option) -> st.SearchStrategy[str]:
+def texts_of(row: Option) -> st.SearchStrategy[str]:
     """Texts that are right for an option."""
     low, high = row.bounds
     match row.kind:
@@ -218,7 +218,7 @@ def _some(rows: list[Option], prefix: str) -> st.SearchStrategy[dict[str, str]]:
     optional: dict[str, st.SearchStrategy[str]] = {}
     for row in rows:
         into = needed if row.required or row.required_when else optional
-        into[prefix + row.key.removeprefix("inverter.")] = _texts_of(row)
+        into[prefix + row.key.removeprefix("inverter.")] = texts_of(row)
     return st.fixed_dictionaries(needed, optional=optional)
 
 

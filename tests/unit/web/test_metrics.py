@@ -189,6 +189,12 @@ def test_the_format_follows_the_accept_header(accept: str, kind: str) -> None:
     assert exposed(reading(), accept=accept)[1] == kind
 
 
+def test_models_that_share_a_code_are_one_label() -> None:
+    text, _ = exposed(replace(reading(), model="SG10RT", other_models=("SG10RT-20",)))
+    assert 'model="SG10RT"' in text
+    assert "SG10RT-20" not in text
+
+
 def test_two_inverters_of_one_kind_are_two_series() -> None:
     text, _ = exposed(reading(), replace(reading(), name="second", serial="A2290123457"))
     powers = [line for line in text.splitlines() if line.startswith("sungather_pv_power_watts{")]
