@@ -79,7 +79,8 @@ async def test_an_inverter_is_announced_when_its_serial_number_is_known(tmp_path
             assert not [topic for topic in heard.retained() if topic.startswith("homeassistant/")]
             b.take(of(FIRST, 2, "roof"))
             await b.drained()
-            await heard.hears(lambda: heard.on(f"homeassistant/device/sungather_{FIRST}/config"))
+            await heard.hears(lambda: of_whom(heard) == ["", FIRST])
+            assert heard.on(f"homeassistant/device/sungather_{FIRST}/config")
             assert "collector" not in states(heard)["sungather/roof/state"]
 
 

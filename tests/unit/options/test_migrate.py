@@ -432,6 +432,15 @@ def test_our_own_file_is_told_as_such() -> None:
     assert "already" in caught.value.problems[0]
 
 
+@pytest.mark.parametrize("written", ["'false'", "'True'", "'no'"])
+def test_a_switch_in_quotes_counts_as_on_as_it_did_and_that_is_told(written: str) -> None:
+    text = f"inverter: {{host: h}}\nexports: [{{name: console, enabled: {written}}}]\n"
+    imported = import_config(text.encode())
+    (note,) = [one for one in imported.notes if one.key == "console.enabled"]
+    assert note.fate is Fate.CHANGED
+    assert note.text == "console.enabled: true (a text counts as true, in SunGather 0.5 as well)"
+
+
 _SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.dates(), st.binary(),
     st.sampled_from(["h", "a:502", "http://u:p@h", "total_power_yields", "1", "8883", "True"]),
