@@ -8,21 +8,32 @@ Asking takes one ordinary UDP socket: answers to it come by unicast (RFC 6762, 6
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from sungather import mdns
 from sungather.strangers import fit_to_show
 
-SUNGROW_MAC: Final = "ac:19:9f"
+SUNGROW_MAC: Final = bytes.fromhex("ac199f")
 SERVICE: Final = mdns.name_of("_http._tcp.local")
 WINET: Final = "winet-webserver"
 """So the names of dongles' instances begin, in any case."""
 _HOST: Final = "sungrow"
 _ASK_AT: Final = (0.0, 0.7)
-_TABLE: Final = Path("/proc/net/arp")
+_KERNEL_ANSWERS: Final = 0.5
+_MOST_PARTS: Final = 64
+_ERROR, _DONE, _NEIGHBOUR = 2, 3, 28
+"""NLMSG_ERROR, NLMSG_DONE, RTM_NEWNEIGH."""
+_ADDRESS, _HARDWARE = 1, 2
+"""NDA_DST and NDA_LLADDR."""
+_NDMSG: Final = 12
+_ALL_NEIGHBOURS: Final = struct.pack(
+    "=IHHIIBBHiHBB",
+    *(16 + _NDMSG, 30, 0x0301, 1, 0),  # RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP
+    *(socket.AF_INET, 0, 0, 0, 0, 0, 0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +48,62 @@ class Announced:
     """Model and serial number of its inverter."""
 
 
-def by_hardware_address(table: Path = _TABLE) -> set[str]:
-    """Addresses of neighbours with Sungrow's prefix; none where the table cannot be read."""
-    try:
-        lines = table.read_text("ascii", "replace").splitlines()[1:]
-    except OSError:
+def by_hardware_address() -> set[str]:
+    """IPv4 addresses of neighbours with Sungrow's prefix; none where the kernel does not tell.
+
+    It is asked by netlink (rtnetlink(7)): a strictly confined snap may not read /proc/net/arp.
+    """
+    if not hasattr(socket, "AF_NETLINK"):  # not Linux
         return set()
-    rows = (line.split() for line in lines)
-    return {row[0] for row in rows if len(row) > 3 and row[3].lower().startswith(SUNGROW_MAC)}
+    found: set[str] = set()
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+            kernel.settimeout(_KERNEL_ANSWERS)
+            kernel.send(_ALL_NEIGHBOURS)
+            for _ in range(_MOST_PARTS):
+                part = kernel.recv(65536)
+                found |= sungrows(part)
+                if any(kind in (_DONE, _ERROR) for kind, _ in _messages(part)):
+                    break
+    except OSError:
+        pass
+    return found
+
+
+def sungrows(part: bytes) -> set[str]:
+    """Addresses with Sungrow's prefix in a part of the kernel's list of neighbours."""
+    found: set[str] = set()
+    for kind, message in _messages(part):
+        if kind == _NEIGHBOUR:
+            attributes = dict(_attributes(message[_NDMSG:]))
+            address, hardware = attributes.get(_ADDRESS, b""), attributes.get(_HARDWARE, b"")
+            if len(address) == 4 and hardware.startswith(SUNGROW_MAC):
+                found.add(socket.inet_ntoa(address))
+    return found
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and content of each netlink message."""
+    while len(data) >= 16:
+        length, kind = struct.unpack_from("=IH", data)
+        if length < 16:
+            return
+        yield kind, data[16:length]
+        data = data[_aligned(length) :]
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and content of each routing attribute of a message."""
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            return
+        yield kind, data[4:length]
+        data = data[_aligned(length) :]
+
+
+def _aligned(length: int) -> int:
+    return (length + 3) // 4 * 4
 
 
 async def listen(

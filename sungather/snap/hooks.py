@@ -27,9 +27,16 @@ def main(hook: str) -> int:
     try:
         _HOOKS[hook]()
     except errors.SungatherError as error:
-        print(on_host(str(error)), file=sys.stderr)
+        print(folded(on_host(str(error))), file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def folded(text: str) -> str:
+    """`text` in as many lines as snapd shows of a hook, which is the last hundred."""
+    lines = text.splitlines()
+    share = -(-len(lines) // _SHOWN_LINES) or 1
+    return "\n".join(" ".join(lines[at : at + share]) for at in range(0, len(lines), share))
 
 
 def install() -> None:
@@ -96,6 +103,7 @@ def remove() -> None:
     shutil.rmtree(Path(os.environ["SNAP_COMMON"]) / SUPPORT, ignore_errors=True)
 
 
+_SHOWN_LINES = 90
 _WRITES_WITHIN = 60.0
 """Seconds for a daemon that is alive to write down what it has: its disk may hang. snapd gives a
 hook ten minutes, and undoes the refresh then."""

@@ -1,14 +1,15 @@
 """Who is known to be there before anybody is connected to."""
 
 import asyncio
-from pathlib import Path
+import socket
+import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sungather import errors, mdns
-from sungather.device.neighbours import Announced, announced, by_hardware_address
+from sungather.device.neighbours import Announced, announced, by_hardware_address, sungrows
 from sungather.mdns import DnsRecord, Message, Question, name_of, parsed, written
 from sungather.registers import Block, Space
 from sungather.simulator.mdns import answer
@@ -78,15 +79,33 @@ def test_what_is_written_is_read_again() -> None:
     assert parsed(written(message)) == message
 
 
-def test_neighbours_of_sungrow_are_known_by_their_hardware_address(tmp_path: Path) -> None:
-    table = tmp_path / "arp"
-    table.write_text(
-        "IP address       HW type     Flags       HW address            Mask     Device\n"
-        "192.168.1.7      0x1         0x2         AC:19:9F:00:00:01     *        eth0\n"
-        "192.168.1.8      0x1         0x2         00:11:22:33:44:55     *        eth0\n"
+def _neighbour(address: str, hardware: str) -> bytes:
+    """As rtnetlink(7) has it: header, ndmsg, NDA_DST, NDA_LLADDR padded to four bytes."""
+    body = struct.pack("=BBHiHBB", socket.AF_INET, 0, 0, 2, 2, 0, 1)
+    body += struct.pack("=HH", 8, 1) + socket.inet_aton(address)
+    if hardware:
+        body += struct.pack("=HH", 10, 2) + bytes.fromhex(hardware) + b"\0\0"
+    return struct.pack("=IHHII", 16 + len(body), 28, 2, 1, 0) + body
+
+
+def test_neighbours_of_sungrow_are_known_by_their_hardware_address() -> None:
+    part = (
+        _neighbour("192.168.1.7", "ac199f000001")
+        + _neighbour("192.168.1.8", "001122334455")
+        + _neighbour("192.168.1.9", "")  # asked for in vain
+        + _neighbour("192.168.1.10", "ac199f000002")
     )
-    assert by_hardware_address(table) == {"192.168.1.7"}
-    assert by_hardware_address(tmp_path / "closed") == set()
+    assert sungrows(part) == {"192.168.1.7", "192.168.1.10"}
+
+
+@given(st.binary(max_size=200))
+def test_no_list_of_neighbours_holds_up_or_raises(part: bytes) -> None:
+    sungrows(part)
+    sungrows(_neighbour("192.168.1.7", "ac199f000001")[:-3] + part)
+
+
+def test_the_kernel_tells_its_neighbours() -> None:
+    assert isinstance(by_hardware_address(), set)
 
 
 async def test_an_echo_is_called_an_echo() -> None:

@@ -232,7 +232,7 @@ def _options(draw: st.DrawFn) -> dict[str, str]:
     names = draw(st.lists(_name, max_size=2, unique=True))
     for prefix in [f"inverters.{name}." for name in names] or ["inverter."]:
         texts |= draw(_some(_OWN, prefix))
-    if len(names) > 1:
+    if len(names) > 1 or any(key.endswith(".units") for key in texts):
         texts.pop("mqtt.compatibility-topic", None)  # two inverters would mix there
     return texts
 

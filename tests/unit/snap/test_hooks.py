@@ -26,6 +26,13 @@ HOST = "inverter.host=192.168.1.10"
 NAMES = ["configure", "install", "post-refresh", "pre-refresh", "remove"]
 
 
+def test_of_more_problems_than_snapd_shows_lines_none_is_lost() -> None:
+    for count in (1, 90, 91, 104, 1000):
+        told = hooks.folded("\n".join(f"problem {number}." for number in range(count)))
+        assert len(told.splitlines()) <= 90
+        assert told.replace("\n", " ").count("problem ") == count
+
+
 @asynccontextmanager
 async def daemon(common: Path, handlers: Mapping[str, Handler]) -> AsyncGenerator[None]:
     """A daemon's control socket."""
