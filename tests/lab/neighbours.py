@@ -72,10 +72,12 @@ class Broker:
 
     @contextlib.contextmanager
     def heard(self) -> Generator[Callable[[Callable[[str, Any], bool]], None]]:
-        """Listen to all that is published; gives a function that waits for a message."""
+        """Listen to all that is published from now on; gives a function to wait for a message."""
         account = ["-h", HOST_ADDRESS, "-u", self.USER, "-P", self.PASSWORD]
         command = ["mosquitto_sub", *account, "-t", "sungather/#", "-F", "%t %p", "-q", "1"]
-        script = f'until {shlex.join([*command, "-W", "1", "-E"])}; do sleep 0.2; done; exec "$@"'
+        script = (
+            f'until {shlex.join([*command, "-W", "1", "-E"])}; do sleep 0.2; done; exec "$@" -d'
+        )
         words = self._machine.inside("sh", "-c", script, "sh", *command)
         with subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -83,21 +85,27 @@ class Broker:
             lines = process.stdout
             assert lines is not None
 
-            def wait(wanted: Callable[[str, Any], bool]) -> None:
+            def wait_for_line(wanted: Callable[[str], bool]) -> None:
                 # Nothing at all may come, so the end is that of the lines.
                 giving_up = threading.Timer(_PATIENCE, process.kill)
                 giving_up.start()
                 try:
-                    for line in lines:
-                        topic, _, payload = line.partition(" ")
-                        with contextlib.suppress(ValueError):
-                            if wanted(topic, json.loads(payload)):
-                                return
+                    if not any(wanted(line) for line in lines):
+                        raise AssertionError("the broker did not hear what was awaited")
                 finally:
                     giving_up.cancel()
-                raise AssertionError("the broker did not hear what was awaited")
+
+            def wait(wanted: Callable[[str, Any], bool]) -> None:
+                def is_wanted(line: str) -> bool:
+                    topic, _, payload = line.partition(" ")
+                    with contextlib.suppress(ValueError):
+                        return wanted(topic, json.loads(payload))
+                    return False  # a line about the connection
+
+                wait_for_line(is_wanted)
 
             try:
+                wait_for_line(lambda line: line.startswith("Subscribed"))
                 yield wait
             finally:
                 process.kill()
