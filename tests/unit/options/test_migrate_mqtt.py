@@ -167,7 +167,7 @@ _LEAVES = st.one_of(
 def test_whatever_the_check_takes_can_be_announced(more: dict[str, object], name: str) -> None:
     entry = {**more, "name": name, "sensor_type": "sensor", "register": "pv_power"}
     try:
-        sensors = parse_ha_sensors(yaml.safe_dump([entry], allow_unicode=True))
+        sensors = parse_ha_sensors(yaml.safe_dump([entry]))
     except ValueError:
         return
     for topic, message in entities(sensors, reading(NOON), "h", "t", "homeassistant").items():
