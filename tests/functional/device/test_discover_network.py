@@ -227,7 +227,8 @@ def test_neighbours_are_told_by_the_kernel_though_they_have_said_nothing() -> No
     try:
         for namespace in (ours, theirs):
             ip("netns", "add", namespace)
-        ip("-n", ours, "link", "add", "lan", "type", "veth", "peer", "name", "lan", "netns", theirs)
+        ip("-n", ours, "link", "add", "lan", "type", "veth", "peer", "name", "lan", "netns",
+           theirs)  # fmt: skip
         ip("-n", ours, "address", "add", "10.68.0.1/16", "dev", "lan")
         for namespace in (ours, theirs):
             ip("-n", namespace, "link", "set", "lan", "up")
