@@ -233,6 +233,14 @@ def test_discover_works_before_any_inverter_is_named(context: Context, snapd: Fa
     assert json.loads(context.action_results["found"]) == FOUND["found"]
 
 
+def test_only_a_large_network_is_waited_for_for_long(context: Context, snapd: FakeSnapd) -> None:
+    snapd.slow = ("snap",)
+    for action, seconds in (("discover", 580), ("test-connection", 120)):
+        with pytest.raises(testing.ActionFailed) as failed:
+            context.run(context.on.action(action), state(HOST))
+        assert f"no answer from sungather.{action} within {seconds} s" in failed.value.message
+
+
 def test_a_discovery_that_finds_nothing_fails_and_says_where_it_looked(
     context: Context, snapd: FakeSnapd
 ) -> None:
