@@ -119,6 +119,7 @@ class Gate:
         finally:
             up.cancel()
             down.cancel()
+            server.transport.abort()  # before anything is awaited: `cut` may be cut short
             await asyncio.gather(up, down, return_exceptions=True)
             await _hang_up(server)
 
