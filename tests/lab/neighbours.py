@@ -75,10 +75,10 @@ class Broker:
         """Listen to all that is published from now on; gives a function to wait for a message."""
         account = ["-h", HOST_ADDRESS, "-u", self.USER, "-P", self.PASSWORD]
         command = ["mosquitto_sub", *account, "-t", "sungather/#", "-F", "%t %p", "-q", "1"]
-        script = (
-            f'until {shlex.join([*command, "-W", "1", "-E"])}; do sleep 0.2; done; exec "$@" -d'
-        )
-        words = self._machine.inside("sh", "-c", script, "sh", *command)
+        # With -d it says when it has subscribed; line by line it says so at once.
+        listening = shlex.join(["stdbuf", "-oL", *command, "-d"])
+        script = f"until {shlex.join([*command, '-W', '1', '-E'])}; do sleep 0.2; done; "
+        words = self._machine.inside("sh", "-c", f"{script} exec {listening}")
         with subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:
