@@ -5,8 +5,9 @@ the others leave: pv + import + discharge - export - charge. Solar power serves 
 then the battery; so only what is charged beyond the surplus of the sun came from the grid.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Final, NamedTuple
 
 _SUMS: Final = (
@@ -108,6 +109,23 @@ class Balance:
 
 def _share(own: float, balance: Balance) -> float | None:
     return own / balance.split_house if balance.split_house > 0 else None
+
+
+class CountedTime(NamedTuple):
+    """What was counted of a day or a month."""
+
+    begin: datetime
+    """Since when."""
+    balance: Balance
+
+
+@dataclass(frozen=True, slots=True)
+class SiteMoney:
+    """What the present day and month of all inverters together come to."""
+
+    currency: str
+    times: Mapping[str, CountedTime]
+    """"today" and "month", where something is known of them."""
 
 
 def balance_of(intervals: Iterable[Interval], *, split: bool = True) -> Balance:

@@ -128,6 +128,7 @@ async def bench(
     here: str = "here",
     names: Sequence[str] = ("roof",),
     sleep: Sleep = _soon,
+    priced: bool = False,
 ) -> AsyncGenerator[Bench]:
     """MQTT of one daemon with the storage directory `tmp_path` and inverters of these names."""
     time = time or Time()
@@ -143,6 +144,7 @@ async def bench(
         sleep,
         patience,
         here,
+        priced=priced,
     )
     task = asyncio.create_task(mqtt.run())
     try:

@@ -26,6 +26,7 @@ from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control import Control
 from sungather.daemon.dongle_memory import PINNED, DongleMemories
 from sungather.daemon.exhaustion import Exhaustion
+from sungather.daemon.household_services import page
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
@@ -124,43 +125,6 @@ async def open_pollers(configuration: Configuration) -> AsyncGenerator[list[Poll
     finally:
         for poller in found:
             await poller.inverter.close()
-
-
-def page(
-    configuration: Configuration,
-    services: Sequence[Service],
-    clock: Clock,
-    history_file: Path | None,
-) -> list[Service]:
-    """The page and its history, if the page is wanted; it shows the health of `services`."""
-    if not configuration.web.enabled:
-        return []
-    from sungather.history.cashbook import Cashbook
-    from sungather.history.service import History
-    from sungather.web.server import WebServer
-
-    meter = configuration.site.meter
-    history = History(history_file, configuration.timezone, clock=clock, meter=meter)
-    tariff = configuration.tariff.tariff
-    slowest = max((one.scan_interval for one in configuration.inverters), default=30.0)
-    patience = round(1.5 * slowest)
-    book = Cashbook(history, tariff, configuration.timezone, patience) if tariff else None
-    server = WebServer(
-        configuration.web,
-        history=history,
-        services=lambda: [service.health() for service in services],
-        timezone=configuration.timezone,
-        clock=clock,
-        scan_interval=slowest,
-        meter=meter,
-        cashbook=book,
-    )
-    found: list[Service] = [history, server, *([book] if book else [])]
-    if configuration.web.announce:
-        from sungather.web.announce import PageAnnouncement
-
-        found.append(PageAnnouncement(configuration.web.port))
-    return found
 
 
 def modbus_server(

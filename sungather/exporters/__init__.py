@@ -148,6 +148,7 @@ def _mqtt(configuration: Configuration, feed: Feed, clock: Clock) -> DeliveryLoo
         here=fingerprint(configuration.state_directory),
         shows=not configuration.outbox.deliver_only,
         page=_page_address(configuration.web),
+        priced=configuration.tariff.tariff is not None,
     )
 
 

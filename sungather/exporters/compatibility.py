@@ -4,9 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
+from sungather.exporters.mqtt_layout import as_json
 from sungather.household import BATTERY_LEVEL, HOUSEHOLD
 from sungather.options.ha_sensors import cleaned, discovery_of
-from sungather.reading import Reading, Value
+from sungather.options.table import MqttOptions
+from sungather.reading import Reading, State, Value
 from sungather.registers.doubles import EARLIER_ENERGIES, EARLIER_POWERS
 from sungather.registers.published import units_of_inverters
 
@@ -56,6 +58,26 @@ _UNITS: Mapping[str, str] = {
     "kvar": "kVar",
     "kΩ": "k-ohm",
 }
+
+
+def messages(
+    options: MqttOptions,
+    sensors: Sequence[dict[str, object]],
+    settings: Mapping[str, object],
+    reading: Reading,
+    before: Reading,
+    timezone: tzinfo,
+) -> dict[str, str]:
+    """Topic -> message, as it would have published them: entities, and a state only of readings.
+
+    `before` is the newest reading with values.
+    """
+    state = topic(before.serial, options.compatibility_topic)
+    host = str(settings.get("host", ""))
+    found = entities(sensors, before, host, state, options.homeassistant_prefix)
+    if reading.state is State.OK:
+        found[state] = as_json(payload(reading, settings, timezone))
+    return found
 
 
 def topic(serial: str, own: str = "") -> str:

@@ -8,6 +8,7 @@ sub-device; an inverter that nobody named has its serial number there. CLIENT is
     NAME/state            the newest values, one flat JSON object with "time", "serial", "fault", …
     NAME/values/VALUE     with mqtt.value-topics: each of these alone, as a plain number or text
     NAME/arrays           the inverter's own history, one JSON object, each time that it was read
+    money/CLIENT          with prices: what the energy of all inverters costs and saves
     NAME/history          not retained: values that could not be delivered when they were new
 """
 
@@ -39,6 +40,7 @@ from sungather.exporters.mqtt_layout import (
     plain,
     state_of,
 )
+from sungather.exporters.mqtt_money import MoneyMessages
 from sungather.exporters.mqtt_retained import AT_ONCE, DeviceRecord, Retained
 from sungather.exporters.mqtt_watch import TopicWatch
 from sungather.options.ha_sensors import parse_ha_sensors
@@ -72,6 +74,8 @@ class Mqtt(DeliveryLoop):
         here: str = "",
         shows: bool = True,
         page: tuple[str, int] | None = None,
+        *,
+        priced: bool = False,
     ) -> None:
         super().__init__("mqtt", feed, clock, sleep)
         self._options = options
@@ -89,6 +93,7 @@ class Mqtt(DeliveryLoop):
         """There may be something new to show."""
         self._sensors = parse_ha_sensors(options.ha_sensors) if options.ha_sensors else []
         self._wanted = value_filter(options.include, options.exclude)
+        self.money = MoneyMessages(options, feed, self._wanted, self._news.set, priced=priced)
         self._client_id = ""
         self._old_status = ""
         """Our own topic as it was noted last; "" if it never was."""
@@ -148,6 +153,7 @@ class Mqtt(DeliveryLoop):
         self._client_id = self._options.client_id or made
         self._old_status = notes.get(_STATUS_NOTE, "")
         self._retained.load(notes)
+        self.money.load(notes, self._client_id)
         for name, record in self._retained.records.items():
             if not record.via:
                 self._serials.setdefault(name, record.serial)
@@ -158,6 +164,7 @@ class Mqtt(DeliveryLoop):
         self._retained.said.clear()
         self._watch = TopicWatch(status, self._options.password)
         self._discovery.connected(status, client.own_address)
+        self.money.connected(status, self._discovery.page)
         tasks = [
             asyncio.create_task(self._listen(client)),
             asyncio.create_task(self._send(client)),
@@ -177,6 +184,7 @@ class Mqtt(DeliveryLoop):
     def _say_everything_again(self) -> None:
         """A broker without persistence, or a new Home Assistant, knows nothing of us."""
         self._retained.said.clear()
+        self.money.forget()
         self._unpublished.update(self._latest)
         self._news.set()
 
@@ -229,6 +237,8 @@ class Mqtt(DeliveryLoop):
             while True:
                 self._news.clear()
                 await self._publish_states(client)
+                if self._shows:
+                    await self.money.publish(client)
                 if said := f"{self._watch.complaints()} {refusal(client)}".strip():
                     self._status.trouble("blocked", said)
                 else:
@@ -316,26 +326,14 @@ class Mqtt(DeliveryLoop):
                 texts = {place.value(name): plain(value) for name, value in content.items()}
                 found |= {topic: text for topic, text in texts.items() if text}
         if options.as_before and before is not None and before.is_inverter and not reading.via:
-            found |= self._as_before(reading, before)
+            settings = self._settings.get(reading.name, {})
+            found |= compatibility.messages(
+                options, self._sensors, settings, reading, before, self._timezone
+            )
         if arrays := self._arrays.get(reading.name):
             found[place.topic("arrays")] = as_json(arrays)
         found[place.topic("availability")] = "online" if up else "offline"
         found[place.topic("connection")] = str(reading.state)
-        return found
-
-    def _as_before(self, reading: Reading, before: Reading) -> dict[str, str]:
-        """What SunGather 0.5 would have published: its entities, and a state only of readings."""
-        settings = self._settings.get(reading.name, {})
-        state = compatibility.topic(before.serial, self._options.compatibility_topic)
-        found = compatibility.entities(
-            self._sensors,
-            before,
-            str(settings.get("host", "")),
-            state,
-            self._options.homeassistant_prefix,
-        )
-        if reading.state is State.OK:
-            found[state] = as_json(compatibility.payload(reading, settings, self._timezone))
         return found
 
     async def _publish_history(

@@ -14,14 +14,15 @@ class Discovery:
         self._prefix = prefix
         self._page_at = page
         """Host, "" for every address of the machine, and port."""
-        self._page = ""
+        self.page = ""
+        """Its address, for whoever sees our messages."""
         self._status = ""
         self._made: dict[str, tuple[object, dict[str, str]]] = {}
         """What the messages of a device were made from, and they."""
 
     def connected(self, status: str, own_address: str) -> None:
         """Take up what only a connection tells: our status topic, and our address."""
-        self._status, self._page = status, page_url(self._page_at, own_address)
+        self._status, self.page = status, page_url(self._page_at, own_address)
 
     def messages(
         self,
@@ -47,7 +48,7 @@ class Discovery:
             place.topic("availability"),
             place.topic("connection"),
             self._status,
-            self._page,
+            self.page,
             base,
         )
         source = (identity, topics, frozenset(shown), reading.model, dict(reading.firmware))

@@ -6,7 +6,7 @@ change. A day whose curve is gone, or mostly missing, counts where it has one pr
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
@@ -14,7 +14,14 @@ from typing import Final
 from sungather.history.periods import Energies
 from sungather.history.service import DayHistory, History
 from sungather.household import FIGURES, FLOWS
-from sungather.money import Balance, Interval, balance_of, balance_of_counters
+from sungather.money import (
+    Balance,
+    CountedTime,
+    Interval,
+    SiteMoney,
+    balance_of,
+    balance_of_counters,
+)
 from sungather.reading import Reading, State
 from sungather.service import SimpleService
 from sungather.site import BATTERY
@@ -167,9 +174,20 @@ class Cashbook(SimpleService):
         """The inverters of the site."""
         self._days: dict[date, Balance | None] = {}
         self._again = asyncio.Event()
+        self._tell: Callable[[SiteMoney], None] | None = None
+        self._awaited: set[str] = set()
+        """Inverters that have to be heard of before anything is told."""
+
+    def tell(self, listener: Callable[[SiteMoney], None], names: Collection[str]) -> None:
+        """Have the listener told after each count, once something was heard of all these names.
+
+        A sum of fewer inverters would be another household's.
+        """
+        self._tell, self._awaited = listener, set(names)
 
     def on_reading(self, reading: Reading) -> None:
         """Take note of who belongs to the site; with another inverter all days are other days."""
+        self._awaited.discard(reading.name)
         if reading.is_inverter and reading.name not in self._names:
             self._names.append(reading.name)
             self._days.clear()
@@ -203,6 +221,22 @@ class Cashbook(SimpleService):
                 return
             self._days[day] = found
             await asyncio.sleep(_BREATH if day < today else 0)
+        if self._tell is not None and not self._awaited:
+            self._tell(self.present())
+
+    def present(self) -> SiteMoney:
+        """What today and this month come to so far, where it is known."""
+        return SiteMoney(
+            self.tariff.currency,
+            {
+                name: CountedTime(self._midnight(one.first), one.balance)
+                for name, one in self.statements(self._history.today())
+                if name in ("today", "month")
+            },
+        )
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime(day.year, day.month, day.day, tzinfo=self._timezone)
 
     def statements(self, today: date) -> Iterator[tuple[str, Statement]]:
         """Name of the period -> what it comes to so far, of the periods of which some is known."""

@@ -4,7 +4,9 @@
 # pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from homeassistant.helpers import frame
 
 from sungather.exporters.homeassistant import Topics, discovery
 from sungather.exporters.homeassistant_entities import FAULT
+from sungather.exporters.mqtt_money import FIGURES, TIMES, discovery_of
 from sungather.household import HOUSEHOLD
 from sungather.reading import Value
 from sungather.registers.catalogue import registers_for
@@ -80,14 +83,28 @@ def test_the_device_message_of_a_battery_behind_an_inverter_is_valid() -> None:
     assert DEVICE_DISCOVERY_SCHEMA(whole)["device"]["via_device"] == "sungather_A223098765"
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def money() -> dict[str, Any]:
+    names = {f"{figure}_{time}" for figure in FIGURES for time in TIMES}
+    told = discovery_of(names, "EUR", "house", "s/money/house", "s/status/house", "http://pi/")
+    (text,) = told.values()
+    return written_out(text)
+
+
+def test_the_device_message_of_money_is_valid() -> None:
+    DEVICE_DISCOVERY_SCHEMA(money())
+
+
+@pytest.mark.parametrize(
+    ("made", "least"),
+    [*(pytest.param(partial(message, one), 50, id=one) for one in FAMILIES), (money, 6)],
+)
 async def test_every_entity_is_valid_with_a_unit_and_a_state_class_that_fit_its_class(
-    family: str, tmp_path: Path
+    made: Callable[[], dict[str, Any]], least: int, tmp_path: Path
 ) -> None:
     # Templates are judged within a running core.
     hass = core.HomeAssistant(str(tmp_path))
     frame.async_setup(hass)
-    whole = message(family)
+    whole = made()
     common = {key: whole[key] for key in ("device", "origin", "qos")}
     found = 0
     for key, component in whole["components"].items():
@@ -108,7 +125,7 @@ async def test_every_entity_is_valid_with_a_unit_and_a_state_class_that_fit_its_
         states = sensors.DEVICE_CLASS_STATE_CLASSES.get(kind)
         if states is not None and "state_class" in component:
             assert component["state_class"] in states, key
-    assert found > 50
+    assert found >= least
     await hass.async_stop(force=True)
 
 

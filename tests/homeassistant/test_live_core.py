@@ -6,6 +6,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,10 +21,12 @@ from homeassistant.helpers import device_registry, entity_registry
 
 from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt
+from sungather.money import Balance, CountedTime, SiteMoney
 from sungather.options.table import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import ActiveFault, FaultReport, State
 from tests.homeassistant.live_core import home_assistant, until
+from tests.mqtt_parts import at, bench
 from tests.outbox_parts import reading, sub_device
 from tests.plain_values import measurements
 from tests.real_parts import Server, mosquitto, running
@@ -129,6 +132,38 @@ async def test_a_live_home_assistant_shows_values_absence_and_sleep(tmp_path: Pa
     with running(mosquitto(tmp_path)) as server:
         async with home_assistant(directory, server.port) as hass:
             await _run(hass, server, tmp_path)
+
+
+@pytest.mark.filterwarnings("default")
+async def test_a_live_home_assistant_shows_what_energy_costs_and_since_when_it_counts(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "config"
+    directory.mkdir()
+    day = Balance(days=1, cost=2.0, revenue=2.5, at_grid_prices=4.0)
+    begin = datetime(2026, 6, 21, tzinfo=ZoneInfo("Europe/Berlin"))
+    with running(mosquitto(tmp_path)) as server:
+        async with home_assistant(directory, server.port) as hass:
+            options = replace(OPTIONS, client_id="house")
+            async with bench(tmp_path, at(server, options), priced=True) as b:
+
+                def found(name: str) -> Any:
+                    known = entity_registry.async_get(hass).async_get_entity_id(
+                        "sensor", "mqtt", f"sungather_money_house_{name}"
+                    )
+                    return hass.states.get(known) if known else None
+
+                b.mqtt.money.take(SiteMoney("EUR", {"today": CountedTime(begin, day)}))
+                await until(lambda: found("bill_today") and found("bill_today").state == "-0.5")
+                bill = found("bill_today").attributes
+                assert bill["device_class"] == "monetary"
+                assert bill["state_class"] == "total"
+                assert bill["unit_of_measurement"] == "EUR"
+                assert datetime.fromisoformat(bill["last_reset"]) == begin
+                assert found("saving_today").state == "4.5"
+                assert found("battery_saving_today") is None
+                b.mqtt.money.take(SiteMoney("EUR", {}))
+                await until(lambda: found("bill_today").state == "unknown")
 
 
 OLD_SERIAL = "A223098765"

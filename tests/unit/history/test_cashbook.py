@@ -12,7 +12,7 @@ from sungather.history.cashbook import Cashbook, balance_of_day
 from sungather.history.service import DayHistory
 from sungather.history.store import Sample
 from sungather.household import FIGURES
-from sungather.money import Balance
+from sungather.money import Balance, SiteMoney
 from sungather.reading import State
 from sungather.tariff import Tariff, parse_prices
 
@@ -195,3 +195,21 @@ async def test_money_agrees_with_what_the_inverter_counted() -> None:
         assert yesterday.exported == pytest.approx(energies["grid_export"])
         assert yesterday.house == pytest.approx(energies["house"], abs=0.5)
         assert yesterday.battery_saving != 0
+
+
+@pytest.mark.asyncio
+async def test_others_are_told_after_a_count_and_not_before_all_inverters_were_heard_of() -> None:
+    async with household(days=3) as (_, history, watch):
+        book, told = Cashbook(history, tariff(), BERLIN), list[SiteMoney]()
+        book.tell(told.append, ["house", "garage"])
+        book.on_reading(reading())
+        await book.count()
+        assert told == [], "the bill of one inverter is not that of the house"
+        book.on_reading(replace(reading("garage", watch.moment), family="ems"))
+        await book.count()
+        (heard,) = told
+        assert heard.currency == "EUR"
+        today, month = heard.times["today"], heard.times["month"]
+        assert today.begin.isoformat() == "2026-06-18T00:00:00+02:00"
+        assert month.begin.isoformat() == "2026-06-16T00:00:00+02:00"
+        assert month.balance.days == 3

@@ -1,0 +1,72 @@
+"""Who keeps and tells what of the whole household, by what the options ask for."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from households import NOW, Watch, lived, reading, ready
+
+from sungather.daemon.household_services import page
+from sungather.exporters import open_exporters
+from sungather.exporters.mqtt import Mqtt
+from sungather.history.cashbook import Cashbook
+from sungather.history.service import History
+from sungather.money import SiteMoney
+from sungather.options.check import check
+from sungather.options.configuration import configured
+
+PRICES = {"tariff.import": "0.34", "tariff.currency": "EUR"}
+BY_MQTT = {"mqtt.enabled": "true", "mqtt.host": "127.0.0.1"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ({}, []),
+        (PRICES, []),
+        (BY_MQTT, []),
+        ({**PRICES, **BY_MQTT}, ["history", "money"]),
+        ({**PRICES, "web.enabled": "true"}, ["history", "money", "web"]),
+        ({"web.enabled": "true"}, ["history", "web"]),
+    ],
+)
+async def test_money_needs_prices_and_somebody_to_tell(
+    asked: dict[str, str], names: list[str], tmp_path: Path
+) -> None:
+    given = {"web.enabled": "false", **asked}
+    configuration = configured(
+        check({"inverters.house.host": "192.0.2.1", "storage.directory": str(tmp_path), **given})
+    )
+    exporters = await open_exporters(configuration, console=False)
+    found = page(configuration, exporters.services, Watch().clock, None)
+    assert [one.name for one in found] == names
+    await exporters.close()
+
+
+@pytest.mark.asyncio
+async def test_what_was_counted_goes_to_mqtt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"site.timezone": "Europe/Berlin", **PRICES, **BY_MQTT, "web.enabled": "false"}
+    configuration = configured(
+        check({"inverters.house.host": "192.0.2.1", "storage.directory": str(tmp_path), **given})
+    )
+    exporters = await open_exporters(configuration, console=False)
+    (mqtt,) = [one for one in exporters.services if isinstance(one, Mqtt)]
+    told: list[SiteMoney] = []
+    monkeypatch.setattr(mqtt.money, "take", told.append)
+    history, book = page(configuration, exporters.services, Watch().clock, None)
+    assert isinstance(history, History)
+    assert isinstance(book, Cashbook)
+    recording = asyncio.create_task(history.run())
+    try:
+        await ready(history)
+        await lived(history, ["house"], 1, NOW, 300)
+        book.on_reading(reading())
+        await book.count()
+    finally:
+        recording.cancel()
+        await asyncio.gather(recording, return_exceptions=True)
+        await exporters.close()
+    assert told[-1].times["today"].balance.saving > 0
