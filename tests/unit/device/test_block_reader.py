@@ -70,6 +70,18 @@ def read(gathered: Gathered) -> set[int]:
     return set(gathered.words.get(IN, {}))
 
 
+async def test_whether_the_device_is_still_itself_is_asked_of_another_block(
+    bench: Bench, transport: ScriptedTransport
+) -> None:
+    """The block that is refused is also the one that was given last."""
+    wanted = frozenset((FIRST, SECOND, THIRD))
+    reader = bench.reader(wanted)
+    await reader.read(wanted)
+    transport.trouble = refused_at(500)
+    gathered = await reader.read(frozenset({THIRD}))
+    assert (read(gathered), gathered.failure) == (set(), None)
+
+
 async def test_all_registers_are_read_those_apart_last(
     bench: Bench, transport: ScriptedTransport
 ) -> None:

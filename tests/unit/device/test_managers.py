@@ -116,15 +116,16 @@ def _words(device: SimulatedDevice, first: int, count: int) -> list[int]:
     return answer
 
 
+@pytest.mark.parametrize("options", [{}, {"unit": 247}])
 async def test_after_a_restart_it_is_asked_at_once_where_it_was(
-    tmp_path: Path, time: ManualClock
+    tmp_path: Path, time: ManualClock, options: dict[str, Any]
 ) -> None:
     transport = ScriptedTransport({247: home(time)})
-    before = inverter_on(transport, tmp_path, time)
+    before = inverter_on(transport, tmp_path, time, **options)
     await before.scan()
     await before.close()
     transport.forget()
-    again = inverter_on(transport, tmp_path, time)
+    again = inverter_on(transport, tmp_path, time, **options)
     assert (again.newest.kind, again.newest.is_inverter) == ("home-manager", False)
     assert (await again.scan()).state is State.OK
     assert {unit for unit, _ in transport.asked} == {247}

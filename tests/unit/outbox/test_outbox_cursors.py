@@ -1,6 +1,7 @@
 """What is in an exporter's hands, comes again, or is dropped meanwhile, is counted once."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -23,6 +24,38 @@ async def test_what_is_sent_again_counts_in_the_size_of_a_batch(tmp_path: Path) 
         take(outbox, time, *range(6, 12))
         assert await feed.send_again() == 6
         assert powers(await feed.batch_now(4)) == [0, 1, 6, 7]
+
+
+async def test_what_is_settled_for_good_outlives_a_kill_right_after_it(tmp_path: Path) -> None:
+    time = Time()
+    alive, after_a_refusal, after_a_note = (tmp_path / name for name in ("a", "b", "c"))
+    async with opened(alive, time=time) as outbox:
+        take(outbox, time, 1, 2, 3)
+        feed = outbox.feed("influxdb")
+        first, second, _ = await feed.batch(10)
+        await feed.ack([first], {first.id: "field type conflict"})
+        shutil.copytree(alive, after_a_refusal)
+        await feed.ack([second], notes={"done": "yes"})
+        shutil.copytree(alive, after_a_note)
+    async with opened(after_a_refusal, time=time) as outbox:
+        feed = outbox.feed("influxdb")
+        assert [one.reason for one in await feed.rejected()] == ["field type conflict"]
+        assert powers(await feed.batch_now(10)) == [2, 3]
+    async with opened(after_a_note, time=time) as outbox:
+        assert await outbox.feed("influxdb").notes() == {"done": "yes"}
+        assert powers(await outbox.feed("influxdb").batch_now(10)) == [3]
+
+
+async def test_what_was_delivered_is_written_down_at_each_flush(tmp_path: Path) -> None:
+    time = Time()
+    async with opened(tmp_path / "alive", time=time) as outbox:
+        take(outbox, time, 1)
+        await outbox.flush()
+        assert powers(await deliver_all(outbox.feed("influxdb"))) == [1]
+        await outbox.flush()
+        shutil.copytree(tmp_path / "alive", tmp_path / "killed")
+    async with opened(tmp_path / "killed", time=time) as outbox:
+        assert await outbox.feed("influxdb").batch_now(10) == []
 
 
 async def test_what_no_time_is_known_of_is_not_sent_again(tmp_path: Path) -> None:
