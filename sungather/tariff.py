@@ -94,6 +94,8 @@ class Tariff:
     """For panels and battery."""
     saved_before: float = 0.0
     """What they had saved before anybody counted here."""
+    since: date | None = None
+    """The day from which they have run."""
 
 
 @cache
@@ -110,6 +112,14 @@ def parse_prices(text: str) -> Prices:
             raise ValueError("Each part after a ; needs a later day, as in 'from 2026-01-01 0.36'")
         parts.append((first, _rates(rest)))
     return Prices(tuple(parts))
+
+
+def is_day(text: str) -> bool:
+    """Whether it is a day, written as in 2022-04-01."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _first_day(part: str) -> tuple[date, str]:

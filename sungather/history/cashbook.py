@@ -38,6 +38,8 @@ _MOSTLY: Final = 0.5
 """The share that has to be to say at which prices energy flowed."""
 _BIG_GAP: Final = 12
 """Steps that may be missing before a day is called estimated."""
+_A_YEAR: Final = 365
+"""Days that have to be known to say what is saved a year: summers and winters alike."""
 _NEEDED: Final = ("pv", "grid_import", "grid_export")
 
 
@@ -53,6 +55,17 @@ class Statement:
     """Days from the first on that were not."""
     since: date | None = None
     """The same as `first`, where that is not the first day of the period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is still to be paid back, and how long that takes if it goes on as it did."""
+
+    left: float
+    years: float | None
+    """None where no whole year is known."""
+    first: date | None
+    """The first day of the time from which that is known."""
 
 
 def balance_of_day(
@@ -280,3 +293,29 @@ class Cashbook(SimpleService):
         if not self.tariff.paid or total is None:
             return None
         return (self.tariff.saved_before + total.balance.saving) / self.tariff.paid
+
+    def outlook(self, today: date) -> Outlook | None:
+        """What is still to be paid back; None where nobody said what was, or nothing is left."""
+        share, paid = self.paid_back(today), self.tariff.paid
+        if share is None or paid is None or share >= 1:
+            return None
+        left = paid * (1 - share)
+        known = self._saved_a_day(today)
+        if known is None or known[0] <= 0:
+            return Outlook(left, None, None)
+        saved, first = known
+        return Outlook(left, left / saved / 365.25, first)
+
+    def _saved_a_day(self, today: date) -> tuple[float, date] | None:
+        """What a day has saved in the mean of a year or more, and since when."""
+        first, yesterday = today - timedelta(days=_A_YEAR), today - timedelta(days=1)
+        year = self.between(first, yesterday)
+        if year and year.since is None and year.balance.days >= _WHOLE * _A_YEAR:
+            return year.balance.saving / year.balance.days, first
+        total, since = self.between(_FIRST, yesterday), self.tariff.since
+        if total is None or since is None or not self.tariff.saved_before or since > total.first:
+            return None
+        days = (yesterday - since).days + 1 - total.missing
+        if days < _A_YEAR:
+            return None
+        return (self.tariff.saved_before + total.balance.saving) / days, since

@@ -44,7 +44,7 @@ _SYNTAX = (
     ("document separator", "a quotation mark is not closed"),
     ("could not find expected ':'", "a line 'key: value' is expected"),
 )
-_AS_WRITTEN = frozenset({OptionKind.PRICES, OptionKind.DAILY_PRICES})
+_AS_WRITTEN = frozenset({OptionKind.PRICES, OptionKind.DAILY_PRICES, OptionKind.DAY})
 """Kinds of text of which a number is one: as it stands there."""
 _BRACKET = re.compile(r"[\[{]")
 _SYNTAX_ANY = "check indentation, colons and quotes"

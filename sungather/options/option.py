@@ -65,6 +65,8 @@ class OptionKind(StrEnum):
     """str; see `tariff.parse_prices`."""
     DAILY_PRICES = "prices of a day"
     """str, the same without times."""
+    DAY = "day"
+    """str, as in 2022-04-01."""
     CURRENCY = "currency"
     """str, a code of ISO 4217."""
 
@@ -81,6 +83,7 @@ _TEXTS = frozenset({
     OptionKind.ANY_TOPIC, OptionKind.HA_SENSORS,
     OptionKind.MEASUREMENT, OptionKind.TAGS, OptionKind.UNITS, OptionKind.VALUE,
     OptionKind.PATTERNS, OptionKind.PRICES, OptionKind.DAILY_PRICES, OptionKind.CURRENCY,
+    OptionKind.DAY,
 })  # fmt: skip
 
 

@@ -5,6 +5,7 @@ dashes. A new group is a class and a field of `OptionGroups`.
 """
 
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import cast
 
 from sungather.options.option import Option, OptionGroup, OptionKind, declared, rows_of
@@ -237,6 +238,14 @@ class TariffOptions:
         minimum=0,
         maximum=100_000_000,
     )
+    paid_since: str = declared(
+        "",
+        "The day from which panels and battery have run: with tariff.saved-before it tells how "
+        "much they save a year, before SunGather has counted for a year.",
+        kind=OptionKind.DAY,
+        otherwise="only what SunGather has counted tells that",
+        example="2022-04-01",
+    )
 
     @property
     def tariff(self) -> Tariff | None:
@@ -244,7 +253,8 @@ class TariffOptions:
         if not self.import_:
             return None
         buy, sell, standing = map(parse_prices, (self.import_, self.export, self.standing))
-        return Tariff(self.currency, buy, sell, standing, self.paid, self.saved_before)
+        since = date.fromisoformat(self.paid_since) if self.paid_since else None
+        return Tariff(self.currency, buy, sell, standing, self.paid, self.saved_before, since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from sungather.options.option import Option, OptionKind, OptionValue
-from sungather.tariff import parse_prices
+from sungather.tariff import is_day, parse_prices
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
@@ -110,6 +110,10 @@ def convert(row: Option, text: str) -> OptionValue:
         case OptionKind.CURRENCY:
             if re.fullmatch(r"[A-Z]{3}", text) is None:
                 raise Wrong("a currency by its three letters, such as EUR")
+            return text
+        case OptionKind.DAY:
+            if not is_day(text):
+                raise Wrong("a day, as in 2022-04-01")
             return text
 
 

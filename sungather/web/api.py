@@ -66,7 +66,8 @@ def _published(figure: str) -> str:
 
 def money(book: Cashbook, today: date) -> bytes:
     """`/api/v1/money`: what each period so far comes to."""
-    tariff, paid_back = book.tariff, book.paid_back(today)
+    tariff, paid_back, outlook = book.tariff, book.paid_back(today), book.outlook(today)
+    years = outlook and outlook.years
     return _json(
         {
             "currency": tariff.currency,
@@ -87,6 +88,9 @@ def money(book: Cashbook, today: date) -> bytes:
             },
             "paid": tariff.paid,
             "paid_back": None if paid_back is None else round(paid_back, 4),
+            "left": None if outlook is None else round(outlook.left, 2),
+            "years_left": None if years is None else round(years, 2),
+            "pace_since": outlook.first.isoformat() if outlook and outlook.first else None,
         }
     )
 

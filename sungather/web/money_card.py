@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sungather.history.cashbook import Cashbook, Statement
+from sungather.history.cashbook import Cashbook, Outlook, Statement
 from sungather.history.periods import month_end
 from sungather.money import Balance
 from sungather.web.language import SPACE, Language
@@ -22,6 +22,7 @@ class Money:
     paid: float | None
     paid_back: float | None
     """The share of `paid`."""
+    outlook: Outlook | None = None
 
 
 def money_of(book: Cashbook | None, today: date) -> Money | None:
@@ -30,7 +31,9 @@ def money_of(book: Cashbook | None, today: date) -> Money | None:
         return None
     tariff = book.tariff
     statements = dict(book.statements(today))
-    return Money(tariff.currency, statements, tariff.paid, book.paid_back(today))
+    return Money(
+        tariff.currency, statements, tariff.paid, book.paid_back(today), book.outlook(today)
+    )
 
 
 def card(money: Money, today: date, say: Language) -> str:
@@ -45,7 +48,7 @@ def card(money: Money, today: date, say: Language) -> str:
         for name, title, one in zip(_COLUMNS, titles, shown, strict=True)
     )
     return (
-        f"{head}{_paid_back(money, say)}"
+        f"{head}{_paid_back(money, today, say)}"
         f'<table class="totals amounts"><caption class="hidden">{say("money.caption")}</caption>'
         f'<thead><tr><th scope="col">{money.currency}</th>{heads}</tr></thead>'
         f"<tbody>{_rows(shown, say)}</tbody></table>{_notes(shown[-1], say)}"
@@ -93,7 +96,7 @@ def _share(balance: Balance | None, name: str) -> float | None:
     return None if share is None else 100 * share
 
 
-def _paid_back(money: Money, say: Language) -> str:
+def _paid_back(money: Money, today: date, say: Language) -> str:
     if money.paid is None or money.paid_back is None:
         return ""
     share = 100 * money.paid_back
@@ -102,6 +105,9 @@ def _paid_back(money: Money, say: Language) -> str:
         saved=say.money(money.paid * money.paid_back),
         paid=f"{say.money(money.paid)}{SPACE}{money.currency}",
     )
+    if (known := money.outlook) is not None:
+        left = f"{say.money(known.left)}{SPACE}{money.currency}"
+        told = f"{told} {say('money.left', left=left)} {_time_left(known, today, say)}"
     width = max(0.0, min(100.0, share))
     return (
         f'<div class="meter"><p><b>{say.percent(share)}</b> <span>{say("money.paid-back")}</span>'
@@ -109,6 +115,13 @@ def _paid_back(money: Money, say: Language) -> str:
         f' height="8" rx="4"/><rect class="fill" width="{width:.1f}%" height="8" rx="4"/></svg>'
         f'<p class="quiet">{told}</p></div>'
     )
+
+
+def _time_left(known: Outlook, today: date, say: Language) -> str:
+    if known.years is None or known.first is None:
+        return say("money.years-unknown")
+    years = say.number(known.years, 1)
+    return say("money.years-left", years=years, day=say.day(known.first, today))
 
 
 def _notes(whole: Statement | None, say: Language) -> str:

@@ -29,6 +29,7 @@ _RIGHT = {
     OptionKind.PRICES: "0.31; from 2026-01-01 0.36, 22:00-06:00 0.24",
     OptionKind.DAILY_PRICES: "0.45",
     OptionKind.CURRENCY: "EUR",
+    OptionKind.DAY: "2022-04-01",
 }
 _WRONG = {
     OptionKind.TEXT: "two\nlines",
@@ -58,6 +59,7 @@ _WRONG = {
     OptionKind.PRICES: "0,34",
     OptionKind.DAILY_PRICES: "0.45, sa 0.3",
     OptionKind.CURRENCY: "euro",
+    OptionKind.DAY: "1.4.2022",
 }
 SECRET = "hunter2"
 """Stands in every wrong text of a secret option."""

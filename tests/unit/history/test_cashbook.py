@@ -8,8 +8,8 @@ import pytest
 from households import BERLIN, DAY, household, reading
 from views import day_of
 
-from sungather.history.cashbook import Cashbook, balance_of_day
-from sungather.history.service import DayHistory
+from sungather.history.cashbook import Cashbook, Outlook, balance_of_day
+from sungather.history.service import DayHistory, History
 from sungather.history.store import Sample
 from sungather.household import FIGURES
 from sungather.money import Balance, SiteMoney
@@ -180,6 +180,53 @@ async def test_a_cashbook_says_from_when_it_counts_and_what_is_paid_back() -> No
         assert book.paid_back(DAY) == pytest.approx((100 + sums.saving) / 1000)
         book.on_reading(reading("garage", watch.moment))
         assert dict(book.statements(DAY)) == {}, "other inverters, other sums"
+
+
+def lived_for(
+    days: int, a_day: float, *, missing: int = 0, before: float = 0, since: date | None = None
+) -> Cashbook:
+    """A cashbook that knows the days before today, the oldest of them missing."""
+    terms = replace(tariff(), paid=10_000.0, saved_before=before, since=since)
+    book = Cashbook(History(None, BERLIN), terms, BERLIN)
+    book._days |= {  # pyright: ignore[reportPrivateUsage]
+        DAY - timedelta(days=n): Balance(days=1, at_grid_prices=a_day)
+        for n in range(1, days + 1)
+        if n == days or n > missing
+    }
+    return book
+
+
+def test_what_is_left_is_told_and_the_years_when_a_whole_one_is_known() -> None:
+    found = lived_for(365, 2.0).outlook(DAY)
+    assert found is not None
+    assert (found.left, found.first) == (10_000 - 730, DAY - timedelta(days=365))
+    assert found.years == pytest.approx((10_000 - 730) / 730.5)
+    assert lived_for(364, 2.0).outlook(DAY) == Outlook(10_000 - 728, None, None)
+    gaps = lived_for(365, 2.0, missing=36).outlook(DAY)
+    assert gaps is not None
+    assert gaps.years == pytest.approx((10_000 - 658) / 730.5), "missing days save nothing"
+    assert lived_for(365, 2.0, missing=37).outlook(DAY) == Outlook(10_000 - 656, None, None)
+
+
+def test_years_before_the_count_tell_it_with_what_they_have_saved() -> None:
+    since = DAY - timedelta(days=1000)
+    found = lived_for(100, 2.0, before=1800, since=since).outlook(DAY)
+    assert found is not None
+    assert (found.left, found.first) == (8000, since)
+    assert found.years == pytest.approx(8000 / 730.5)
+    assert lived_for(100, 2.0, before=1800).outlook(DAY) == Outlook(8000, None, None)
+    unsaid = lived_for(100, 2.0, since=since).outlook(DAY)
+    assert unsaid == Outlook(9800, None, None), "nobody said what those years have saved"
+    young = lived_for(100, 2.0, before=400, since=DAY - timedelta(days=364)).outlook(DAY)
+    assert young == Outlook(9400, None, None)
+
+
+def test_there_is_no_outlook_of_what_is_paid_back_or_saves_nothing() -> None:
+    assert lived_for(365, 30.0).outlook(DAY) is None
+    assert lived_for(365, -1.0).outlook(DAY) == Outlook(10_365, None, None)
+    book = lived_for(365, 2.0)
+    book.tariff = replace(book.tariff, paid=None)
+    assert book.outlook(DAY) is None
 
 
 @pytest.mark.asyncio

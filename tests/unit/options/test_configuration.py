@@ -477,3 +477,9 @@ def test_a_price_may_be_written_without_quotes(tmp_path: Path) -> None:
         )
         found = load(file, environment={})
         assert (found.tariff.import_, found.tariff.export) == (text, "0.10")
+
+
+def test_a_day_may_be_written_without_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "sungather.yaml"
+    file.write_text("inverter: {host: a}\ntariff: {paid-since: 2022-04-01}\n")
+    assert load(file, environment={}).tariff.paid_since == "2022-04-01"

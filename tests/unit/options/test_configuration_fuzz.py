@@ -206,6 +206,8 @@ def texts_of(row: Option) -> st.SearchStrategy[str]:
             return st.sampled_from(["0.34", "-0.1", "0.31; from 2026-01-01 0.36, sa 8:00-9:00 0"])
         case OptionKind.DAILY_PRICES:
             return st.sampled_from(["0.45", "0; from 2026-01-01 0.5"])
+        case OptionKind.DAY:
+            return st.dates().map(str)
         case OptionKind.CURRENCY:
             return st.sampled_from(["EUR", "CHF"])
         case OptionKind.PATTERNS:

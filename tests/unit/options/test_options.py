@@ -134,6 +134,7 @@ def test_the_nearest_group_is_never_the_one_that_the_key_stands_in() -> None:
         ("tariff.standing", "0.4; from 2026-01-01 0.45", "0.4; from 2026-01-01 0.45"),
         ("tariff.currency", "CHF", "CHF"),
         ("tariff.paid", "14500", 14500.0),
+        ("tariff.paid-since", "2022-04-01", "2022-04-01"),
     ],
 )
 def test_a_good_text_becomes_its_typed_value(key: str, text: str, value: object) -> None:
@@ -234,6 +235,8 @@ ADDRESS = "a host name or an IP address"
         ("tariff.standing", "0.4, sa 0.3", "a price of a day, not '0.4, sa 0.3'. It has no times"),
         ("tariff.currency", "€", "a currency by its three letters, such as EUR, not '€'."),
         ("tariff.paid", "0", "a number from 1, not 0."),
+        ("tariff.paid-since", "20220401", "a day, as in 2022-04-01, not 20220401."),
+        ("tariff.paid-since", "1.4.2022", "a day, as in 2022-04-01, not '1.4.2022'."),
         ("pvoutput.v7", "pv_powr", "the published name of a value, not 'pv_powr'. Did you mean"),
     ],
 )

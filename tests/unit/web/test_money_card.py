@@ -9,7 +9,7 @@ import pytest
 from households import DAY, TARIFF, household, reading
 from views import BALANCE, MONEY, TOTALS, model_of
 
-from sungather.history.cashbook import Statement
+from sungather.history.cashbook import Outlook, Statement
 from sungather.web import api, money_card, page
 from sungather.web.language import languages
 from sungather.web.live import View
@@ -54,6 +54,18 @@ def test_what_is_paid_back_is_there_only_where_somebody_said_what_was_paid() -> 
     assert "<b>22\u00a0%</b> <span>zurückgezahlt</span>" in html
     assert "3.190 von 14.500\u00a0EUR" in html
     assert "paid back" not in money_card.card(replace(MONEY, paid=None), DAY, ENGLISH)
+
+
+def test_what_is_left_is_told_with_the_time_from_which_its_years_are_known() -> None:
+    known = Outlook(11_310.0, 6.44, DAY.replace(year=2025))
+    html = money_card.card(replace(MONEY, outlook=known), DAY, ENGLISH)
+    left = f"{ENGLISH.money(11_310)}\u00a0EUR"
+    assert f"{left} to go. That takes 6.4 years at the pace since" in html
+    assert "18 Jun 2025" in html
+    unknown = replace(MONEY, outlook=Outlook(11_310.0, None, None))
+    german = money_card.card(unknown, DAY, GERMAN)
+    assert "11.310\u00a0EUR fehlen noch. Wie lange das dauert" in german
+    assert "Jahre" not in german
 
 
 def test_what_is_not_known_is_a_dash_and_no_row_of_zeros() -> None:
@@ -109,6 +121,8 @@ async def test_the_api_and_the_report_agree_with_the_page() -> None:
         assert today["first"] == today["last"] == "2026-06-18"
         assert 0 < today["self_sufficiency"] <= 1
         assert told["paid_back"] == pytest.approx((3200 + total["saving"]) / 14500, abs=1e-4)
+        assert told["left"] == pytest.approx(14500 - 3200 - total["saving"], abs=1e-2)
+        assert (told["years_left"], told["pace_since"]) == (None, None), "of three days"
         card = money_card.card(web._model(View("", "en")).money or MONEY, DAY, ENGLISH)  # pyright: ignore[reportPrivateUsage]
         assert rows(card)["Saved"][3] == ENGLISH.money(total["saving"])
         report = dict(money_card.sums_of_month(book, DAY, ENGLISH))
