@@ -35,6 +35,9 @@ class Path(StrEnum):
 NOT_INVERTERS: Final = frozenset({"battery", "ems", "ev-charger", "logger", "meter"})
 """Families of devices that an inverter has beside it, and that have readings of their own."""
 
+PLANT: Final = "plant"
+"""Kind of the reading that is several inverters together."""
+
 Value = float | int | str | bool | list[float | None]
 
 
@@ -155,7 +158,7 @@ class Reading:
     since: datetime | None = None
     """When `state` began, UTC."""
     kind: str = "inverter"
-    """"inverter", or what kind of sub-device: "battery", "charger"."""
+    """"inverter", "plant", or what kind of sub-device: "battery", "charger"."""
     via: str = ""
     """Name of the inverter whose sub-device this is; "" for an inverter itself."""
     other_models: tuple[str, ...] = ()
@@ -171,7 +174,7 @@ class Reading:
     @property
     def is_inverter(self) -> bool:
         """Whether this is an inverter's: only those are part of a sum."""
-        return self.family not in NOT_INVERTERS
+        return self.family not in NOT_INVERTERS and self.kind != PLANT
 
     @property
     def values(self) -> dict[str, Value]:

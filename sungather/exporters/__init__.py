@@ -149,6 +149,7 @@ def _mqtt(configuration: Configuration, feed: Feed, clock: Clock) -> DeliveryLoo
         shows=not configuration.outbox.deliver_only,
         page=_page_address(configuration.web),
         priced=configuration.tariff.tariff is not None,
+        meter=configuration.site.meter,
     )
 
 

@@ -10,6 +10,7 @@ sub-device; an inverter that nobody named has its serial number there. CLIENT is
     NAME/arrays           the inverter's own history, one JSON object, each time that it was read
     money/CLIENT          with prices: what the energy of all inverters costs and saves
     NAME/history          not retained: values that could not be delivered when they were new
+    plant/CLIENT/…        of several inverters: what they do together, as if it were one more
 """
 
 import asyncio
@@ -26,7 +27,6 @@ from sungather.back_off import Sleep
 from sungather.clock import Clock
 from sungather.exporters import compatibility, homeassistant
 from sungather.exporters.delivery import LONGEST_WAIT, DeliveryLoop, end, go_on_unless_cancelled
-from sungather.exporters.homeassistant_entities import FAULT
 from sungather.exporters.mqtt_broker import Broker, refusal
 from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_discovery import Discovery
@@ -37,10 +37,11 @@ from sungather.exporters.mqtt_layout import (
     as_json,
     in_topic,
     place_of,
-    plain,
+    shown_of,
     state_of,
 )
 from sungather.exporters.mqtt_money import MoneyMessages
+from sungather.exporters.mqtt_plant import WholePlant
 from sungather.exporters.mqtt_retained import AT_ONCE, DeviceRecord, Retained
 from sungather.exporters.mqtt_watch import TopicWatch
 from sungather.options.ha_sensors import parse_ha_sensors
@@ -49,6 +50,7 @@ from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
 from sungather.outbox.record import milliseconds
 from sungather.reading import Reading, State, Value, rfc3339
+from sungather.site import AUTO
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Mqtt(DeliveryLoop):
         page: tuple[str, int] | None = None,
         *,
         priced: bool = False,
+        meter: str = AUTO,
     ) -> None:
         super().__init__("mqtt", feed, clock, sleep)
         self._options = options
@@ -83,6 +86,7 @@ class Mqtt(DeliveryLoop):
         self._timezone = timezone
         self._settings = settings
         """Inverter name -> its settings as SunGather 0.5 called them."""
+        self._plant = WholePlant(settings, meter)
         self._here = here
         """See `mqtt_identity.fingerprint`."""
         self._shows = shows
@@ -115,6 +119,11 @@ class Mqtt(DeliveryLoop):
 
     def on_reading(self, reading: Reading) -> None:
         """The newest reading becomes the state as soon as the broker is there."""
+        self._take(reading)
+        if (whole := self._plant.after(reading)) is not None:
+            self._take(whole)
+
+    def _take(self, reading: Reading) -> None:
         name = reading.name
         self._latest[name] = reading
         self._unpublished.add(name)
@@ -123,12 +132,7 @@ class Mqtt(DeliveryLoop):
             self._arrays.setdefault(name, {}).update(arrays_of(reading, self._wanted))
         if reading.serial and not reading.via:
             self._serials[name] = reading.serial
-        shown = self._shown.setdefault(name, {})
-        known = reading.measurements
-        names = filter(self._wanted, homeassistant.scalars(reading))
-        shown.update((one, known[one].value) for one in names)
-        if reading.faults is not None:
-            shown[FAULT] = bool(reading.faults.active)
+        self._shown.setdefault(name, {}).update(shown_of(reading, self._wanted))
         self._news.set()
 
     # -- connection -----------------------------------------------------------------------
@@ -320,11 +324,8 @@ class Mqtt(DeliveryLoop):
                 reading, before, self._timezone, self._wanted,
                 self._serials.get(reading.name, ""), zero_at_night=options.zero_at_night,
             )  # fmt: skip
-            if options.value_topics != "only" or options.homeassistant:
-                found[place.state] = as_json(content)
-            if options.value_topics != "false":
-                texts = {place.value(name): plain(value) for name, value in content.items()}
-                found |= {topic: text for topic, text in texts.items() if text}
+            whole = options.value_topics != "only" or options.homeassistant
+            found |= place.messages(content, whole=whole, each=options.value_topics != "false")
         if options.as_before and before is not None and before.is_inverter and not reading.via:
             settings = self._settings.get(reading.name, {})
             found |= compatibility.messages(
@@ -364,7 +365,7 @@ class Mqtt(DeliveryLoop):
 
     async def _leave_former_places(self, client: MqttClient) -> None:
         """What the broker still holds of an earlier run is not the present."""
-        named = self._settings.keys() | self._latest.keys()
+        named = self._plant.names | self._latest.keys()
         for name, record in list(self._retained.records.items()):
             inverter = self._retained.records.get(record.via, record)
             claims = DeviceTopics(inverter.base).claims

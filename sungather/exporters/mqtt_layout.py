@@ -10,11 +10,14 @@ from datetime import tzinfo
 from typing import cast
 
 from sungather.exporters import homeassistant
+from sungather.exporters.homeassistant_entities import FAULT
 from sungather.reading import Reading, State, Value, rfc3339
 from sungather.strangers import parsed_json
 
 UNNAMED = "inverter"
 """Name of an inverter that nobody named; its topics are under its serial number instead."""
+WHOLE_PLANT = "Whole plant"
+"""Name of what several inverters do together: no inverter can have it."""
 COLLECTOR = "collector"
 """Key of the state of a device that has no serial number: the client id of who reads it."""
 _SHORTEST = 10
@@ -47,6 +50,16 @@ class DeviceTopics:
     def value(self, name: str) -> str:
         """The topic of one value."""
         return self.topic("values", in_topic(name))
+
+    def messages(
+        self, content: Mapping[str, object], *, whole: bool, each: bool
+    ) -> dict[str, str]:
+        """Topic -> message of a state, as a `whole` and `each` value that is known alone."""
+        found = {self.state: as_json(content)} if whole else {}
+        if each:
+            texts = {self.value(name): plain(value) for name, value in content.items()}
+            found |= {topic: text for topic, text in texts.items() if text}
+        return found
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -81,8 +94,11 @@ def in_topic(text: str) -> str:
 def place_of(name: str, via: str, topic: str, serial: str) -> DeviceTopics:
     """DeviceTopics of a device below `topic`, with the serial number of the inverter.
 
-    `via` is the inverter's name if the device is a sub-device of it.
+    `via` is the inverter's name if the device is a sub-device of it. A plant belongs to the
+    collector that adds it up.
     """
+    if name == WHOLE_PLANT:
+        return DeviceTopics(f"{topic}/plant/{in_topic(serial)}")
     inverter = via or name
     own = in_topic(serial) if inverter == UNNAMED else inverter
     return DeviceTopics(f"{topic}/{own}{name.removeprefix(inverter)}")
@@ -153,6 +169,15 @@ def state_of(
     if not serial and not reading.via and reading.state is State.OK:
         known[COLLECTOR] = collector
     return {**known, **chosen, **faults}
+
+
+def shown_of(reading: Reading, wanted: Callable[[str], bool]) -> dict[str, Value]:
+    """The wanted scalars, and whether there is a fault: what becomes entities."""
+    known = reading.measurements
+    found = {name: known[name].value for name in homeassistant.scalars(reading) if wanted(name)}
+    if reading.faults is not None:
+        found[FAULT] = bool(reading.faults.active)
+    return found
 
 
 def arrays_of(reading: Reading, wanted: Callable[[str], bool]) -> dict[str, object]:

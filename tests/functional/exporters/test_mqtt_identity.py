@@ -114,8 +114,15 @@ async def test_before_a_serial_number_is_known_only_the_daemon_is_published(
             topics = {topic for topic, _, _ in heard.heard if not topic.startswith("home")}
             assert topics == {
                 "sungather/status/house",
-                *(f"sungather/{FIRST}/{one}" for one in ("state", "availability", "connection")),
+                *(
+                    f"sungather/{place}/{one}"
+                    for place in (FIRST, "plant/house")
+                    for one in ("state", "availability", "connection")
+                ),
             }
+            assert not [
+                one for one in states(heard)["sungather/plant/house/state"] if "power" in one
+            ]
 
 
 @pytest.mark.parametrize("value_topics", ["false", "only"])
