@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sungather.errors import Blocked, Unavailable
-from sungather.exporters.delivery import BLOCKED_WAIT, FIRST_WAIT, LONGEST_WAIT, Delivery
+from sungather.exporters.delivery import BLOCKED_WAIT, FIRST_WAIT, LONGEST_WAIT, Delivery, Status
 from sungather.outbox import Outbox, OutboxLimits, Record
 from tests.outbox_parts import Time, reading
 
@@ -57,6 +57,19 @@ async def test_each_wait_is_longer_and_a_success_begins_anew(outbox: Outbox, tim
     outbox.on_reading(reading(time.now, pv_power=2))
     waits += [await delivery.round() for _ in range(2)]
     assert waits == [1, 2, 4, 0, 1, 2]
+
+
+def test_each_change_is_logged_once(caplog: pytest.LogCaptureFixture, time: Time) -> None:
+    caplog.set_level("INFO")
+    status = Status("lines", time.clock)
+    for happens in (
+        *[status.works] * 3,
+        *[lambda: status.waits(Unavailable("It is down."))] * 3,
+        *[status.works] * 3,
+    ):
+        happens()
+    said = ["lines: delivering", "lines: It is down.", "lines: delivering"]
+    assert caplog.messages == said
 
 
 async def test_no_wait_is_longer_than_the_longest(outbox: Outbox, time: Time) -> None:
