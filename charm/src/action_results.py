@@ -2,8 +2,11 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any, cast
+
+import extra_options
 
 Answer = Mapping[str, Any]
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9.]+")
@@ -50,10 +53,19 @@ def newest_readings(answer: Answer) -> dict[str, Any]:
     }
 
 
-def discovered(answer: Answer) -> dict[str, Any]:
-    """Of `discover`: how many, each as JSON, and what to hand to `juju config` for each."""
+def discovered(answer: Answer, extra: str = "") -> dict[str, Any]:
+    """Of `discover`: how many, each as JSON, and what to hand to `juju config` for each.
+
+    `extra` are the application's extra-options: they hold the unit, and keep all else.
+    """
     settings = [
-        f"inverter-host={one['host']} connection-type={one['connection']}"
+        " ".join(
+            (
+                f"inverter-host={one['host']}",
+                f"connection-type={one['connection']}",
+                *_of_unit(one.get("unit", 1), extra),
+            )
+        )
         for one in answer["found"]
     ]
     return {
@@ -62,6 +74,12 @@ def discovered(answer: Answer) -> dict[str, Any]:
         "found": json.dumps(answer["found"]),
         "settings": "\n".join(settings),
     }
+
+
+def _of_unit(unit: int, extra: str) -> list[str]:
+    """The setting of the unit, if it is not what the options say."""
+    longer = extra_options.with_option(extra, "inverter.unit", str(unit), usual="1")
+    return [f"extra-options={shlex.quote(longer)}"] if longer != extra else []
 
 
 def failure(answer: Answer) -> str:

@@ -62,7 +62,8 @@ class Actions(ops.Object):
         answer = self._run_app(event, "discover", *arguments, within=DISCOVERY_SECONDS)
         if answer is None:
             return
-        event.set_results(action_results.discovered(answer))
+        extra = self._charm.settings.extra_options
+        event.set_results(action_results.discovered(answer, extra))
         if not answer["found"]:
             event.fail(f"no Sungrow device answers in {' '.join(answer['networks'])}")
 

@@ -49,6 +49,28 @@ def parse(text: str) -> dict[str, str]:
     return found
 
 
+def with_option(text: str, key: str, value: str, usual: str) -> str:
+    """The text with an option more, or with another value of it; as it is where that holds.
+
+    `usual` is its value without the option. A text that cannot be used loses its place to one
+    that is needed.
+    """
+    before = text
+    try:
+        known = parse(text)
+    except WrongOptionText:
+        text, known = "", dict[str, str]()
+    if known.get(key, usual) == value:
+        return before
+    wanted = known | {key: value}
+    longer = f"{text.rstrip()}\n{key}: {value}".lstrip()
+    try:
+        fits = parse(longer) == wanted
+    except WrongOptionText:
+        fits = False  # it has the option already, or is no block
+    return longer if fits else yaml.safe_dump(wanted, sort_keys=False)
+
+
 def flat(text: str, option: str) -> list[tuple[str, str | None]]:
     """Dotted key and text of each entry of a YAML document; None for what is no text.
 

@@ -1,6 +1,7 @@
 """Actions: the apps' JSON as results, failures in sentences."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from charm_model import HOST, Config, Context, after_config_changed, blocked, polls, state, status
 from fake_snapd import FakeSnapd
 from ops import testing
+
+import extra_options
 
 TESTED = {
     "name": "inverter",
@@ -231,6 +234,43 @@ def test_discover_works_before_any_inverter_is_named(context: Context, snapd: Fa
     settings = "inverter-host=10.0.0.9 connection-type=modbus"
     assert context.action_results["settings"] == settings
     assert json.loads(context.action_results["found"]) == FOUND["found"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "extra", "setting"),
+    [
+        (1, "", ""),
+        (247, "", " extra-options='inverter.unit: 247'"),
+        (2, "log.times: false", " extra-options='log.times: false\ninverter.unit: 2'"),
+        (2, "{log.times: false}", " extra-options='log.times: "),
+        (2, "inverter:\n  unit: 2", ""),
+        (1, "inverter.unit: 2", " extra-options='inverter.unit: "),
+    ],
+)
+def test_what_discover_says_can_be_pasted_with_the_unit_and_loses_no_other_option(
+    context: Context, snapd: FakeSnapd, unit: int, extra: str, setting: str
+) -> None:
+    found = {"host": "10.0.0.9", "connection": "modbus", "model": "SH10RT", "unit": unit}
+    snapd.app_answers["discover"] = FOUND | {"found": [found]}
+    context.run(context.on.action("discover"), state({"extra-options": extra}))
+    assert context.action_results is not None
+    told = context.action_results["settings"]
+    assert told.startswith(f"inverter-host=10.0.0.9 connection-type=modbus{setting}")
+    assert setting or told.endswith("=modbus")
+    # As a shell and then the charm take it.
+    config = dict(word.split("=", 1) for word in shlex.split(told))
+    known, pasted = (
+        extra_options.parse(text) for text in (extra, config.get("extra-options", extra))
+    )
+    assert pasted.get("inverter.unit", "1") == str(unit)
+    assert known.keys() <= pasted.keys()
+    assert pasted.get("log.times") == known.get("log.times")
+
+
+@pytest.mark.parametrize("text", ["[", "a: [1]", "inverter.host: x"])
+def test_extra_options_that_cannot_be_used_are_no_part_of_what_is_pasted(text: str) -> None:
+    assert extra_options.with_option(text, "inverter.unit", "1", "1") == text
+    assert extra_options.with_option(text, "inverter.unit", "2", "1") == "inverter.unit: 2"
 
 
 def test_only_a_large_network_is_waited_for_for_long(context: Context, snapd: FakeSnapd) -> None:
