@@ -59,5 +59,5 @@ def test_the_time_for_an_answer_grows_with_its_length_alone(part: str) -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 308, 399])
 def test_a_redirection_has_taken_nothing_though_it_is_empty(status: int) -> None:
-    with pytest.raises(Blocked, match="Set influxdb.url to the address that it really has"):
+    with pytest.raises(Blocked, match="to the address that it really has"):
         refusal(HttpAnswer(status, {}, b""), LINES)
