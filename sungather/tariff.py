@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Final
+from typing import Final, Protocol
 
 _WEEKDAYS: Final = ("mo", "tu", "we", "th", "fr", "sa", "su")
 _EVERY_DAY: Final = frozenset(range(7))
@@ -67,6 +67,10 @@ class Prices:
         rates = self._on(day)
         return rates[0].price if len(rates) == 1 else None
 
+    def is_known(self, local: datetime) -> bool:
+        """Whether the price at a local time was told for that time."""
+        return self.at(local) is not None
+
     @property
     def is_daily(self) -> bool:
         """Whether no day has more than one price."""
@@ -80,14 +84,30 @@ class Prices:
         return found
 
 
+class PricesByTime(Protocol):
+    """Prices, written or told; see `Prices`."""
+
+    def at(self, local: datetime) -> float | None:
+        """The price at a local time."""
+        ...
+
+    def all_day(self, day: date) -> float | None:
+        """The price of a day on which there is only one."""
+        ...
+
+    def is_known(self, local: datetime) -> bool:
+        """Whether the price at a local time was told for that time, and is no stand-in."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tariff:
     """What energy costs and earns, and what was paid to need less of it."""
 
     currency: str
     """By its three letters."""
-    buy: Prices
-    sell: Prices
+    buy: PricesByTime
+    sell: PricesByTime
     standing: Prices
     """A day; not by times."""
     paid: float | None = None

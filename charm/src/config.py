@@ -48,6 +48,7 @@ class Config(pydantic.BaseModel):
     tariff_currency: str = ""
     tariff_import: str = ""
     tariff_export: str = "0"
+    tariff_import_topic: str = ""
     tariff_standing: str = "0"
     tariff_paid: str = ""
     snap_channel: str = "latest/stable"
@@ -92,6 +93,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "tariff_currency": "tariff.currency",
     "tariff_import": "tariff.import",
     "tariff_export": "tariff.export",
+    "tariff_import_topic": "tariff.import-topic",
     "tariff_standing": "tariff.standing",
     "tariff_paid": "tariff.paid",
 }

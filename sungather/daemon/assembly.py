@@ -212,7 +212,7 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
             )
         )
     if reads:
-        services += page(configuration, services, clock, directory / "history.sqlite")
+        services += page(configuration, services, clock, directory / "history.sqlite", storage)
     if in_snap():
         from sungather.snap.health import SnapHealthService
 

@@ -1,11 +1,17 @@
 """What is kept and shown of the whole household: history, money, the page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sungather.clock import Clock
 from sungather.options.configuration import Configuration
 from sungather.service import Service
+from sungather.storage import MemoryStorage, Storage
+
+if TYPE_CHECKING:
+    from sungather.history.heard_prices import HeardPrices
 
 
 def page(
@@ -13,6 +19,7 @@ def page(
     services: Sequence[Service],
     clock: Clock,
     history_file: Path | None,
+    storage: Storage | None = None,
 ) -> list[Service]:
     """The page and its history, if the page is wanted; it shows the health of `services`.
 
@@ -25,6 +32,10 @@ def page(
     from sungather.history.cashbook import Cashbook
     from sungather.history.service import History
 
+    heard = _heard_prices(configuration, storage or MemoryStorage(), clock)
+    if tariff is not None:
+        buy, sell = heard.get("import", tariff.buy), heard.get("export", tariff.sell)
+        tariff = replace(tariff, buy=buy, sell=sell)
     meter = configuration.site.meter
     history = History(history_file, configuration.timezone, clock=clock, meter=meter)
     slowest = max((one.scan_interval for one in configuration.inverters), default=30.0)
@@ -36,6 +47,8 @@ def page(
         for one in by_mqtt:
             if isinstance(one, Mqtt):
                 book.tell(one.money.take, [inverter.name for inverter in configuration.inverters])
+                for prices in heard.values():
+                    one.money.listen(prices.topic, prices.hear)
     found: list[Service] = [history, *([book] if book else [])]
     if not configuration.web.enabled:
         return found
@@ -56,4 +69,30 @@ def page(
         from sungather.web.announce import PageAnnouncement
 
         found.append(PageAnnouncement(configuration.web.port))
+    return found
+
+
+def _heard_prices(
+    configuration: Configuration, storage: Storage, clock: Clock
+) -> "dict[str, HeardPrices]":
+    """The prices that come by MQTT, of "import" and "export", if somebody said on which topic."""
+    options, tariff = configuration.tariff, configuration.tariff.tariff
+    if tariff is None:
+        return {}
+    from sungather.history.heard_prices import HeardPrices
+
+    asked = (
+        ("import", options.import_topic, tariff.buy),
+        ("export", options.export_topic, tariff.sell),
+    )
+    found = {
+        name: HeardPrices(
+            name, topic, written, storage, configuration.timezone, options.topic_max_age, clock
+        )
+        for name, topic, written in asked
+        if topic
+    }
+    if not configuration.mqtt.enabled:
+        for prices in found.values():
+            prices.no_way = "mqtt.enabled is false"
     return found

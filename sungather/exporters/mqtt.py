@@ -197,6 +197,7 @@ class Mqtt(DeliveryLoop):
         birth = f"{self._options.homeassistant_prefix}/status"
         async for message in client.messages:
             topic, content, live = str(message.topic), message.payload, not message.retain
+            self.money.hear(topic, content, live=live)
             if topic == self._watch.status:
                 if content == b"offline":
                     # The broker has just noticed that an earlier connection of ours is gone.

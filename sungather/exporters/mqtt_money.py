@@ -128,6 +128,9 @@ class MoneyMessages:
         self._money: SiteMoney | None = None
         self._client_id = self._status = self._page = ""
         self._noted = _Noted()
+        self._takers: dict[str, Callable[[bytes], None]] = {}
+        """Topic of a price -> who wants it."""
+        self._subscribed: set[str] = set()
         self._said: dict[str, str] = {}
         """What was published since the connection began."""
 
@@ -139,7 +142,17 @@ class MoneyMessages:
     def connected(self, status: str, page: str) -> None:
         """Take up what only a connection tells: our status topic, and the page's address."""
         self._status, self._page = status, page
+        self._subscribed.clear()
         self.forget()
+
+    def listen(self, topic: str, taker: Callable[[bytes], None]) -> None:
+        """Have what comes on this topic from the next connection on given to `taker`."""
+        self._takers[topic] = taker
+
+    def hear(self, topic: str, content: bytes, *, live: bool) -> None:
+        """Take a message; one that was retained may be of any time, so it is no price of now."""
+        if live and topic in self._takers:
+            self._takers[topic](content)
 
     def forget(self) -> None:
         """The broker may know nothing of us."""
@@ -152,6 +165,9 @@ class MoneyMessages:
 
     async def publish(self, client: MqttClient) -> None:
         """Publish what was not said yet; what is retained and no more is removed."""
+        for one in self._takers.keys() - self._subscribed:
+            await client.subscribe(one, 1)
+            self._subscribed.add(one)
         topic = f"{self._options.topic}/money/{in_topic(self._client_id)}"
         content = content_of(self._money, self._wanted) if self._money else {}
         messages: dict[str, str] = {}

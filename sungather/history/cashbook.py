@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
+from sungather.history.heard_prices import HeardPrices
 from sungather.history.periods import Energies
 from sungather.history.service import DayHistory, History
 from sungather.household import FIGURES, FLOWS
@@ -23,7 +24,7 @@ from sungather.money import (
     balance_of_counters,
 )
 from sungather.reading import Reading, State
-from sungather.service import SimpleService
+from sungather.service import Health, SimpleService
 from sungather.site import BATTERY
 from sungather.tariff import Tariff
 
@@ -100,7 +101,19 @@ def balance_of_day(
         found = balance_of_counters(pv, imported, exported, stored, buy, sell)
     if found is None:
         return None
+    if changes:
+        gaps += sum(not _is_priced(at, tariff) for at in _times(day, len(steps), timezone))
     return replace(found, standing=standing, estimated=int(changes and gaps > _BIG_GAP))
+
+
+def _is_priced(local: datetime, tariff: Tariff) -> bool:
+    return tariff.buy.is_known(local) and tariff.sell.is_known(local)
+
+
+def _times(day: DayHistory, steps: int, timezone: tzinfo) -> Iterator[datetime]:
+    """When each step begins."""
+    for at in range(day.start, day.start + steps * day.step, day.step):
+        yield datetime.fromtimestamp(at, UTC).astimezone(timezone)
 
 
 def _known(means: Sequence[float | None]) -> list[str]:
@@ -144,9 +157,8 @@ def _intervals(
     """The steps with their prices; None where a price is not known."""
     columns = [_scaled(steps, flow, counted[flow]) for flow in (*_NEEDED, *BATTERY)]
     found: list[Interval] = []
-    for index in range(len(steps)):
+    for index, at in enumerate(_times(day, len(steps), timezone)):
         pv, imported, exported, charged, discharged = (column[index] for column in columns)
-        at = datetime.fromtimestamp(day.start + index * day.step, UTC).astimezone(timezone)
         buy, sell = tariff.buy.at(at), tariff.sell.at(at)
         if buy is None or sell is None:
             return None
@@ -197,6 +209,13 @@ class Cashbook(SimpleService):
         A sum of fewer inverters would be another household's.
         """
         self._tell, self._awaited = listener, set(names)
+
+    def health(self) -> Health:
+        """Whether prices come that should."""
+        told = (self.tariff.buy, self.tariff.sell)
+        troubles = [one.trouble() for one in told if isinstance(one, HeardPrices)]
+        message = " ".join(filter(None, troubles))
+        return Health(self.name, "waiting" if message else "ok", message)
 
     def on_reading(self, reading: Reading) -> None:
         """Take note of who belongs to the site; with another inverter all days are other days."""

@@ -210,11 +210,34 @@ class TariffOptions:
         key="import",
         otherwise="nothing is said about money",
         example="0.31; from 2026-01-01 0.36, 22:00-06:00 0.24, sa-su 0.29",
+        required_when="tariff.import-topic",
     )
     export: str = declared(
         "0",
         "What 1 kWh to the grid earns, written in the same way; below 0 where it costs.",
         kind=OptionKind.PRICES,
+    )
+    import_topic: str = declared(
+        "",
+        "MQTT topic on which the present price of 1 kWh from the grid comes, as a plain number. "
+        "tariff.import then stands in where no price is known. Needs mqtt.enabled.",
+        kind=OptionKind.ANY_TOPIC,
+        otherwise="the written prices hold",
+        example="evcc/tariffGrid",
+    )
+    export_topic: str = declared(
+        "",
+        "The same of what 1 kWh to the grid earns; tariff.export then stands in.",
+        kind=OptionKind.ANY_TOPIC,
+        otherwise="the written prices hold",
+        example="evcc/tariffFeedIn",
+    )
+    topic_max_age: float = declared(
+        5400.0,
+        "Seconds that a price holds that came by MQTT, without coming again.",
+        kind=OptionKind.DURATION,
+        minimum=60,
+        maximum=172_800,
     )
     standing: str = declared(
         "0",

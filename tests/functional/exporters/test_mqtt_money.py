@@ -1,5 +1,6 @@
 """What energy costs and saves, through a real broker: once a daemon, and never a guess."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +35,13 @@ async def shows(all_: Audience, bench_: Bench, money: SiteMoney, port: int) -> d
     await all_.hears(lambda: len(all_.on(TOPIC)) > before)
     await all_.heard_all_so_far(port)
     return json.loads(all_.on(TOPIC)[-1])
+
+
+async def shows_at_all(port: int, bench_: Bench) -> None:
+    """Wait until something is told."""
+    bench_.mqtt.money.take(MONEY)
+    async with audience(port) as all_:
+        await all_.hears(lambda: all_.on(TOPIC))
 
 
 async def test_bill_saving_and_the_batterys_part_are_published_once_for_all_inverters(
@@ -144,3 +152,34 @@ async def test_home_assistants_birth_message_brings_it_again(tmp_path: Path) -> 
             async with aiomqtt.Client("127.0.0.1", server.port) as client:
                 await client.publish("homeassistant/status", "online", 1)
             await all_.hears(lambda: len(all_.on(CONFIG)) == 2)
+
+
+async def test_prices_are_heard_on_their_topics_but_not_what_is_retained(tmp_path: Path) -> None:
+    with running(mosquitto(tmp_path)) as server:
+        async with aiomqtt.Client("127.0.0.1", server.port) as client:
+            await client.publish("evcc/tariffGrid", "0.99", 1, retain=True)
+            told: asyncio.Queue[bytes] = asyncio.Queue()
+            async with bench(tmp_path, at(server), priced=True) as b:
+                b.mqtt.money.listen("evcc/tariffGrid", told.put_nowait)
+                await shows_at_all(server.port, b)
+                await client.publish("evcc/tariffFeedIn", "0.08", 1)
+                await client.publish("evcc/tariffGrid", "0.31", 1)
+                async with asyncio.timeout(20):
+                    assert await told.get() == b"0.31"
+
+
+async def test_prices_are_heard_again_after_the_broker_has_restarted(tmp_path: Path) -> None:
+    told: asyncio.Queue[bytes] = asyncio.Queue()
+    server = mosquitto(tmp_path)
+    with running(server):
+        async with bench(tmp_path, at(server), priced=True) as b:
+            b.mqtt.money.listen("price", told.put_nowait)
+            await shows_at_all(server.port, b)
+            server.kill()
+            await b.is_in_state("waiting")
+            await asyncio.to_thread(server.start)
+            await shows_at_all(server.port, b)
+            async with aiomqtt.Client("127.0.0.1", server.port) as client:
+                await client.publish("price", "0.31", 1)
+            async with asyncio.timeout(20):
+                assert await told.get() == b"0.31"

@@ -49,6 +49,7 @@ async def test_what_was_counted_goes_to_mqtt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {"site.timezone": "Europe/Berlin", **PRICES, **BY_MQTT, "web.enabled": "false"}
+    given |= {"tariff.import-topic": "price/now", "tariff.export-topic": "price/back"}
     configuration = configured(
         check({"inverters.house.host": "192.0.2.1", "storage.directory": str(tmp_path), **given})
     )
@@ -56,6 +57,8 @@ async def test_what_was_counted_goes_to_mqtt(
     (mqtt,) = [one for one in exporters.services if isinstance(one, Mqtt)]
     told: list[SiteMoney] = []
     monkeypatch.setattr(mqtt.money, "take", told.append)
+    topics: dict[str, object] = {}
+    monkeypatch.setattr(mqtt.money, "listen", topics.__setitem__)
     history, book = page(configuration, exporters.services, Watch().clock, None)
     assert isinstance(history, History)
     assert isinstance(book, Cashbook)
@@ -69,4 +72,16 @@ async def test_what_was_counted_goes_to_mqtt(
         recording.cancel()
         await asyncio.gather(recording, return_exceptions=True)
         await exporters.close()
+    assert topics == {"price/now": book.tariff.buy.hear, "price/back": book.tariff.sell.hear}  # type: ignore[attr-defined]
     assert told[-1].times["today"].balance.saving > 0
+
+
+@pytest.mark.asyncio
+async def test_a_topic_of_prices_without_a_broker_is_said(tmp_path: Path) -> None:
+    given = {**PRICES, "tariff.import-topic": "price/now", "storage.directory": str(tmp_path)}
+    configuration = configured(check({"inverters.house.host": "192.0.2.1", **given}))
+    _, book, *_ = page(configuration, [], Watch().clock, None)
+    assert book.health().message == (
+        "No price comes on price/now: mqtt.enabled is false. The written price stands in until "
+        "one comes."
+    )

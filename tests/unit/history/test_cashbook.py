@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from households import BERLIN, DAY, household, reading
+from households import BERLIN, DAY, Watch, household, reading
 from views import day_of
 
 from sungather.history.cashbook import Cashbook, Outlook, balance_of_day
+from sungather.history.heard_prices import HeardPrices
 from sungather.history.service import DayHistory, History
 from sungather.history.store import Sample
 from sungather.household import FIGURES
 from sungather.money import Balance, SiteMoney
 from sungather.reading import State
+from sungather.storage import MemoryStorage
 from sungather.tariff import Tariff, parse_prices
 
 STEPS = 288
@@ -157,6 +159,40 @@ def test_a_string_inverter_that_sleeps_makes_no_gap() -> None:
         )
     )
     assert found.split == 1
+
+
+def test_hours_without_the_price_that_should_have_come_make_a_day_estimated() -> None:
+    begin = datetime(2026, 6, 18, tzinfo=BERLIN)
+    for late, estimated in ((1, 0), (2, 1)):
+        watch = Watch(begin.astimezone(UTC))
+        terms = tariff("0.30", "0")
+        heard = HeardPrices(
+            "import", "price", terms.buy, MemoryStorage(), BERLIN, 3600, watch.clock
+        )
+        for hour in range(24):
+            if not 10 <= hour < 10 + late:
+                heard.hear(b"0.20")
+            watch.moment += timedelta(hours=1)
+        found = counted(
+            balance_of_day(
+                day_with(FLAT, pv=0, grid_import=24, grid_export=0),
+                replace(terms, buy=heard),
+                BERLIN,
+            )
+        )
+        assert found.estimated == estimated
+        assert found.cost == pytest.approx((24 - late) * 0.20 + late * 0.30)
+
+
+@pytest.mark.asyncio
+async def test_a_price_that_does_not_come_shows_in_the_health_of_money() -> None:
+    watch, terms = Watch(), tariff()
+    heard = HeardPrices("import", "price", terms.buy, MemoryStorage(), BERLIN, 60, watch.clock)
+    book = Cashbook(History(None, BERLIN), replace(terms, buy=heard), BERLIN)
+    assert book.health().state == "ok"
+    watch.moment += timedelta(minutes=2)
+    assert book.health().state == "waiting"
+    assert "No price has come on price for 1 minutes." in book.health().message
 
 
 @pytest.mark.asyncio

@@ -376,6 +376,16 @@ def test_defaults_written_out_for_the_short_form_do_not_disturb_named_inverters(
     assert checked.inverters == ("inverters.roof",)
 
 
+def test_a_price_that_comes_by_mqtt_needs_one_that_stands_in() -> None:
+    topic = {**HOST, "tariff.import-topic": "evcc/tariffGrid"}
+    assert messages(check(topic)) == [
+        "tariff.import is missing, but needed with tariff.import-topic: give it a value, such as "
+        "0.31; from 2026-01-01 0.36, 22:00-06:00 0.24, sa-su 0.29.",
+    ]
+    prices = {"tariff.import": "0.34", "tariff.currency": "EUR"}
+    assert messages(check({**topic, **prices})) == []
+
+
 def test_prices_need_a_currency_and_without_a_price_there_is_no_tariff() -> None:
     (message,) = messages(check({**HOST, "tariff.import": "0.34"}))
     assert message == (
