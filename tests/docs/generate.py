@@ -5,7 +5,8 @@ A page keeps its own words around parts that stand between
     <!-- generated: NAME -->
     <!-- end -->
 
-and this replaces what is between. A test compares the pages with what would be written.
+and this replaces what is between; the man page it writes whole. Tests compare them with what would
+be written.
 """
 
 import re
@@ -13,10 +14,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.docs import of_packages, of_program, of_values
+from tests.docs import of_manual, of_packages, of_program, of_values
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+MANUAL = ROOT / "sungather/cli/sungather.1"
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": of_program.options,
@@ -74,6 +76,10 @@ def main() -> int:
         if (fresh := written(text)) != text:
             page.write_text(fresh, encoding="utf-8")
             print(f"renewed {page.relative_to(ROOT)}")
+    manual = of_manual.page()
+    if not MANUAL.exists() or MANUAL.read_text(encoding="utf-8") != manual:
+        MANUAL.write_text(manual, encoding="utf-8")
+        print(f"renewed {MANUAL.relative_to(ROOT)}")
     return 0
 
 

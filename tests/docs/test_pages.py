@@ -3,14 +3,16 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
+from sungather.cli.command_help import COMMANDS
 from sungather.errors import SungatherError
 from sungather.http_proxy import proxy_for
-from tests.docs import generate, messages
+from tests.docs import generate, messages, of_manual
 from tests.docs.of_program import kinds
 from tests.docs.pages import ROOT, anchors, blocks, links, pages, prose, section
 
@@ -25,6 +27,26 @@ def ids(page: object) -> str:
 def test_generated_tables_are_those_of_the_program(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text == generate.written(text), "run: python -m tests.docs.generate"
+
+
+def test_the_man_page_is_that_of_the_program() -> None:
+    written = generate.MANUAL.read_text(encoding="utf-8")
+    assert written == of_manual.page(), "run: python -m tests.docs.generate"
+
+
+def test_the_man_page_has_every_command_and_is_roff() -> None:
+    lines = of_manual.page().splitlines()
+    told = [line[5:-1].replace("\\-", "-") for line in lines if line.startswith(".SS ")]
+    assert told == list(COMMANDS)
+    requests = {line.split()[0] for line in lines if line.startswith((".", "'"))}
+    assert requests == {".TH", ".SH", ".SS", ".TP", ".PP", ".B", ".I", ".nf", ".fi", '.\\"'}
+    assert {r'.B "\-\-network CIDR"', r'.B "\-\-config FILE"', '.B "ADDRESS"'} <= set(lines)
+
+
+def test_the_man_page_is_where_man_looks_for_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert shared[str(generate.MANUAL.relative_to(ROOT))] == "share/man/man1/sungather.1"
 
 
 def test_every_generated_table_stands_on_exactly_one_page() -> None:
