@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,11 @@ class Broker:
 
     @contextlib.contextmanager
     def heard(self) -> Generator[Callable[[Callable[[str, Any], bool]], None]]:
-        """Listen to all that is published from now on; gives a function to wait for a message."""
+        """Listen to all that is published from now on; gives a function to wait for a message.
+
+        It is started, if it does not run.
+        """
+        self.start()
         account = ["-h", HOST_ADDRESS, "-u", self.USER, "-P", self.PASSWORD]
         command = ["mosquitto_sub", *account, "-t", "sungather/#", "-F", "%t %p", "-q", "1"]
         # With -d it says when it has subscribed; line by line it says so at once.
@@ -80,20 +85,24 @@ class Broker:
         script = f"until {shlex.join([*command, '-W', '1', '-E'])}; do sleep 0.2; done; "
         words = self._machine.inside("sh", "-c", f"{script} exec {listening}")
         with subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             lines = process.stdout
             assert lines is not None
+            last: deque[str] = deque(maxlen=5)
 
             def wait_for_line(wanted: Callable[[str], bool]) -> None:
                 # Nothing at all may come, so the end is that of the lines.
                 giving_up = threading.Timer(_PATIENCE, process.kill)
                 giving_up.start()
                 try:
-                    if not any(wanted(line) for line in lines):
-                        raise AssertionError("the broker did not hear what was awaited")
+                    for line in lines:
+                        last.append(line)
+                        if wanted(line):
+                            return
                 finally:
                     giving_up.cancel()
+                raise AssertionError(f"the broker did not hear what was awaited, but {list(last)}")
 
             def wait(wanted: Callable[[str, Any], bool]) -> None:
                 def is_wanted(line: str) -> bool:

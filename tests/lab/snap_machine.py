@@ -98,6 +98,16 @@ def main_pid(machine: VirtualMachine) -> str:
     return machine.run(f"systemctl show --property MainPID --value {SERVICE}").stdout.strip()
 
 
+@contextlib.contextmanager
+def frozen(machine: VirtualMachine) -> Generator[None]:
+    """The daemon, if it runs, does nothing for a while: what it owes comes afterwards."""
+    machine.run(f"systemctl kill --signal STOP {SERVICE}", check=False)
+    try:
+        yield
+    finally:
+        machine.run(f"systemctl kill --signal CONT {SERVICE}", check=False)
+
+
 def health(machine: VirtualMachine, snap: str = "sungather") -> tuple[str, str]:
     """What `snap info` says: a word and a sentence."""
     said = machine.run(f"snap info --verbose {snap}").stdout.partition("\nhealth:")[2]

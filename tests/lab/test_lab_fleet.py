@@ -3,6 +3,7 @@
 Two applications, then two units of one; the tests build on each other.
 """
 
+import contextlib
 import json
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 from charm_unit import DEFAULTS, HookFailed, Model, Relation, Unit
 from neighbours import Broker, simulated_inverter
 from packing import Packed
-from snap_machine import COMMON, eventually, exporter, main_pid, options, readings
+from snap_machine import COMMON, eventually, exporter, frozen, main_pid, options, readings
 from vm import HOST_ADDRESS, VirtualMachine, image
 
 SOUTHS_INVERTER = 1502
@@ -157,8 +158,9 @@ def test_a_standby_takes_over_and_what_was_owed_comes_from_the_unit_that_owes_it
             states.add(message["time"])
         return len(late) >= OWED and any(one > last for one in states)
 
-    with broker.heard() as wait:
-        broker.start()
+    with contextlib.ExitStack() as listening:
+        with frozen(machine), frozen(second):
+            wait = listening.enter_context(broker.heard())
         wait(all_of_it)
     assert min(states) > last, "a standby speaks for nobody"
 

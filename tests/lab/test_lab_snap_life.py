@@ -1,5 +1,6 @@
 """The packed snap through its life: restarts, refresh, revert, reboot, power cut, removal."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from snap_machine import (
     becomes_healthy,
     eventually,
     exporter,
+    frozen,
     health,
     main_pid,
     options,
@@ -80,11 +82,9 @@ def hears_all(broker: Broker, machine: VirtualMachine, owed: set[float]) -> None
             missing.discard(moment(values["time"]))
         return not missing
 
-    # What is owed is not retained: it may come only when somebody listens.
-    machine.run(f"systemctl kill --signal STOP {SERVICE}", check=False)
-    broker.start()
-    with broker.heard() as wait:
-        machine.run(f"systemctl kill --signal CONT {SERVICE}", check=False)
+    with contextlib.ExitStack() as listening:
+        with frozen(machine):  # what is owed is not retained: it may come only to a listener
+            wait = listening.enter_context(broker.heard())
         wait(all_came)
     delivering(machine)
 
