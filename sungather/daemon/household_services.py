@@ -48,7 +48,8 @@ def page(
             if isinstance(one, Mqtt):
                 book.tell(one.money.take, [inverter.name for inverter in configuration.inverters])
                 for prices in heard.values():
-                    one.money.listen(prices.topic, prices.hear)
+                    if prices.topic:
+                        one.money.listen(prices.topic, prices.hear)
     found: list[Service] = [history, *([book] if book else [])]
     if not configuration.web.enabled:
         return found
@@ -75,7 +76,7 @@ def page(
 def _heard_prices(
     configuration: Configuration, storage: Storage, clock: Clock
 ) -> "dict[str, HeardPrices]":
-    """The prices that come by MQTT, of "import" and "export", if somebody said on which topic."""
+    """The prices of "import" and "export" that come by MQTT, or have come once."""
     options, tariff = configuration.tariff, configuration.tariff.tariff
     if tariff is None:
         return {}
@@ -90,7 +91,7 @@ def _heard_prices(
             name, topic, written, storage, configuration.timezone, options.topic_max_age, clock
         )
         for name, topic, written in asked
-        if topic
+        if topic or f"prices-{name}" in storage.names("prices-")
     }
     if not configuration.mqtt.enabled:
         for prices in found.values():

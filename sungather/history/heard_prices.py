@@ -14,7 +14,7 @@ from typing import Final, TypeGuard, cast
 from sungather.clock import Clock
 from sungather.storage import Storage
 from sungather.strangers import fit_to_show
-from sungather.tariff import PricesByTime
+from sungather.tariff import PricesByTime, is_day
 
 _PRICE: Final = re.compile(rb"\s*[+-]?[0-9]{1,6}(\.[0-9]{1,20})?\s*")
 _HALF_A_STEP: Final = 150
@@ -49,7 +49,10 @@ class HeardPrices:
         max_age: float,
         clock: Clock,
     ) -> None:
-        """Keep them under `name`; `max_age`: seconds that one holds without being told again."""
+        """Keep them under `name`; `max_age`: seconds that one holds without being told again.
+
+        Without a topic there are only those of before, and the written ones hold since then.
+        """
         self.topic = topic
         self._written = written
         self._storage = storage
@@ -66,6 +69,10 @@ class HeardPrices:
         first = storage.load(self._name).get("first")
         self._first = float(first) if isinstance(first, int | float) else None
         """When the very first came."""
+        days = [name.removeprefix(f"{self._name}-") for name in storage.names(f"{self._name}-")]
+        days = [] if topic else list(filter(is_day, days))
+        self._until = date.fromisoformat(days[-1]) if days else None
+        """The last day on which one has come, where none does any more."""
 
     def hear(self, content: bytes) -> None:
         """Take what has come on the topic."""
@@ -102,6 +109,8 @@ class HeardPrices:
     def all_day(self, day: date) -> float | None:
         """The price of a day on which there is only one: before the first was told."""
         first = self._first
+        if self._is_over(day):
+            return self._written.all_day(day)
         if first is not None and day >= datetime.fromtimestamp(first, self._timezone).date():
             return None
         return self._written.all_day(day)
@@ -110,10 +119,12 @@ class HeardPrices:
         """Whether the price at a local time is no stand-in."""
         if self._first is None or local.timestamp() + _HALF_A_STEP < self._first:
             return True
-        return self._heard(local) is not None
+        return self._is_over(local.date()) or self._heard(local) is not None
 
     def trouble(self) -> str:
         """Why there is no price now, in a sentence, or ""."""
+        if not self.topic:
+            return ""
         if self.no_way:
             why = f"No price comes on {self.topic}: {self.no_way}."
         elif self._nonsense is not None:
@@ -127,6 +138,10 @@ class HeardPrices:
                 return ""
             why = f"No price has come on {self.topic} for {round(self._max_age / 60)} minutes."
         return f"{why} The written price stands in until one comes."
+
+    def _is_over(self, day: date) -> bool:
+        # The last day of UTC ends within the next one of the site, or the other way round.
+        return self._until is not None and day > self._until + timedelta(days=1)
 
     def _now(self, at: float) -> bool:
         return self._price(at) is not None

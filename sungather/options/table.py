@@ -223,14 +223,14 @@ class TariffOptions:
         "tariff.import then stands in where no price is known. Needs mqtt.enabled.",
         kind=OptionKind.ANY_TOPIC,
         otherwise="the written prices hold",
-        example="evcc/tariffGrid",
+        example="evcc/site/tariffGrid",
     )
     export_topic: str = declared(
         "",
         "The same of what 1 kWh to the grid earns; tariff.export then stands in.",
         kind=OptionKind.ANY_TOPIC,
         otherwise="the written prices hold",
-        example="evcc/tariffFeedIn",
+        example="evcc/site/tariffFeedIn",
     )
     topic_max_age: float = declared(
         5400.0,

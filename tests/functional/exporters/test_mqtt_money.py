@@ -157,13 +157,13 @@ async def test_home_assistants_birth_message_brings_it_again(tmp_path: Path) -> 
 async def test_prices_are_heard_on_their_topics_but_not_what_is_retained(tmp_path: Path) -> None:
     with running(mosquitto(tmp_path)) as server:
         async with aiomqtt.Client("127.0.0.1", server.port) as client:
-            await client.publish("evcc/tariffGrid", "0.99", 1, retain=True)
+            await client.publish("evcc/site/tariffGrid", "0.99", 1, retain=True)
             told: asyncio.Queue[bytes] = asyncio.Queue()
             async with bench(tmp_path, at(server), priced=True) as b:
-                b.mqtt.money.listen("evcc/tariffGrid", told.put_nowait)
+                b.mqtt.money.listen("evcc/site/tariffGrid", told.put_nowait)
                 await shows_at_all(server.port, b)
-                await client.publish("evcc/tariffFeedIn", "0.08", 1)
-                await client.publish("evcc/tariffGrid", "0.31", 1)
+                await client.publish("evcc/site/tariffFeedIn", "0.08", 1)
+                await client.publish("evcc/site/tariffGrid", "0.31", 1)
                 async with asyncio.timeout(20):
                     assert await told.get() == b"0.31"
 

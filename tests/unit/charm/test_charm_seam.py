@@ -92,8 +92,8 @@ def test_prices_are_passed_on_and_without_them_there_is_no_money() -> None:
     )
     texts = config.snap_options(settings)
     assert texts["tariff.import"] == prices
-    topic = config.Config(tariff_import_topic="evcc/tariffGrid")
-    assert config.snap_options(topic)["tariff.import-topic"] == "evcc/tariffGrid"
+    topic = config.Config(tariff_import_topic="evcc/site/tariffGrid")
+    assert config.snap_options(topic)["tariff.import-topic"] == "evcc/site/tariffGrid"
     assert problems(texts) == ()
     assert config.snap_options(config.Config())["tariff.import"] == ""
     assert problems(config.snap_options(config.Config())) == ()

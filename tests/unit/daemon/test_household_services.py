@@ -10,10 +10,12 @@ from sungather.daemon.household_services import page
 from sungather.exporters import open_exporters
 from sungather.exporters.mqtt import Mqtt
 from sungather.history.cashbook import Cashbook
+from sungather.history.heard_prices import HeardPrices
 from sungather.history.service import History
 from sungather.money import SiteMoney
 from sungather.options.check import check
 from sungather.options.configuration import configured
+from sungather.storage import MemoryStorage
 
 PRICES = {"tariff.import": "0.34", "tariff.currency": "EUR"}
 BY_MQTT = {"mqtt.enabled": "true", "mqtt.host": "127.0.0.1"}
@@ -74,6 +76,19 @@ async def test_what_was_counted_goes_to_mqtt(
         await exporters.close()
     assert topics == {"price/now": book.tariff.buy.hear, "price/back": book.tariff.sell.hear}  # type: ignore[attr-defined]
     assert told[-1].times["today"].balance.saving > 0
+
+
+@pytest.mark.asyncio
+async def test_prices_that_came_once_are_used_without_their_topic(tmp_path: Path) -> None:
+    given = {**PRICES, "storage.directory": str(tmp_path)}
+    configuration = configured(check({"inverters.house.host": "192.0.2.1", **given}))
+    storage = MemoryStorage()
+    storage.save("prices-import", {"first": NOW.timestamp()})
+    _, book, *_ = page(configuration, [], Watch().clock, None, storage)
+    assert isinstance(book, Cashbook)
+    assert isinstance(book.tariff.buy, HeardPrices)
+    assert not isinstance(book.tariff.sell, HeardPrices)
+    assert book.health().state == "ok"
 
 
 @pytest.mark.asyncio

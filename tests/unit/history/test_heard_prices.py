@@ -17,7 +17,7 @@ NOON = datetime(2026, 6, 18, 10, 0, 5, tzinfo=UTC)
 def heard(watch: Watch, storage: Storage | None = None, written: str = "0.30") -> HeardPrices:
     kept = storage or MemoryStorage()
     return HeardPrices(
-        "import", "evcc/tariffGrid", parse_prices(written), kept, BERLIN, 5400, watch.clock
+        "import", "evcc/site/tariffGrid", parse_prices(written), kept, BERLIN, 5400, watch.clock
     )
 
 
@@ -48,8 +48,8 @@ def test_a_price_that_is_not_told_again_gets_old_and_that_is_said() -> None:
     assert prices.at(local(2.4)) == 0.25
     watch.moment += timedelta(minutes=2)
     assert prices.trouble() == (
-        "No price has come on evcc/tariffGrid for 90 minutes. The written price stands in until "
-        "one comes."
+        "No price has come on evcc/site/tariffGrid for 90 minutes. The written price stands in "
+        "until one comes."
     )
     assert prices.at(local(2.6)) == 0.30
     assert not prices.is_known(local(2.6))
@@ -64,7 +64,7 @@ def test_what_is_no_price_ends_the_one_before_and_is_said(content: bytes) -> Non
     prices.hear(b"0.25")
     watch.moment += timedelta(hours=1)
     prices.hear(content)
-    assert "What has come on evcc/tariffGrid is no price" in prices.trouble()
+    assert "What has come on evcc/site/tariffGrid is no price" in prices.trouble()
     assert [prices.at(local(hours)) for hours in (0.9, 1)] == [0.25, 0.30]
     assert not prices.is_known(local(1))
     prices.hear(b"0.26")
@@ -144,3 +144,17 @@ def test_a_damaged_file_tells_nothing() -> None:
     rows = [[at, at, "x"], 5, [at], [at, at, float("inf")], [at, at, None, 1]]
     storage.save("prices-import-2026-06-18", {"told": rows})
     assert heard(watch, storage).at(local(0.1)) == 0.30
+
+
+def test_without_its_topic_old_hours_keep_their_prices_and_new_days_have_the_written_one() -> None:
+    watch, storage = Watch(NOON), MemoryStorage()
+    heard(watch, storage).hear(b"0.25")
+    storage.save("prices-import-of-old", {})
+    later = HeardPrices(
+        "import", "", parse_prices("0.30"), storage, BERLIN, 5400, Watch(NOON).clock
+    )
+    assert later.at(local(0.5)) == 0.25
+    assert later.trouble() == ""
+    found = [later.all_day(date(2026, 6, day)) for day in (17, 18, 20)]
+    assert found == [0.30, None, 0.30]
+    assert [later.is_known(local(hours)) for hours in (0.5, 5, 48)] == [True, False, True]

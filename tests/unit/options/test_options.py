@@ -377,7 +377,7 @@ def test_defaults_written_out_for_the_short_form_do_not_disturb_named_inverters(
 
 
 def test_a_price_that_comes_by_mqtt_needs_one_that_stands_in() -> None:
-    topic = {**HOST, "tariff.import-topic": "evcc/tariffGrid"}
+    topic = {**HOST, "tariff.import-topic": "evcc/site/tariffGrid"}
     assert messages(check(topic)) == [
         "tariff.import is missing, but needed with tariff.import-topic: give it a value, such as "
         "0.31; from 2026-01-01 0.36, 22:00-06:00 0.24, sa-su 0.29.",
