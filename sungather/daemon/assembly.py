@@ -26,6 +26,7 @@ from sungather.daemon.collector import Collector, Poller
 from sungather.daemon.control import Control
 from sungather.daemon.dongle_memory import PINNED, DongleMemories
 from sungather.daemon.exhaustion import Exhaustion
+from sungather.daemon.find_again import FindAgain, at_found_addresses
 from sungather.daemon.household_services import page
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
@@ -82,9 +83,10 @@ def pollers(
 
     asked = configuration.modbus_server if configuration.modbus_server.enabled else None
     read_level = EVERYTHING if asked else 0
-    together = Counter(_connection(options) for options in configuration.inverters)
+    inverters_there = at_found_addresses(configuration, storage).inverters
+    together = Counter(map(_connection, inverters_there))
     lines: dict[Hashable, tuple[SharedTransport, Line]] = {}
-    for options in configuration.inverters:
+    for options in inverters_there:
         dongle, where = dongles.of(options), _connection(options)
         if where in lines:
             first, line = lines[where]
@@ -179,18 +181,43 @@ async def _collect_until_stopped(
         for exporters in opened:
             await exporters.close(within)
 
-    others = options.other_than(configuration, claim.is_whole) if options else None
-    changed = await until_stopped(_collect(configuration, claim, opened), others, close)
+    moved = asyncio.Event()
+    others = _anew(configuration, options, claim, moved)
+    changed = await until_stopped(_collect(configuration, claim, opened, moved), others, close)
     if changed is None:
         log.info("stopped")
-    else:
+    elif changed is not configuration:
         logging.getLogger().setLevel(changed.log.level)
         log.info("the options have changed")
     return changed
 
 
-async def _collect(configuration: Configuration, claim: Claim, opened: list[Exporters]) -> None:
-    """Collect until cancelled; what has to be closed after that goes into `opened`."""
+async def _anew(
+    configuration: Configuration,
+    options: WatchedFile | None,
+    claim: Claim,
+    moved: asyncio.Event,
+) -> Configuration:
+    """Wait for other options, or until an inverter has moved: then the same ones begin anew."""
+    waits: list[asyncio.Task[object]] = [asyncio.create_task(moved.wait())]
+    if options is not None:
+        waits.append(asyncio.create_task(options.other_than(configuration, claim.is_whole)))
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+    results = [task.result() for task in done]
+    return next((one for one in results if isinstance(one, Configuration)), configuration)
+
+
+async def _collect(
+    configuration: Configuration, claim: Claim, opened: list[Exporters], moved: asyncio.Event
+) -> None:
+    """Collect until cancelled; what has to be closed after that goes into `opened`.
+
+    `moved` is set when an inverter is found at another address: all of it has to begin anew.
+    """
     clock = Clock()
     directory = configuration.state_directory
     storage = Storage(directory)
@@ -220,11 +247,15 @@ async def _collect(configuration: Configuration, claim: Claim, opened: list[Expo
         services.append(health)
         if not reads:
             await health.tell()
+    finder = FindAgain(configuration.inverters, storage, clock, moved.set)
+    if reads and any(one.find_again for one in configuration.inverters):
+        services.append(finder)
     for reading in early:
         for service in services:
             service.on_reading(reading)
     found = pollers(configuration, services, clock, storage) if reads else []
     if reads:
+        finder.inverters = [poller.inverter for poller in found]
         services += modbus_server(configuration, found, clock)
         log.info("collecting from %d inverter(s)", len(found))
     else:

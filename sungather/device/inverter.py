@@ -118,6 +118,11 @@ class Inverter(DeviceReader):
         self.others: Sequence[DeviceReader] = ()
         """The other inverters of the site."""
 
+    @property
+    def serial(self) -> str:
+        """Its serial number, also while it has not answered yet; "" while nobody knows."""
+        return self._serial
+
     async def close(self) -> None:
         """Close the connection, and put on disk what must survive a restart."""
         await self._transport.close()

@@ -59,6 +59,11 @@ class InverterOptions:
         example="192.168.1.10",
         required=True,
     )
+    find_again: bool = declared(
+        False,
+        "Look for the inverter in the network by its serial number, after five minutes in which "
+        "nobody answers at its address by day, and read it where it is found.",
+    )
     port: int | None = declared(
         None,
         "Port of the inverter. Rarely needed.",
