@@ -27,7 +27,7 @@ ENVIRONMENT = {"TZ": "Europe/Berlin", "HOME": "/home/me"}
 SECRET = "hunter2"
 GOOD = b"inverter:\n  host: 192.168.1.10\n  level: 2\n  password: 'x'\nlog:\n  level: INFO\n"
 
-_printable = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+_printable = st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Cs", "Zl", "Zp"])
 _line = st.text(_printable, min_size=1, max_size=12)
 _lines = st.text(_printable | st.sampled_from("\t\r\n"), min_size=1, max_size=12)
 _patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
