@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
+from typing import NamedTuple
 
 from sungather import errors
 from sungather.back_off import Sleep
@@ -31,8 +32,16 @@ _FILE = "found-again"
 _LOST = frozenset({State.UNREACHABLE, State.NOT_AN_INVERTER})
 _NETWORK_BITS = 24
 
-Look = Callable[[Sequence[IPv4Network]], Awaitable[Mapping[str, str]]]
-"""Looks through networks; serial number -> address of what is there."""
+
+class FoundPlace(NamedTuple):
+    """Where an inverter is."""
+
+    host: str
+    path: Path
+
+
+Look = Callable[[Sequence[IPv4Network]], Awaitable[Mapping[str, FoundPlace]]]
+"""Looks through networks; serial number -> where that inverter is."""
 
 
 def at_found_addresses(configuration: Configuration, storage: Storage) -> Configuration:
@@ -84,7 +93,7 @@ class FindAgain(SimpleService):
 
     async def round(self) -> None:
         """Look for all that have been silent for long enough."""
-        due: dict[str, tuple[InverterOptions, InverterOptions]] = {}
+        due: dict[str, tuple[InverterOptions, Inverter]] = {}
         now = self._clock.monotonic()
         for given, inverter in zip(self._given, self.inverters, strict=True):
             name, serial = given.name, inverter.serial
@@ -95,22 +104,30 @@ class FindAgain(SimpleService):
                 self._looks[name] = self._looks.get(name, 0) + 1
                 wait = WAITS[min(self._looks[name], len(WAITS) - 1)]
                 self._next_look[name] = now + wait
-                due[serial] = given, inverter.options
+                due[serial] = given, inverter
         if due:
             await self._look_for(due)
 
-    async def _look_for(self, lost: Mapping[str, tuple[InverterOptions, InverterOptions]]) -> None:
+    async def _look_for(self, lost: Mapping[str, tuple[InverterOptions, Inverter]]) -> None:
         names = ", ".join(given.name for given, _ in lost.values())
         log.info("Looking for %s in the network, by serial number.", names)
         try:
-            there = await self._look(_networks(now.host for _, now in lost.values()))
+            there = await self._look(_networks(one.options.host for _, one in lost.values()))
         except (OSError, errors.SungatherError) as error:
             log.warning("Looking for %s failed: %s", names, error)
             return
         has_moved = False
-        for serial, (given, now) in lost.items():
-            host = there.get(serial)
-            if host is None or host == now.host:
+        for serial, (given, inverter) in lost.items():
+            now = inverter.options
+            host, path = there.get(serial, FoundPlace(now.host, Path.UNKNOWN))
+            if host == now.host:
+                continue
+            if path is Path.DONGLE and inverter.newest.path is Path.CABLE:
+                log.warning(
+                    "%s (%s) was read over a cable at %s, where nobody answers. Its dongle is at "
+                    "%s; it is not read there, for a cable tells more. Check the cable.",
+                    *(given.name, serial, now.host, host),
+                )
                 continue
             log.warning(
                 "%s (%s) was at %s and is found at %s, where it is read from now on. Write that "
@@ -143,12 +160,12 @@ def _networks(hosts: Iterable[str]) -> tuple[IPv4Network, ...]:
     return tuple(found)
 
 
-async def _look(networks: Sequence[IPv4Network]) -> dict[str, str]:
-    """Serial number -> address; a cable goes before the dongle of the same inverter."""
+async def _look(networks: Sequence[IPv4Network]) -> dict[str, FoundPlace]:
+    """Serial number -> place; a cable goes before the dongle of the same inverter."""
     from sungather.device.discover import discover  # only where one is lost
 
     found = sorted(await discover(networks), key=lambda one: one.path is not Path.CABLE)
-    there: dict[str, str] = {}
+    there: dict[str, FoundPlace] = {}
     for one in found:
-        there.setdefault(one.serial, one.host)
+        there.setdefault(one.serial, FoundPlace(one.host, one.path))
     return there

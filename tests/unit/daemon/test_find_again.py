@@ -12,10 +12,11 @@ from support import OPTIONS, ManualClock
 from sungather import errors
 from sungather.daemon.assembly import pollers
 from sungather.daemon.dongle_memory import DongleMemories
-from sungather.daemon.find_again import WAITS, FindAgain
+from sungather.daemon.find_again import WAITS, FindAgain, FoundPlace
 from sungather.device.inverter import Inverter
 from sungather.options.configuration import load
 from sungather.options.table import InverterOptions
+from sungather.reading import Path as Way
 from sungather.reading import Reading, State
 from sungather.storage import Storage
 from tests.outbox_parts import NOON
@@ -31,10 +32,11 @@ class Read:
     options: InverterOptions
     serial: str = ""
     state: State = State.UNREACHABLE
+    path: Way = Way.UNKNOWN
 
     @property
     def newest(self) -> Reading:
-        return Reading(self.options.name, self.state, NOON)
+        return Reading(self.options.name, self.state, NOON, path=self.path)
 
 
 @dataclass
@@ -44,6 +46,7 @@ class House:
     storage: Storage
     there: dict[str, str] = field(default_factory=dict[str, str])
     """Serial number -> address."""
+    path: Way = Way.UNKNOWN
     trouble: Exception | None = None
     looks: int = 0
     moves: int = 0
@@ -58,11 +61,11 @@ class House:
     def _move(self) -> None:
         self.moves += 1
 
-    async def _look(self, networks: Sequence[IPv4Network]) -> dict[str, str]:
+    async def _look(self, networks: Sequence[IPv4Network]) -> dict[str, FoundPlace]:
         self.looks += 1
         if self.trouble is not None:
             raise self.trouble
-        return self.there
+        return {serial: FoundPlace(host, self.path) for serial, host in self.there.items()}
 
     async def passes(self, watch: FindAgain, seconds: float) -> None:
         for _ in range(int(seconds // 10)):
@@ -158,6 +161,25 @@ async def test_a_look_that_fails_is_said_and_tried_again(
     house.trouble = None
     await house.passes(watch, WAITS[2])
     assert house.moves == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "there", "moves"),
+    [
+        (Way.CABLE, Way.CABLE, 1),
+        (Way.DONGLE, Way.DONGLE, 1),
+        (Way.DONGLE, Way.CABLE, 1),
+        (Way.UNKNOWN, Way.DONGLE, 1),
+        (Way.CABLE, Way.DONGLE, 0),
+    ],
+)
+async def test_cable_and_dongle_are_found_again_but_a_dongle_replaces_no_cable(
+    house: House, before: Way, there: Way, moves: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.there, house.path = {"A1": "192.0.2.77"}, there
+    await house.passes(house.watching(Read(ROOF, "A1", path=before)), WAITS[0] + 20)
+    assert house.moves == moves
+    assert ("Its dongle is at 192.0.2.77" in caplog.text) is (moves == 0)
 
 
 async def test_at_the_new_address_the_old_certificate_is_asked_for(house: House) -> None:
