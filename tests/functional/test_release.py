@@ -136,6 +136,15 @@ def test_the_bill_of_materials_names_all_that_is_locked_with_its_hash(
         assert {f"sha256:{known}" for known in hashes} == {file["hash"] for file in files}
 
 
+def test_the_bill_of_materials_names_every_library_that_the_snap_packs(made: Path) -> None:
+    """The snap is built from uv.lock, of which requirements.txt is what runs, on any machine."""
+    content = json.loads((made / "sungather.cdx.json").read_text())
+    named = {f"{one['name']}=={one['version']}" for one in content["components"]}
+    packed = re.findall(r"^(\S+==\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert {one.partition("==")[0] for one in packed} >= {"aiomqtt", "paho-mqtt", "h11", "wsproto"}
+    assert set(packed) == named
+
+
 def test_what_pip_is_given_is_what_the_repository_says(made: Path) -> None:
     ours = (ROOT / "requirements.txt").read_text().splitlines()
     assert (made / "requirements.txt").read_text().splitlines() == ours[2:]

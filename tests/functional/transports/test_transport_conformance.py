@@ -367,9 +367,12 @@ async def test_a_dongles_modbus_hides_values_but_makes_none_up(
     masked = device_named(model, clock=time.local, path="dongle")
     async with AsyncExitStack() as stack:
         lan = ModbusWay(await stack.enter_async_context(await serve(device)))
-        dongle = ModbusWay(await stack.enter_async_context(await serve(masked)))
+        server = await stack.enter_async_context(await serve(masked))
         true = await scan(lan, tmp_path / "lan", time)
-        seen = await scan(dongle, tmp_path / "dongle", time)
+        seen = await scan(ModbusWay(server), tmp_path / "dongle", time)
+    past_days = {(start, count) for _, _, start, count in server.requests if 6000 < start < 6900}
+    assert past_days == {(6100, 1)}, "that tells the way; the rest is known not to be forwarded"
+    assert not [one for one in seen.refused if 6000 < one.start < 6900]
     assert seen.state is State.OK
     assert seen.path is Path.DONGLE
     assert seen.values.keys() <= true.values.keys()
