@@ -122,7 +122,7 @@ class FindAgain(SimpleService):
             host, path = there.get(serial, FoundPlace(now.host, Path.UNKNOWN))
             if host == now.host:
                 continue
-            if path is Path.DONGLE and inverter.newest.path is Path.CABLE:
+            if path is Path.DONGLE and inverter.cabled:
                 log.warning(
                     "%s (%s) was read over a cable at %s, where nobody answers. Its dongle is at "
                     "%s; it is not read there, for a cable tells more. Check the cable.",

@@ -105,7 +105,7 @@ async def discover(
         for task in (listening, *looks.values()):
             task.cancel()
     found = {str(host): looks[str(host)].result() for host in hosts}
-    return [one for host in found for one in found[host] or search.said(host)]
+    return [search.named(one) for host in found for one in found[host] or search.said(host)]
 
 
 class _Search:
@@ -133,6 +133,12 @@ class _Search:
         what = f"{one.dongle or 'WiNet-S'} dongle"
         found = Found(host, "http", 1, one.model, one.serial, Path.DONGLE, what, advice.why)
         return [found]
+
+    def named(self, found: Found) -> Found:
+        """With what its dongle says of the inverter, where nothing else has told it."""
+        if found.serial or (one := self._announced.get(found.host)) is None:
+            return found
+        return replace(found, model=found.model or one.model, serial=one.serial)
 
     async def look(self, host: str) -> list[Found]:
         """One host. A host that is no Sungrow device, whatever it does, is simply not found."""

@@ -98,6 +98,8 @@ class Inverter(DeviceReader):
         self._place = f"{options.host.lower()}:{options.port or ''}{unit}"
         self._serial = str(memory.get("serial") or "")
         """Whose counters are remembered."""
+        self.cabled = memory.get("cabled") is True
+        """Whether the inverter was last read over a cable, in an earlier run, too."""
         self._remembered_at = clock.monotonic()
         self._refuses_since: float | None = None
         """Since when it has not even said who it is."""
@@ -282,6 +284,7 @@ class Inverter(DeviceReader):
             self._night = None
         self._remembered = None
         self._serial = "" if manages else identity.serial or self._serial
+        self.cabled = identity.device.path is Path.CABLE
         return super()._begin(identity)
 
     def _judge_silence(self, error: errors.InverterError) -> tuple[State, Problem]:
@@ -383,6 +386,7 @@ class Inverter(DeviceReader):
             self._memory_name,
             {
                 "serial": self._serial,
+                "cabled": self.cabled,
                 "manager": self._manager.code if self._manager else None,
                 "unit": self.options.unit,
                 "derivation": self._derivation.as_json(),

@@ -32,11 +32,11 @@ class Read:
     options: InverterOptions
     serial: str = ""
     state: State = State.UNREACHABLE
-    path: Way = Way.UNKNOWN
+    cabled: bool = False
 
     @property
     def newest(self) -> Reading:
-        return Reading(self.options.name, self.state, NOON, path=self.path)
+        return Reading(self.options.name, self.state, NOON)
 
 
 @dataclass
@@ -164,20 +164,19 @@ async def test_a_look_that_fails_is_said_and_tried_again(
 
 
 @pytest.mark.parametrize(
-    ("before", "there", "moves"),
+    ("cabled", "there", "moves"),
     [
-        (Way.CABLE, Way.CABLE, 1),
-        (Way.DONGLE, Way.DONGLE, 1),
-        (Way.DONGLE, Way.CABLE, 1),
-        (Way.UNKNOWN, Way.DONGLE, 1),
-        (Way.CABLE, Way.DONGLE, 0),
+        (True, Way.CABLE, 1),
+        (False, Way.DONGLE, 1),
+        (False, Way.CABLE, 1),
+        (True, Way.DONGLE, 0),
     ],
 )
 async def test_cable_and_dongle_are_found_again_but_a_dongle_replaces_no_cable(
-    house: House, before: Way, there: Way, moves: int, caplog: pytest.LogCaptureFixture
+    house: House, cabled: bool, there: Way, moves: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     house.there, house.path = {"A1": "192.0.2.77"}, there
-    await house.passes(house.watching(Read(ROOF, "A1", path=before)), WAITS[0] + 20)
+    await house.passes(house.watching(Read(ROOF, "A1", cabled=cabled)), WAITS[0] + 20)
     assert house.moves == moves
     assert ("Its dongle is at 192.0.2.77" in caplog.text) is (moves == 0)
 

@@ -253,6 +253,20 @@ async def test_what_was_an_inverter_is_busy_while_it_refuses_to_say_who_it_is(
     assert (await inverter.scan()).values.keys() >= whole.values.keys()
 
 
+async def test_that_it_was_read_over_a_cable_outlives_a_restart(
+    transport: ScriptedTransport, inverter: Inverter, tmp_path: FilePath, time: ManualClock
+) -> None:
+    """Who is found again at a dongle is not moved there then."""
+    assert not inverter.cabled
+    await inverter.scan()
+    assert inverter.cabled
+    await inverter.close()
+    transport.trouble = lambda block, unit: errors.NoRoute("Nobody.")
+    again = inverter_on(transport, tmp_path, time)
+    await again.scan()
+    assert again.cabled
+
+
 @pytest.mark.parametrize("refused", [range(6100, 6101), range(4954, 5000)], ids=["path", "serial"])
 async def test_who_it_is_is_asked_again_where_a_part_of_that_was_refused(
     transport: ScriptedTransport, inverter: Inverter, time: ManualClock, refused: range
