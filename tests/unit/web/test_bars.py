@@ -77,3 +77,21 @@ def test_the_download_has_a_line_a_day_and_leaves_open_what_is_not_known() -> No
         "battery_discharge_kwh",
         "2026-06-18,1.500,0.000,,,,",
     ]
+
+
+@pytest.mark.parametrize(
+    ("span", "day"),
+    [
+        (Span.MONTH, date(2026, 5, 3)),
+        (Span.YEAR, date(2025, 6, 1)),
+        *((span, TODAY) for span in Span if span not in (Span.MONTH, Span.YEAR)),
+    ],
+)
+def test_what_the_inverter_remembers_is_of_this_month_and_this_year_alone(
+    span: Span, day: date
+) -> None:
+    own = households.reading(
+        daily_pv_energy_yields=[18.7] * 31, monthly_pv_energy_yields=[518.0] * 12
+    )
+    with_it = bars.known_periods(span, day, TODAY, DAYS, own)
+    assert with_it == bars.known_periods(span, day, TODAY, DAYS, None)

@@ -147,3 +147,23 @@ def test_the_legend_has_the_energies_of_the_table() -> None:
         assert f"{ENGLISH(f'energy.{flow}')} <b>{kwh}</b>" in legend
         assert f"<td>{kwh}</td>" in card
     assert page.parts(model)[curve.legend_id(DAY)].html() == legend
+
+
+def test_the_arrows_lead_to_the_days_beside_and_none_into_tomorrow() -> None:
+    yesterday = DAY - timedelta(days=1)
+    html = curve.section(day_of({}, yesterday), DAY, BERLIN, "barn", ENGLISH)
+    before, after = re.findall(r'href="\?day=([-\d]+)&amp;inverter=barn#day"', html)
+    assert (before, after) == (str(DAY - timedelta(days=2)), str(DAY))
+    assert re.findall(r'rel="(prev|next)"', drawn({})) == ["prev"]
+
+
+def test_the_legend_names_what_there_is_and_nothing_else() -> None:
+    html = curve.legend({"pv"}, {"house": 3.2}, ENGLISH)
+    assert re.findall(r"<span>(\w+)", html) == ["Solar", "House"]
+
+
+def test_the_day_is_as_wide_as_its_steps() -> None:
+    day = day_of({100: sample(pv=4000)})
+    html = drawn({100: sample(pv=4000)})
+    assert f'viewBox="0 0 {(day.end - day.start) // day.step} ' in html
+    assert (day.end - day.start) // day.step == 24 * 12
