@@ -90,8 +90,8 @@ def test_the_download_has_a_line_a_day_and_leaves_open_what_is_not_known() -> No
 def test_what_the_inverter_remembers_is_of_this_month_and_this_year_alone(
     span: Span, day: date
 ) -> None:
-    own = households.reading(
-        daily_pv_energy_yields=[18.7] * 31, monthly_pv_energy_yields=[518.0] * 12
-    )
+    days: list[float | None] = [18.7] * 31
+    months: list[float | None] = [518.0] * 12
+    own = households.reading(daily_pv_energy_yields=days, monthly_pv_energy_yields=months)
     with_it = bars.known_periods(span, day, TODAY, DAYS, own)
     assert with_it == bars.known_periods(span, day, TODAY, DAYS, None)
