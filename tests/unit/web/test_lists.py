@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from households import SERVICES
 
+from sungather.history.store import Fault
 from sungather.history.totals import Energy, Totals
 from sungather.reading import ActiveFault, FaultReport, Problem, Reading, State
 from sungather.service import Health
@@ -129,3 +130,23 @@ def test_who_asks_the_modbus_server_is_told() -> None:
     told = "192.168.1.5 asked 379 times, 371 from memory, 6 from the inverter"
     assert f"{told} (exception 0x02: 1, exception 0x0b: 1)" in html
     assert "roof was asked 4 times for them" in html
+
+
+def test_the_state_has_an_age_that_counts_on_or_since_when_it_is_so() -> None:
+    live = lists.pill(Reading("house", State.OK, NOW), model())
+    assert '<time class="ago"' in live
+    since = NOW.replace(hour=19, minute=42)
+    asleep = lists.pill(Reading("house", State.ASLEEP, NOW, since=since), model())
+    assert "since 19:42" in asleep
+    assert "ago" not in asleep
+
+
+def test_a_fault_names_its_inverter_where_there_are_several() -> None:
+    register, text = "alarm_code_1", "10 Grid power outage"
+    house, barn = (Reading(name, State.OK, NOW, family="SH-RT") for name in ("house", "barn"))
+    was = Fault("house", register, text, NOW, NOW)
+    several = lists.faults(replace(model(house, barn), faults=[was]))
+    assert "house · " in several
+    alone = lists.faults(replace(model(house), faults=[was]))
+    assert text in alone
+    assert "house · " not in alone
