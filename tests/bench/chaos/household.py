@@ -84,7 +84,7 @@ class Daemon:
         self.lock = asyncio.Lock()
         """Held by whoever needs the process as it is."""
         self.complaints: list[str] = []
-        """Lines of tracebacks, and exit codes that nobody asked for."""
+        """Tracebacks, and exit codes that nobody asked for."""
         self.clock = directory / "clock"
         self._log = directory / "daemon.log"
         self._state = directory / "state"
@@ -107,12 +107,17 @@ class Daemon:
 
     async def _live(self, process: Process) -> None:
         assert process.stderr is not None
+        begun = False
         with self._log.open("ab") as log:
             async for line in process.stderr:
                 log.write(line)
                 log.flush()
                 if line.startswith(b"Traceback"):
-                    self.complaints.append(f"{process.pid}: {line.decode().strip()}")
+                    begun = True
+                    self.complaints.append(f"{process.pid}: ")
+                if begun:
+                    self.complaints[-1] += line.decode(errors="replace")
+                    begun = line.startswith((b"Traceback", b" "))
         code = await process.wait()
         # A signal in the first moments of Python ends it as it ends any program.
         if self._asked is None or code not in (0, -self._asked):
