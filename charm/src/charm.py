@@ -259,18 +259,20 @@ class SungatherCharm(ops.CharmBase):
 
     def _compare_ways(self) -> None:
         """Find out whether a standby reaches what the leader does not."""
-        if not (self.owns_snap and sungather_snap.is_installed()) or self._own_inverter:
+        if not (self.owns_snap and sungather_snap.is_installed()):
             return
         if self.unit.is_leader():
-            standby.ask(self, daemon_status.in_trouble(sungather_snap.get_state()))
-        elif trouble := standby.unanswered(self):
+            # Nobody can take over an inverter that is this unit's own.
+            state = None if self._own_inverter else sungather_snap.get_state()
+            standby.ask(self, daemon_status.in_trouble(state) if state else "")
+        elif not self._own_inverter and (leaders_trouble := standby.unanswered(self)):
             try:
                 answer = snap_apps.run("test-connection")
             except snap_apps.AppFailed as error:
                 logger.warning("whether this unit reaches the inverter is not known: %s", error)
             else:
                 reaches = all(one["success"] for one in answer["inverters"])
-                standby.answer(self, trouble, reaches=reaches)
+                standby.answer(self, leaders_trouble, reaches=reaches)
 
     def _observed(self) -> Iterator[ops.StatusBase]:
         """What can be seen of relations and daemon, whether the steps succeeded or not."""
@@ -292,19 +294,26 @@ class SungatherCharm(ops.CharmBase):
             yield ops.ActiveStatus(f"standby: {who} reads the inverter ({how})")
         elif self.owns_snap and not self.has_inverter:
             yield ops.BlockedStatus(self.name_the_inverter())
+        # Otherwise a step has said why: there is no snap, or it has refused the options.
         elif self.owns_snap and sungather_snap.is_installed() and sungather_snap.has_inverter():
             state = sungather_snap.get_state()
             changed = sungather_snap.options_set_at()
             reads = self._models(state)
             now = datetime.now(UTC)
             yield daemon_status.status(state, self.unit.name, reads, changed, now)
-            if better := standby.who_reaches(self):
+            leads = self.unit.is_leader() and not self._own_inverter
+            if leads and (better := standby.who_reaches(self)):
                 yield ops.WaitingStatus(
                     f"{better} reaches the inverter, this unit does not; to hand over: "
                     f"juju run {self.unit.name} backup; juju remove-unit {self.unit.name}"
                 )
             if url := ingress.url(self):
                 yield ops.ActiveStatus(f"page at {url}")
+            if self.unit.is_leader() and self._own_inverter and self.settings.inverter_host:
+                yield ops.ActiveStatus(
+                    "nobody reads inverter-host while this unit leads: name every inverter in "
+                    "unit-inverters"
+                )
 
     def _models(self, state: snapd_state.State) -> str:
         """What is read, asked once after each change of health: it costs a process."""
@@ -359,7 +368,7 @@ class SungatherCharm(ops.CharmBase):
 
     @property
     def has_inverter(self) -> bool:
-        """Whether the config says where the inverter is."""
+        """Whether the config says where it is; `sungather_snap` knows what is in force."""
         return bool(self.settings.inverter_host or self._own_inverter)
 
     @property
@@ -378,7 +387,8 @@ class SungatherCharm(ops.CharmBase):
         try:
             file = self.model.resources.fetch("sungather-snap")
         except ops.ModelError as error:
-            # A charm that was deployed from a file without the resource has none.
+            # A charm that was deployed from a file without the resource has none. But a snap that
+            # came as a file is not given up for the Store's because Juju finds no resource.
             if "not found" in str(error) and not sungather_snap.is_from_file():
                 return None
             raise

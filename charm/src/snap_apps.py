@@ -15,7 +15,7 @@ class AppFailed(Exception):
 
 
 def run(app: str, *arguments: str, within: float = 120) -> Answer:
-    """What the app prints as JSON, also when it tells of a failure (see the README, "Commands").
+    """What the app prints as JSON, also when an inverter fails (see the README, "Commands").
 
     Args:
         app: "run-once", "readings", …
@@ -23,7 +23,7 @@ def run(app: str, *arguments: str, within: float = 120) -> Answer:
         within: seconds to wait.
 
     Raises:
-        AppFailed: there is no JSON.
+        AppFailed: the app itself failed.
     """
     name = f"{sungather_snap.NAME}.{app}"
     try:
@@ -31,6 +31,9 @@ def run(app: str, *arguments: str, within: float = 120) -> Answer:
     except subprocess.TimeoutExpired:
         raise AppFailed(f"no answer from {name} within {within:g} s") from None
     try:
-        return json.loads(done.stdout)
+        answer: Answer = json.loads(done.stdout)
     except ValueError:
         raise AppFailed(done.stderr.strip() or f"{name}: exit code {done.returncode}") from None
+    if "error" in answer:
+        raise AppFailed(str(answer["error"]["message"]))
+    return answer

@@ -51,7 +51,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _stopped(*_: object) -> NoReturn:
-    raise SystemExit(0)
+    # An exception would not do: whatever is being imported or collected may swallow it.
+    os._exit(0)
 
 
 def _wants_json(words: Sequence[str]) -> bool:

@@ -292,3 +292,16 @@ def test_a_discovery_that_finds_nothing_fails_and_says_where_it_looked(
 
 def test_every_action_refuses_parameters_that_it_does_not_know(charmcraft: dict[str, Any]) -> None:
     assert all(row["additionalProperties"] is False for row in charmcraft["actions"].values())
+
+
+@pytest.mark.parametrize(
+    "action", ["run-once", "get-readings", "test-connection", "get-inverter-info", "discover"]
+)
+def test_an_app_that_fails_in_json_is_told_in_its_words(
+    context: Context, snapd: FakeSnapd, action: str
+) -> None:
+    app = "readings" if action == "get-readings" else action
+    snapd.app_answers[app] = {"error": {"class": "daemon", "message": "No daemon is running."}}
+    with pytest.raises(testing.ActionFailed) as failed:
+        context.run(context.on.action(action), state(HOST))
+    assert failed.value.message == "No daemon is running."

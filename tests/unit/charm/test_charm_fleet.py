@@ -156,3 +156,42 @@ def test_a_leader_in_trouble_is_told_of_a_standby_that_reaches_the_inverter(
     snapd.health = {}
     out = unit(charmcraft, 0, HOST, leader=True, relations=[both])
     assert out.unit_status == active()
+
+
+@pytest.mark.parametrize(("number", "leader"), [(2, False), (0, True)])
+def test_a_unit_that_reads_its_own_inverter_is_not_told_of_the_leaders_trouble(
+    charmcraft: dict[str, Any], snapd: FakeSnapd, number: int, leader: bool
+) -> None:
+    """And a leader that has got one of its own asks nobody any more."""
+    trouble = "no-route 2026-12-01T10:00:00Z"
+    reached = json.dumps({"to": trouble, "reaches": True})
+    peers = testing.PeerRelation(
+        "standby", local_app_data={"trouble": trouble}, peers_data={1: {"own-way": reached}}
+    )
+    own = HOST | {"unit-inverters": f"sungather/{number}: 10.0.0.12"}
+    out = unit(charmcraft, number, own, leader=leader, relations=[peers])
+    assert "remove-unit" not in out.unit_status.message
+    if leader:
+        assert not out.get_relation(peers.id).local_app_data.get("trouble")
+
+
+def test_who_leads_with_an_inverter_of_its_own_is_told_that_nobody_reads_the_other_one(
+    charmcraft: dict[str, Any], snapd: FakeSnapd
+) -> None:
+    own: Config = {"unit-inverters": "sungather/0: 10.0.0.12"}
+    out = unit(charmcraft, 0, HOST | own, leader=True)
+    assert "nobody reads inverter-host" in out.unit_status.message
+    assert "nobody reads" not in unit(charmcraft, 0, own, leader=True).unit_status.message
+
+
+def test_an_app_that_fails_in_json_ends_no_hook(
+    charmcraft: dict[str, Any], snapd: FakeSnapd
+) -> None:
+    failed = {"error": {"class": "daemon", "message": "No daemon is running."}}
+    snapd.app_answers |= {"readings": failed, "test-connection": failed}
+    peers = testing.PeerRelation(
+        "standby", local_app_data={"trouble": "no-route x"}, peers_data={0: {}}
+    )
+    out = unit(charmcraft, 1, HOST, leader=False, relations=[peers])
+    assert "own-way" not in out.get_relation(peers.id).local_unit_data
+    assert unit(charmcraft, 0, HOST, leader=True).unit_status.name == "active"

@@ -3,6 +3,8 @@
 import json
 import logging
 import shlex
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -270,3 +272,21 @@ def test_without_a_daemon_the_command_that_starts_it_is_told(
     assert main(["readings", "--set", "inverter.host=192.168.1.10"]) == 3
     said = capsys.readouterr().err
     assert [command for command in says if command not in said] == []
+
+
+def test_a_stop_before_the_loop_runs_is_swallowed_by_nothing() -> None:
+    """Python prints what is raised while it collects garbage, and goes on."""
+    program = (
+        "import os, signal\n"
+        "from sungather.cli import command_line\n"
+        "signal.signal(signal.SIGTERM, command_line._stopped)\n"
+        "class Garbage:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        [None for _ in range(1000)]\n"
+        "garbage = Garbage()\n"
+        "del garbage\n"
+        "print('it goes on')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
