@@ -77,3 +77,8 @@ async def test_a_standard_output_that_is_gone_is_said_and_ends_nothing() -> None
     assert not task.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_shared_type_code_is_read_with_both_names() -> None:
+    shared = replace(reading(pv_power=1), model="SG10RT", other_models=("SG10RT-20",))
+    assert "SG10RT / SG10RT-20" in table(shared)

@@ -516,3 +516,35 @@ async def test_yesterday_is_known_over_midnight_and_over_a_restart(tmp_path: Pat
         watch.moment = late.time
         history.on_reading(late)
         assert history.totals("house")["pv"].yesterday is None, "nobody counted that day"
+
+
+@pytest.mark.parametrize(
+    ("meter", "exported"), [("house", 8000), ("garage", 300), ("all", 8300), ("auto", None)]
+)
+async def test_the_meter_that_counts_is_that_of_the_option_in_curve_energies_and_totals(
+    meter: str, exported: float | None
+) -> None:
+    history = opened(None, meter=meter)
+    async with running(history):
+        await ready(history)
+        for name, sold in (("house", 8000), ("garage", 300)):
+            history.on_reading(
+                only(
+                    name,
+                    pv_power=9000,
+                    pv_energy_today=9.0,
+                    grid_import_power=0,
+                    grid_export_power=sold,
+                    grid_import_energy_today=0.0,
+                    grid_export_energy_today=sold / 1000,
+                )
+            )
+        await history.commit()
+        both = ["house", "garage"]
+        day = await history.day(both, TODAY)
+        (sample,) = day.samples.values()
+        assert sample.means[3] == exported
+        kwh = None if exported is None else pytest.approx(exported / 1000)
+        assert day.energies.get("grid_export") == kwh
+        counted = await history.energies(both, TODAY, TODAY)
+        assert counted[TODAY].get("grid_export") == kwh

@@ -182,3 +182,19 @@ def test_whatever_days_a_clock_told_today_is_shown_when_it_is_right(
         assert shown.today.kwh == today
         assert shown.month is not None
         assert shown.year is not None
+
+
+def test_the_meter_that_counts_is_that_of_the_option() -> None:
+    def one(sold: float) -> dict[str, Totals]:
+        return {
+            "pv": Totals(today=Energy(9.0)),
+            "grid_import": Totals(today=Energy(0.0)),
+            "grid_export": Totals(today=Energy(sold)),
+        }
+
+    parts = {"house": one(8.0), "garage": one(0.5)}
+    for meter, sold in (("house", 8.0), ("garage", 0.5), ("all", 8.5)):
+        today = add(parts, meter)["grid_export"].today
+        assert today is not None
+        assert today.kwh == sold
+    assert "grid_export" not in add(parts, "auto")

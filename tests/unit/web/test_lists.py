@@ -150,3 +150,10 @@ def test_a_fault_names_its_inverter_where_there_are_several() -> None:
     alone = lists.faults(replace(model(house), faults=[was]))
     assert text in alone
     assert "house · " not in alone
+
+
+def test_a_shared_type_code_is_read_with_both_names() -> None:
+    shared = Reading(
+        "roof", State.OK, NOW, model="SG10RT", other_models=("SG10RT-20",), family="SG-RT"
+    )
+    assert "SG10RT / SG10RT-20" in lists.inverters(model(shared, Reading("barn", State.OK, NOW)))
