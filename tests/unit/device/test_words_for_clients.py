@@ -140,6 +140,13 @@ async def test_what_is_too_old_is_read_again_in_our_own_block_once_for_all(home:
     assert home.transport.asked == [], "young enough; the slow one until its tier is due"
 
 
+async def test_a_range_wider_than_the_transport_takes_is_asked_for_in_parts(home: Home) -> None:
+    home.words._requester.transport.widest = 4  # pyright: ignore[reportPrivateUsage]
+    assert await home.read(Block(Space.INPUT, 21001, 10)) == list(range(21001, 21011))
+    asked = [(block.start, block.count) for _, block in home.transport.asked]
+    assert asked == [(21001, 4), (21005, 4), (21009, 2)]
+
+
 async def test_a_range_outside_the_plan_is_asked_for_as_it_is(home: Home) -> None:
     assert await home.read(UNKNOWN) == [20001, 20002]
     assert await home.read(UNKNOWN) == [20001, 20002]
