@@ -22,7 +22,7 @@ from typing import TypeVar
 from sungather.back_off import Sleep
 from sungather.clock import Clock
 from sungather.control import SOCKET
-from sungather.daemon.collector import Collector, Poller
+from sungather.daemon.collector import Collector, Poller, close_all
 from sungather.daemon.control import Control
 from sungather.daemon.dongle_memory import PINNED, DongleMemories
 from sungather.daemon.exhaustion import Exhaustion
@@ -125,8 +125,7 @@ async def open_pollers(configuration: Configuration) -> AsyncGenerator[list[Poll
     try:
         yield found
     finally:
-        for poller in found:
-            await poller.inverter.close()
+        await close_all(found)
 
 
 def modbus_server(

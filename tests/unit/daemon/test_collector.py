@@ -15,7 +15,7 @@ from support import ManualClock
 
 from sungather.clock import Clock
 from sungather.daemon import collector
-from sungather.daemon.collector import BACK_OFF, Collector, Poller, forget
+from sungather.daemon.collector import BACK_OFF, Collector, Poller, close_all, forget
 from sungather.device.inverter import Inverter
 from sungather.device.line import Line
 from sungather.reading import Problem, Reading, State
@@ -23,6 +23,8 @@ from sungather.service import Health
 from sungather.transports.winet_endpoints import PIN
 
 MOMENT = datetime(2026, 6, 21, tzinfo=UTC)
+LONG = 10.0
+"""Seconds for what takes no time, or for ever."""
 
 
 def reading(state: State = State.OK, kind: str = "") -> Reading:
@@ -334,6 +336,27 @@ async def test_a_bug_in_one_service_is_logged_and_stops_nobody(
     assert "taker stopped working" in caplog.text
     assert [one.state for one in good.taken] == [State.CONNECTING, State.OK]
     assert inverter.closed
+
+
+async def test_the_end_takes_no_longer_with_many_inverters(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each goes on only when all have begun: one after the other they would wait for ever."""
+    everybody = asyncio.Barrier(5)
+
+    class Slow(Scripted):
+        async def close(self) -> None:
+            await everybody.wait()
+            await super().close()
+            if self is slow[0]:
+                raise ValueError("oops")
+
+    slow = [Slow(reading()) for _ in range(5)]
+    pollers = [Poller(cast(Inverter, one), None, [], Clock()) for one in slow]
+    async with asyncio.timeout(LONG):
+        await close_all(pollers)
+    assert all(one.closed for one in slow)
+    assert "could not be closed" in caplog.text, "one that fails hides no other"
 
 
 async def test_a_change_of_state_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
