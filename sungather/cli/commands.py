@@ -308,6 +308,7 @@ def _options(chosen: argparse.Namespace) -> int:
 
 
 def _import_config(chosen: argparse.Namespace) -> int:
+    from sungather.options.file import LARGEST
     from sungather.options.migrate import import_config
 
     try:
@@ -316,7 +317,7 @@ def _import_config(chosen: argparse.Namespace) -> int:
             old = (
                 sys.stdin.buffer if standard else stack.enter_context(Path(chosen.file).open("rb"))
             )
-            imported = import_config(old.read())
+            imported = import_config(old.read(LARGEST + 1))
     except OSError as error:
         raise errors.OptionsError([f"{chosen.file}: {error.strerror}."]) from None
     if chosen.format == "json":

@@ -222,12 +222,37 @@ def _number(value: object) -> int:
 class _Loader(yaml.SafeLoader):
     """YAML's types, each with the text that stands in the file."""
 
+    _pairs = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take over what `<<` refers to: each time it is there anew, so it is counted first.
+
+        Raises:
+            OptionsError: it is more than a person writes.
+        """
+        super().flatten_mapping(node)
+        self._pairs += len(node.value)
+        if self._pairs > _MOST_VALUES:
+            raise _too_many_values()
+
+
+def _too_many_values() -> OptionsError:
+    return OptionsError([
+        f"The file holds more than {_MOST_VALUES} values, where it refers to its own parts "
+        "with & and *: write them out."
+    ])  # fmt: skip
+
 
 def _written(tag: str) -> None:
     typed = _Loader.yaml_constructors[f"tag:yaml.org,2002:{tag}"]
 
     def construct(loader: _Loader, node: yaml.ScalarNode) -> object:
-        value = typed(loader, node)
+        try:
+            value = typed(loader, node)
+            str(value)  # a number may have too many digits
+        except (ValueError, LookupError, AttributeError):
+            # What PyYAML raises where a text is not what its tag says.
+            raise yaml.MarkedYAMLError(problem_mark=node.start_mark) from None
         return None if value is None else Written(str(node.value), value)
 
     _Loader.add_constructor(f"tag:yaml.org,2002:{tag}", construct)
@@ -250,10 +275,7 @@ def _read(content: bytes) -> _Fields:
         where = f" in line {mark.line + 1}" if isinstance(mark, yaml.Mark) else ""
         raise OptionsError([f"The file is not valid YAML{where}."]) from None
     if not _is_small(loaded):
-        raise OptionsError([
-            f"The file holds more than {_MOST_VALUES} values, where it refers to its own parts "
-            "with & and *: write them out."
-        ])  # fmt: skip
+        raise _too_many_values()
     if not isinstance(loaded, dict) or not {"inverter", "exports"} & loaded.keys():
         raise OptionsError(
             ["This is no file of SunGather 0.5: it has neither 'inverter:' nor 'exports:'."]

@@ -11,7 +11,9 @@ from sungather.options.file import render
 from sungather.options.keys import option
 from sungather.options.option import Option, OptionKind, OptionValue
 from sungather.options.values import text_of
+from sungather.strangers import fit_to_show
 
+_LONGEST_NOTE = 4000
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 
 
@@ -63,7 +65,7 @@ class Migrated:
 
     def note(self, fate: Fate, key: str, text: str) -> None:
         """Say what became of a key of the old file."""
-        self._notes.append(Note(fate, key, text))
+        self._notes.append(Note(fate, fit_to_show(key), fit_to_show(text, longest=_LONGEST_NOTE)))
 
     def drop(self, key: str, why: str) -> None:
         """Say why a key is not taken over."""

@@ -441,6 +441,54 @@ def test_a_switch_in_quotes_counts_as_on_as_it_did_and_that_is_told(written: str
     assert note.text == "console.enabled: true (a text counts as true, in SunGather 0.5 as well)"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!!bool maybe",
+        "!!int ''",
+        "!!int '_'",
+        "!!float ''",
+        "!!timestamp soon",
+        pytest.param("1" + ":1" * 5000, id="a number of 9000 digits"),
+    ],
+)
+def test_a_value_that_is_not_what_its_tag_says_is_told_with_its_line(value: str) -> None:
+    with pytest.raises(OptionsError, match="not valid YAML in line 2"):
+        import_config(f"inverter:\n  host: {value}\n".encode())
+
+
+def test_parts_that_are_merged_into_each_other_take_no_memory() -> None:
+    """Ten times the last one, and ten times that: 10 to the power of 30 pairs."""
+    last = "a0: &a0 {k: v}\n"
+    for n in range(1, 30):
+        last += f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n"
+    with pytest.raises(OptionsError, match="write them out"):
+        import_config(f"{last}inverter: {{host: a}}\n".encode())
+
+
+def test_what_is_merged_is_taken_over() -> None:
+    text = import_config(b"x: &x {port: 1502}\ninverter: {<<: *x, host: a}\n").text
+    assert "port: 1502" in text
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "inverter: {host: a, @: 1}",
+        "inverter: {host: @}",
+        "inverter: {host: a}\n@: 1",
+        "exports: [{name: @}]",
+        "exports: [{name: mqtt, enabled: true, @: 1}]",
+        "exports: [{name: mqtt, ha_sensors: [{name: a, sensor_type: sensor, register: @}]}]",
+        "exports: [{name: influxdb, url: @, measurements: [{register: @}]}]",
+    ],
+)
+def test_no_text_of_the_file_forges_a_line_or_colours_a_terminal(place: str) -> None:
+    hostile = '"a\\e[31m\\r\\nkept: \\u202eb"'
+    notes = import_config(place.replace("@", hostile).encode()).notes
+    assert [one for one in notes if not (one.key + one.text).isprintable()] == []
+
+
 _SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.dates(), st.binary(),
     st.sampled_from(["h", "a:502", "http://u:p@h", "total_power_yields", "1", "8883", "True"]),
