@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +33,8 @@ FACTORY_ACCOUNTS = {"user": "pw1111", "admin": "pw8888"}
 """The accounts that every dongle is delivered with; in the manufacturer's manuals."""
 _LONGEST_NAME = 40
 _LONGEST_TOKEN = 1024
+_TOKENS_HIDDEN = 4
+"""So many of the newest tokens are hidden where the device sends them back."""
 _ALL_DEVICES = {"type": "0", "is_check_token": "0"}
 
 DEFAULT_USER = "user"
@@ -113,6 +116,8 @@ class WinetSession:
         connected: Callable[[], None] | None = None,
     ) -> None:
         self.token = ""
+        self._tokens: deque[str] = deque(maxlen=_TOKENS_HIDDEN)
+        """The newest ones, from the moment at which they arrive."""
         self.generation = Generation.WINET_S
         self.devices: tuple[ListedDevice, ...] = ()
         self.over = ""
@@ -132,7 +137,7 @@ class WinetSession:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What the device knows of us, and could send back."""
-        return (self._account.password if self._account else "", self.token)
+        return (self._account.password if self._account else "", self.token, *self._tokens)
 
     async def start(self) -> None:
         """Connect, log in if this firmware wants that, and ask which devices there are.
@@ -277,6 +282,9 @@ class WinetSession:
             self._end(fit_to_show(str(error), self.secrets) or "the device closed the session")
 
     def _take(self, answer: Message) -> None:
+        if token := _name(data_of(answer).get("token"), longest=_LONGEST_TOKEN):
+            # Whoever waits for it goes on later than what has arrived right behind it.
+            self._tokens.append(token)
         code, reason = result_of(answer, self.secrets)
         service = data_of(answer).get("service")
         timed_out = "login timeout" in reason.lower()

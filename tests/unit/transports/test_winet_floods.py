@@ -132,3 +132,21 @@ async def test_the_words_of_a_dongle_that_hangs_up_are_one_line_without_our_secr
     with pytest.raises(EOFError):
         await session.start()
     assert session.over == "bye [31mERROR (secret)"
+
+
+async def test_a_dongle_that_hangs_up_with_our_token_does_not_have_it_shown() -> None:
+    """It gave the token; whoever has it reads the dongle as we do."""
+    greeting = json.dumps(
+        {"result_code": 1, "result_data": {"service": "connect", "token": "to-ken"}}
+    ).encode()
+    reason = b"bye\n\x1b[31mERROR to-ken"
+    socket = await flooded_with(
+        bytes([0x81, len(greeting)])
+        + greeting
+        + bytes([0x88, len(reason) + 2])
+        + (b"\x03\xe8" + reason)
+    )
+    session = WinetSession(socket, None, "dongle")
+    with pytest.raises(EOFError):
+        await session.start()
+    assert session.over == "bye [31mERROR (secret)"
