@@ -40,6 +40,8 @@ _KEEPALIVE = 30
 _IDLE = 1800.0
 """Seconds without a request after which a connection is closed: there are programs that ask every
 10 minutes, over a connection that they keep."""
+_MAKES_WAY = 60.0
+"""Seconds without a request after which a connection makes way for another of its own address."""
 _FRAME_WITHIN = 15.0
 """Seconds from the first byte of a request to its last one."""
 _LOOK = 1.0
@@ -275,16 +277,26 @@ class ModbusServer(SimpleService):
         """Whether another client is let in.
 
         Where one address has more than half of the places, a client from another one gets that
-        of its connections which has been quiet for longest: a flood shuts out nobody else.
+        of its connections which has been quiet for longest: a flood shuts out nobody else. And
+        what a program at the same address has forgotten to close makes way after a while.
         """
         most = min(self._options.clients, _most_clients())
         if len(self._clients) < most:
             return True
         crowd = max(self._clients, key=lambda one: one.traffic.connections).traffic
+        asked_before = asyncio.get_running_loop().time()
         if crowd.address == address or crowd.connections <= most // 2:
+            asked_before -= _MAKES_WAY
+        else:
+            address = crowd.address
+        theirs = (
+            one
+            for one in self._clients
+            if one.traffic.address == address and one.asked_at <= asked_before
+        )
+        quiet = min(theirs, key=lambda one: one.asked_at, default=None)
+        if quiet is None:
             return False
-        theirs = [one for one in self._clients if one.traffic is crowd]
-        quiet = min(theirs, key=lambda one: one.asked_at)
         del self._clients[quiet]
         quiet.writer.transport.abort()
         return True

@@ -376,6 +376,24 @@ async def test_a_thousand_connections_shut_out_nobody_else(home: House, client: 
         writer.transport.abort()
 
 
+async def test_what_a_program_forgot_to_close_makes_way_for_others_on_its_machine(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Home Assistant and evcc on one machine are one address."""
+    forgotten = [await asyncio.open_connection("127.0.0.1", home.port) for _ in range(8)]
+    async with Client(*forgotten.pop()) as youngest:
+        assert await youngest.words(13001, 1)
+        async with await home.client() as turned_away:
+            assert await turned_away.is_closed(), "they may ask yet"
+        monkeypatch.setattr(modbus_server, "_MAKES_WAY", 0.0)
+        async with await home.client() as another:
+            assert await another.words(13001, 1)
+            assert await youngest.words(13001, 1), "the one that has been quiet for longest went"
+    assert await Client(*forgotten[0]).is_closed()
+    for _, writer in forgotten:
+        writer.transport.abort()
+
+
 async def test_only_clients_of_the_networks_are_let_in(
     device: Server, tmp_path: Path, time: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
