@@ -3,21 +3,26 @@
 import asyncio
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from households import BERLIN, reading, running
 
 from sungather.history.service import History
+from sungather.options.check import check
 from sungather.options.table import WebOptions
 from sungather.web import WebServer, page
 from sungather.web.door import Limits, limits_within
 from sungather.web.http import HttpServer, Request, Response
 from tests.real_parts import free_port
+
+SECURITY = Path(__file__).parents[3] / "SECURITY.md"
 
 
 @asynccontextmanager
@@ -253,6 +258,20 @@ async def test_only_the_hosts_that_are_named_are_answered() -> None:
 async def test_without_names_all_hosts_are_answered() -> None:
     async with served() as web:
         assert await status(web, "/", "evil.example") == "200"
+
+
+async def test_what_the_security_page_says_of_host_names_is_true() -> None:
+    page = " ".join(SECURITY.read_text("utf-8").split())
+    assert "**Any host name is answered by default.**" in page
+    async with served(WebOptions().hosts) as web:
+        assert await status(web, "/", "evil.example") == "200"
+    example = re.search(r"Who minds names the hosts .* in `web\.hosts`: .*? such as `(.+?)`", page)
+    assert example is not None
+    assert not check({"web.hosts": example[1]}, need_inverter=False).problems
+    async with served(example[1]) as web:
+        for host in example[1].split(", "):
+            assert await status(web, "/", host) == "200", host
+        assert await status(web, "/", "evil.example") == "421"
 
 
 async def test_nobody_else_may_frame_the_page_and_vary_is_said_once() -> None:
