@@ -172,7 +172,7 @@ class Actions(ops.Object):
             action = event.handle.kind.removesuffix("_action").replace("_", "-")
             event.fail(f"a standby has no readings: juju run {charm.app.name}/leader {action}")
             return
-        if not charm.has_inverter:
+        if not charm.names_inverter:
             event.fail(charm.name_the_inverter())
             return
         if not charm.owns_snap:

@@ -87,7 +87,8 @@ class SungatherCharm(ops.CharmBase):
         """Stop polling: from here on another unit may be told to."""
         self._last_words = "stopped; history and undelivered readings go with the unit"
         try:
-            # Another unit of the application may poll with this snap; then it is left alone.
+            # The claim itself stays until `remove`. It is False if another unit of the application
+            # polls with this snap; then the snap is left alone.
             if ownership.claim(self._me(), polls=False):
                 sungather_snap.ensure_stopped()
         except ownership.OwnedByAnother:
@@ -141,11 +142,11 @@ class SungatherCharm(ops.CharmBase):
                 self.troubles.append(self._status_of(error))
 
     def _check_inverters(self) -> None:
-        """Take up the map of inverters. Until one that cannot be used is right, the last counts.
+        """Take up the map of inverters; while it cannot be used, the last one that could counts.
 
-        A slip of the pen is to make no unit stop reading, or start.
+        So a slip of the pen makes no unit stop reading, or start.
         """
-        unit_inverters.parse(self.settings.unit_inverters)
+        unit_inverters.parse(self.settings.unit_inverters)  # raises before the map is kept
         self._stored.unit_inverters = self.settings.unit_inverters
 
     def _claim_snap(self) -> None:
@@ -245,17 +246,18 @@ class SungatherCharm(ops.CharmBase):
     def _ensure_relations(self) -> None:
         """Tell the others what there is, in whatever state this unit is."""
         ports = self._ports()
-        page = ports.page if self.owns_snap else None
-        cos_agent.publish(self, page if self.polls else None)
-        metrics_endpoint.publish(self, page, polls=self.polls)
+        cos_agent.publish(self, ports.page if self._serves else None)
+        # The leader speaks for all units, so it names the port even if it serves nothing itself.
+        metrics_endpoint.publish(self, ports.page, serves=self._serves)
         grafana_dashboard.publish(self)
+        # Not `page`: without a port, our relation would hold up everybody's proxy.
         ingress.publish(self, ports.web)
 
     def _ensure_ports(self) -> None:
         """Open what this unit serves, for `juju expose`."""
         ports = self._ports()
         served = {*([ports.page] if ports.page else []), *ports.modbus}
-        self.unit.set_ports(*(served if self.owns_snap and self.polls else ()))
+        self.unit.set_ports(*(served if self._serves else ()))
 
     def _compare_ways(self) -> None:
         """Find out whether a standby reaches what the leader does not."""
@@ -292,7 +294,7 @@ class SungatherCharm(ops.CharmBase):
             who = standby.polling_unit(self) or "the leader"
             how = unit_inverters.remedy(self.settings.unit_inverters, self.unit.name)
             yield ops.ActiveStatus(f"standby: {who} reads the inverter ({how})")
-        elif self.owns_snap and not self.has_inverter:
+        elif self.owns_snap and not self.names_inverter:
             yield ops.BlockedStatus(self.name_the_inverter())
         # Otherwise a step has said why: there is no snap, or it has refused the options.
         elif self.owns_snap and sungather_snap.is_installed() and sungather_snap.has_inverter():
@@ -367,7 +369,12 @@ class SungatherCharm(ops.CharmBase):
         return self.unit.is_leader() or bool(self._own_inverter)
 
     @property
-    def has_inverter(self) -> bool:
+    def _serves(self) -> bool:
+        """Whether page, metrics and Modbus server of this machine are this unit's."""
+        return self.owns_snap and self.polls
+
+    @property
+    def names_inverter(self) -> bool:
         """Whether the config says where it is; `sungather_snap` knows what is in force."""
         return bool(self.settings.inverter_host or self._own_inverter)
 

@@ -11,16 +11,16 @@ import observability
 ENDPOINT = "metrics-endpoint"
 
 
-def publish(charm: ops.CharmBase, port: int | None, *, polls: bool) -> None:
+def publish(charm: ops.CharmBase, port: int | None, *, serves: bool) -> None:
     """Tell Prometheus where the metrics are.
 
     Args:
         charm: the charm.
         port: where the page is; None while it is off.
-        polls: whether this unit has anything to scrape. A standby names no address.
+        serves: whether this unit has anything to scrape. A standby names no address.
     """
     for relation in charm.model.relations[ENDPOINT]:
-        here = _here(charm, relation) if polls and port else ("", "", "", "")
+        here = _here(charm, relation) if serves and port else ("", "", "", "")
         names = ("address", "name", "path", "fqdn")
         databag.write(
             relation.data[charm.unit],

@@ -103,9 +103,13 @@ def test_what_is_another_applications_is_not_scraped_as_ours(
     context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = in_trouble("another's machine", snapd, monkeypatch, tmp_path)
-    relations = [testing.Relation("cos-agent"), testing.Relation("metrics-endpoint")]
-    out = after_config_changed(context, state(config, relations=relations))
-    assert "8080" not in str([bags(out, one) for one in relations])
+    agent, prometheus = testing.Relation("cos-agent"), testing.Relation("metrics-endpoint")
+    out = after_config_changed(context, state(config, relations=[agent, prometheus]))
+    assert "8080" not in str(bags(out, agent))
+    told = out.get_relation(prometheus.id)
+    assert isinstance(told, testing.Relation)
+    assert "prometheus_scrape_unit_address" not in told.local_unit_data
+    assert "*:8080" in told.local_app_data["scrape_jobs"], "the other units' machines are ours"
     assert not out.opened_ports
     snapd.revision = "7"
     with pytest.raises(testing.ActionFailed, match="belongs to solar"):
