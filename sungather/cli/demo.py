@@ -43,7 +43,6 @@ async def demo(chosen: argparse.Namespace) -> int:
         f"A simulated {chosen.model} lives through a day in {minutes:.2g} minutes. Ctrl-C stops "
         "it.",
         file=sys.stderr,
-        flush=True,
     )
     started = time.monotonic()
     # A long summer day, whatever the season outside.
@@ -127,7 +126,7 @@ class Lines(SimpleService):
 
     def page_is_at(self, url: str) -> None:
         """Tell where the page is."""
-        print(f"The page of the simulated inverter is at {url}", file=sys.stderr, flush=True)
+        print(f"The page of the simulated inverter is at {url}", file=sys.stderr)
 
 
 class Opener(SimpleService):
