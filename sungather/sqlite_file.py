@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -27,6 +27,9 @@ _CHECKED_BYTES = 16 * 1024 * 1024
 """Files up to this size are checked whole when they are opened: a second, on a slow card."""
 _MOST_VERSIONS = 1000
 """No release will ever have counted this far: a larger version is a damaged one."""
+_REPLACES = "application_id"
+"""Where a file keeps the number of the damaged one that it was begun for, until what can be read
+of that is taken over: the process may be ended before."""
 
 
 class DamagedError(sqlite3.DatabaseError):
@@ -61,6 +64,14 @@ class SqliteFile:
         self.path = path
         self._connection: sqlite3.Connection | None = None
         self._found: os.stat_result | None = None
+        self._salvages = False
+
+    @property
+    def why_slow(self) -> str:
+        """Why work takes long, as the rest of a sentence; may be asked from any thread."""
+        if self._salvages:
+            return "what can be read of a damaged file is being taken over"
+        return "the disk does not answer"
 
     @property
     def is_open(self) -> bool:
@@ -113,7 +124,7 @@ class SqliteFile:
         """
         if self.path is None:
             raise why
-        aside = _free_name(self.path)
+        number, aside = _free_name(self.path)
         log.error(
             "%s is damaged (%s). It is set aside as %s, and a new file is begun.",
             self.path, why, aside.name,
@@ -126,7 +137,7 @@ class SqliteFile:
             _beside(self.path, "-shm").unlink(missing_ok=True)
             self.close()
             self.was_set_aside()
-            self._connect(aside)
+            self._connect(number)
         except BaseException:
             self.close()
             raise
@@ -143,7 +154,7 @@ class SqliteFile:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            path.replace(_free_name(path, "other"))
+            path.replace(_free_name(path, "other")[1])
         _own(path)
         fresh = self._connected()
         try:
@@ -190,7 +201,8 @@ class SqliteFile:
         """
         return 0
 
-    def _connect(self, aside: Path | None = None) -> None:
+    def _connect(self, aside: int = 0) -> None:
+        """Open the file, or make one; `aside` is the number of the one that it replaces."""
         if self.path is not None:
             _own(self.path)
             log_file = _beside(self.path, "-wal")
@@ -207,11 +219,15 @@ class SqliteFile:
                 for statement in self.schema.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={self.version}")
+                db.execute(f"PRAGMA {_REPLACES}={aside}")
             else:
                 self._check_version(version)
                 self._check_structure()
-        if aside is not None:
-            self._take_over(aside)
+        if (number := self.pragma(_REPLACES)) and self.path is not None:
+            # Of this run or of one that was ended meanwhile.
+            if (replaced := _set_aside(self.path, "damaged", number)).exists():
+                self._take_over(replaced)
+            db.execute(f"PRAGMA {_REPLACES}=0")
         self.was_opened()
 
     def _check_version(self, found: int) -> None:
@@ -243,6 +259,7 @@ class SqliteFile:
         """Fill the new file with what the one set aside still tells; none of it is an error."""
         copy = _beside(aside, ".reading")
         count = 0
+        self._salvages = True
         try:
             # Of an empty one, to look at it would remove the log.
             count = self._salvage_from(aside) if aside.stat().st_size else 0
@@ -253,6 +270,7 @@ class SqliteFile:
         except (sqlite3.Error, OSError) as error:
             log.warning("%s cannot be read further: %s.", aside, error)
         finally:
+            self._salvages = False
             for suffix in ("", *_LOGS, "-shm"):
                 _beside(copy, suffix).unlink(missing_ok=True)
             # What reading it has made.
@@ -314,12 +332,16 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _free_name(path: Path, why: str = "damaged") -> Path:
-    """`<name>.damaged`, or with a number when that is taken: what was set aside stays."""
-    numbers = chain([""], (f"-{number}" for number in count(2)))
-    names = (_beside(path, f".{why}{number}") for number in numbers)
+def _set_aside(path: Path, why: str, number: int) -> Path:
+    """`<name>.damaged`, `<name>.damaged-2` and so on."""
+    return _beside(path, f".{why}" if number == 1 else f".{why}-{number}")
+
+
+def _free_name(path: Path, why: str = "damaged") -> tuple[int, Path]:
+    """The first number and name that are not taken: what was set aside stays."""
+    names = ((number, _set_aside(path, why, number)) for number in count(1))
     return next(
-        name
-        for name in names
+        (number, name)
+        for number, name in names
         if not any(_beside(name, suffix).exists() for suffix in ("", *_LOGS))
     )

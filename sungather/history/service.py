@@ -148,7 +148,10 @@ class History:
         """Whether the file takes what is recorded."""
         known = replace(self._health, queue=len(self._buckets))
         if self._worker.hangs:
-            message = f"The disk of {self._file.path} does not answer. It is kept in memory."
+            message = (
+                f"The history {self._file.path} cannot be used now: {self._file.why_slow}. "
+                "What is recorded is kept in memory."
+            )
             return replace(known, state="waiting", message=message)
         return known
 
@@ -362,7 +365,8 @@ class History:
                 await self.commit()
                 await self._worker.call(self._file.close)
         except TimeoutError:
-            log.error("The history could not be closed in time: its disk is stuck.")  # noqa: TRY400
+            why = self._file.why_slow
+            log.error("The history could not be closed in time: %s.", why)  # noqa: TRY400
         self._worker.stop()
         if self._early is None:
             self._early = []

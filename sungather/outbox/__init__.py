@@ -227,7 +227,8 @@ class Outbox:
             async with asyncio.timeout(within):
                 await self._worker.call(self._ledger.close)
         except TimeoutError:
-            log.error("The outbox could not be closed in time: its disk is stuck.")  # noqa: TRY400
+            why = self._ledger.why_slow
+            log.error("The outbox could not be closed in time: %s.", why)  # noqa: TRY400
         self._worker.stop()
 
     def health(self) -> Health:
@@ -236,7 +237,7 @@ class Outbox:
         trouble = self._ledger.trouble
         if self._worker.hangs:
             trouble = (
-                f"The disk of {self._path} does not answer. "
+                f"The outbox {self._path} cannot be used now: {self._ledger.why_slow}. "
                 "Readings are kept in memory until it does; a restart would lose them."
             )
         troubled = "blocked" if self._ledger.blocked else "waiting"

@@ -59,6 +59,11 @@ class Ledger:
         self._started = False
         self._full_said = False
 
+    @property
+    def why_slow(self) -> str:
+        """See `SqliteFile.why_slow`."""
+        return self._file.why_slow
+
     def open(self) -> None:
         """Open the file, or go on in memory when that does not work."""
         try:

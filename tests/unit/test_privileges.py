@@ -95,7 +95,8 @@ def test_in_a_container_with_few_users_the_containers_root_goes_on_and_says_so(
         text=True,
     ) as container:
         assert container.stdout is not None
-        container.stdout.readline()
+        if not container.stdout.readline():
+            pytest.skip("this system makes no user namespaces, as within a chroot")
         for kind in ("uid_map", "gid_map"):
             Path(f"/proc/{container.pid}/{kind}").write_text(f"0 {first} 65536\n")
         said, _ = container.communicate("\n", timeout=60)

@@ -1,8 +1,10 @@
 """A damaged outbox loses what is damaged, and nothing else; and nothing stops for it."""
 
+import asyncio
 import random
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -27,8 +29,6 @@ def take(outbox: Outbox, time: Time, *figures: int) -> None:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An outbox of `ROWS` readings that two exporters owe."""
-    import asyncio
-
     directory = tmp_path_factory.mktemp("sound")
 
     async def fill() -> None:
@@ -102,6 +102,36 @@ async def test_a_file_that_is_cut_keeps_what_stands_before_the_cut(
 ) -> None:
     for got in await left_of(tmp_path, sound[: int(len(sound) * share)]):
         assert len(got) >= ROWS * share * 0.85
+
+
+_ENDED_WHILE_SALVAGING = """
+import os, sys
+from pathlib import Path
+from sungather.outbox.store import OutboxFile
+
+OutboxFile.salvage = lambda *_: os._exit(9)
+OutboxFile(Path(sys.argv[1]), lambda: None, lambda: None).open()
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_process_that_is_ended_while_it_salvages_loses_nothing_of_it(
+    tmp_path: Path, sound: bytes, times: int
+) -> None:
+    """On a slow card it takes longer than a stop waits."""
+    content = sound[: 4 * PAGE] + bytes(PAGE) + sound[5 * PAGE :]
+    (tmp_path / FILE).write_bytes(content)
+    for _ in range(times):
+        words = "-c", _ENDED_WHILE_SALVAGING, str(tmp_path / FILE)
+        ended = await asyncio.create_subprocess_exec(sys.executable, *words)
+        assert await ended.wait() == 9
+    async with opened(tmp_path, "a", "b", time=Time(NOON.replace(hour=20))) as outbox:
+        for name in ("a", "b"):
+            assert len(await deliver_all(outbox.feed(name))) >= ROWS * 0.9
+    async with opened(tmp_path, "a", time=Time(NOON.replace(hour=21))) as outbox:
+        assert await deliver_all(outbox.feed("a")) == [], "once"
+    assert (tmp_path / f"{FILE}.damaged").exists()
+    assert not (tmp_path / f"{FILE}.damaged-2").exists(), "the new one was sound"
 
 
 @pytest.mark.parametrize("while_used", [False, True])

@@ -145,11 +145,18 @@ def test_pip_takes_what_the_lock_says_by_its_hashes() -> None:
         assert set(re.findall(r"--hash=(\S+)", hashes)) == {file["hash"] for file in files}
 
 
+def names_of_our_files(*patterns: str) -> list[str]:
+    """Paths of what is committed, from the top."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", *patterns]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("which files are ours is known in a clone only, and needs git")
+    return [name for name in names.split("\0") if name]
+
+
 def test_every_lock_is_watched_for_updates() -> None:
-    known = subprocess.run(
-        ["git", "ls-files", "*uv.lock", "*package-lock.json"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+    known = names_of_our_files("*uv.lock", "*package-lock.json")
     places = {(Path("/") / name).parent.as_posix() for name in known}
     watched = [
         place
@@ -198,13 +205,8 @@ HOSTS = [".".join(parts) for parts in (
 
 
 def test_nothing_but_a_lock_names_a_registry() -> None:
-    command = ["git", "-C", str(ROOT), "ls-files", "-z"]
-    try:
-        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("which files are ours is known in a clone only, and needs git")
     sign = re.compile("|".join(map(re.escape, HOSTS)).encode())
-    files = [ROOT / name for name in names.split("\0") if name]
+    files = [ROOT / name for name in names_of_our_files()]
     found = [
         str(file.relative_to(ROOT))
         for file in files

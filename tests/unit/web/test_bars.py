@@ -64,6 +64,27 @@ def test_the_name_of_an_inverter_is_text() -> None:
     assert "<img" not in html
 
 
+def test_below_the_bars_stand_the_best_one_and_since_when_there_are_any() -> None:
+    days = DAYS | {date(2026, 6, 7): {"pv": 31.8}}
+    month = bars.section(Span.MONTH, TODAY, TODAY, days, None, "", ENGLISH)
+    assert "Best day: 7 Jun, 31.8\u00a0kWh. Counted here since 20 Apr." in month
+    year = bars.section(Span.YEAR, TODAY, TODAY, days, None, "", ENGLISH)
+    assert "Best month: May, 620\u00a0kWh. Counted here since 20 Apr." in year
+    years = bars.section(Span.YEARS, TODAY, TODAY, days, None, "", ENGLISH)
+    assert "Best" not in years
+
+
+def test_the_days_can_be_downloaded_and_a_month_printed() -> None:
+    month = bars.section(Span.MONTH, TODAY, TODAY, DAYS, None, "roof", ENGLISH)
+    csv = 'href="api/v1/energies.csv?first=2026-06-01&amp;last=2026-06-30&amp;inverter=roof"'
+    report = 'href="report?of=2026-06-01&amp;inverter=roof"'
+    assert csv in month
+    assert report in month
+    year = bars.section(Span.YEAR, TODAY, TODAY, DAYS, None, "", ENGLISH)
+    assert 'href="api/v1/energies.csv?first=2026-01-01&amp;last=2026-12-31"' in year
+    assert "report" not in year
+
+
 def test_a_part_of_a_month_is_told_as_such() -> None:
     html = bars.section(Span.YEAR, TODAY, TODAY, DAYS, None, "", ENGLISH)
     assert "April <small>11 of 30 days</small>" in html

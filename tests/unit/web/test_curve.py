@@ -80,6 +80,27 @@ def test_areas_are_painted_from_the_top_one_to_the_ground() -> None:
     assert html.index('class="area s-pv"') < html.index('class="line s-house"')
 
 
+def test_each_layer_stands_on_the_one_below() -> None:
+    html = drawn(
+        {n: sample(pv=4000, house=600, grid_export=2000, battery_charge=1400) for n in range(9)}
+    )
+
+    def top(mark: str) -> float:
+        path = re.search(rf'class="{mark}" d="M[\d.]+ ([\d.]+)L[\d.]+ ([\d.]+)', html)
+        assert path is not None
+        return float(path[2])
+
+    ground = float(re.findall(r'class="zero"[^>]* y1="([\d.]+)"', html)[0])
+    scale = (ground - top("line s-pv")) / 4000
+    reached = {
+        name: round((ground - top(f"area s-{name}")) / scale)
+        for name in ("pv", "battery_charge", "grid_export")
+    }
+    assert reached == pytest.approx(
+        {"pv": 600, "battery_charge": 2000, "grid_export": 4000}, abs=30
+    )
+
+
 def test_what_goes_out_is_drawn_above_zero_so_the_scale_is_not_halved() -> None:
     html = drawn({9: sample(pv=4000, house=1000, grid_export=3000, grid_import=0)})
     ticks = re.findall(r'class="tick end" x="-6"[^>]*>([^<]+)<', html)

@@ -12,7 +12,7 @@ from sungather.history.totals import Energy, Totals
 from sungather.reading import ActiveFault, FaultReport, Problem, Reading, State
 from sungather.service import Health
 from sungather.site import Plant
-from sungather.web import lists, page, trouble
+from sungather.web import codes, lists, page, trouble
 from sungather.web.language import languages
 from sungather.web.page_model import PageModel
 
@@ -81,6 +81,33 @@ def test_all_that_is_wrong_stands_on_top_the_worst_first() -> None:
     )
     assert '<a href="#services"><b>InfluxDB</b></a>' in html
     assert "connected" not in html
+
+
+def test_a_fault_colours_the_state_and_leads_to_its_meaning() -> None:
+    fault = FaultReport((ActiveFault("alarm_code_1", "010 Grid power outage"),))
+    sick = Reading("house", State.OK, NOW, faults=fault)
+    assert '<span class="dot unreachable"></span><b>Fault</b>' in lists.pill(sick, model(sick))
+    well = replace(sick, faults=FaultReport())
+    assert '<span class="dot ok"></span><b>Live</b>' in lists.pill(well, model(well))
+    assert 'href="codes#c10"' in trouble.banner(model(sick))
+    assert 'id="c10"' in codes.table(ENGLISH)
+    assert "href" not in codes.linked("9999 nobody knows", ENGLISH)
+
+
+def test_what_makes_the_exporters_work_is_behind_a_fold() -> None:
+    services = [Health("mqtt", "ok"), Health("outbox", "ok"), Health("history", "ok")]
+    above, _, below = lists.services(model(services=services)).partition("<details>")
+    terms = {one: ENGLISH.term("service", one) for one in ("mqtt", "outbox", "history")}
+    assert [name for name, told in terms.items() if told in above] == ["mqtt"]
+    assert [name for name, told in terms.items() if told in below] == list(terms)
+
+
+def test_a_house_with_one_inverter_has_no_names_to_choose_from() -> None:
+    files = {name: name for name in FILES}
+    house, barn = (Reading(name, State.OK, NOW) for name in ("house", "barn"))
+    for readings, several in (((house,), False), ((house, barn), True)):
+        html = page.page(model(*readings), page.Drawn(NOW.date(), "", ""), files, "1")
+        assert ("<nav" in html) is several
 
 
 def test_what_stands_on_top_is_not_told_twice() -> None:
