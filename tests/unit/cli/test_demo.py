@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, timedelta
+from typing import cast
 
 import pytest
 from households import NOW, reading
 from rich.console import Console
 
 from sungather.cli import demo
-from sungather.cli.demo import Screen, _SinceReading
+from sungather.cli.demo import Opener, Screen, _SinceReading
 from sungather.history.service import History
 from sungather.household import FLOWS
 from sungather.options.table import WebOptions
@@ -62,6 +63,23 @@ def test_a_reading_on_the_page_is_as_old_as_it_is_for_who_looks(
     since = _SinceReading(NOW - timedelta(hours=5))
     since.on_reading(reading(at=NOW))
     assert since.now() == NOW + timedelta(seconds=3)
+
+
+async def test_a_phone_is_told_its_address_and_this_machine_opens_its_own(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Page:
+        url, url_for_others = "http://localhost:8080/", PAGE
+
+        async def listening(self) -> str:
+            return self.url
+
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    await Opener(cast(WebServer, Page()), screen).run()
+    screen.on_reading(reading())
+    assert opened == [Page.url]
+    assert PAGE in lines_of(screen)[-1]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from households import BERLIN, NOW, Watch, reading, ready, running
 
+from sungather import worker
 from sungather.history.service import History
+from sungather.history.store import HistoryFile
 
 TODAY = date(2026, 6, 18)
 STEPS = 150
@@ -106,6 +109,27 @@ async def test_flipped_bits_neither_stop_it_nor_take_the_rest_along(
     (tmp_path / FILE).write_bytes(content)
     await days_of(tmp_path)
     await days_of(tmp_path)
+
+
+async def test_a_salvage_that_takes_long_is_no_disk_that_hangs(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    salvage = HistoryFile.salvage
+
+    def slowly(self: HistoryFile, old: sqlite3.Connection) -> int:
+        go_on.wait(60)
+        return salvage(self, old)
+
+    monkeypatch.setattr(HistoryFile, "salvage", slowly)
+    monkeypatch.setattr(worker, "HANGS_AFTER", 0.0)
+    (tmp_path / FILE).write_bytes(bytes(4096) + sound[4096:])
+    history = opened(tmp_path)
+    async with running(history), asyncio.timeout(60):
+        while "damaged file is being taken over" not in history.health().message:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        go_on.set()
+        await ready(history)
 
 
 async def test_a_history_that_has_lost_its_first_page_keeps_its_samples(

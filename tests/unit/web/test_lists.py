@@ -89,7 +89,9 @@ def test_a_fault_colours_the_state_and_leads_to_its_meaning() -> None:
     assert '<span class="dot unreachable"></span><b>Fault</b>' in lists.pill(sick, model(sick))
     well = replace(sick, faults=FaultReport())
     assert '<span class="dot ok"></span><b>Live</b>' in lists.pill(well, model(well))
-    assert 'href="codes#c10"' in trouble.banner(model(sick))
+    banner = trouble.banner(model(sick))
+    assert 'href="codes#c10"' in banner
+    assert f'<span class="do">{codes.advice("010", ENGLISH)}</span>' in banner
     assert 'id="c10"' in codes.table(ENGLISH)
     assert "href" not in codes.linked("9999 nobody knows", ENGLISH)
 
