@@ -64,7 +64,7 @@ async def demo(chosen: argparse.Namespace) -> int:
             }
             configuration = load(None, [f"{key}={value}" for key, value in settings.items()])
             history = History(None, configuration.timezone, clock=clock, commit_seconds=1)
-            since_reading = _SinceReading(begin)
+            since_reading = SinceReading(begin)
             web = WebServer(
                 WebOptions(address=chosen.address, port=port),
                 history=history,
@@ -94,7 +94,7 @@ def _port(address: str, port: int | None) -> int:
         raise errors.OptionsError([sentence]) from None
 
 
-class _SinceReading(SimpleService):
+class SinceReading(SimpleService):
     """The page's clock: simulated until the newest reading, and from there in real seconds.
 
     So a reading on the page is as old as it is for who looks at it.

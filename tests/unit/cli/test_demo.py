@@ -9,7 +9,7 @@ from households import NOW, reading
 from rich.console import Console
 
 from sungather.cli import demo
-from sungather.cli.demo import Opener, Screen, _SinceReading
+from sungather.cli.demo import Opener, Screen, SinceReading
 from sungather.history.service import History
 from sungather.household import FLOWS
 from sungather.options.table import WebOptions
@@ -31,7 +31,7 @@ def lines_of(screen: Screen) -> list[str]:
     """What stands on a terminal of 80 columns."""
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
-        console.print(screen._live.get_renderable())
+        console.print(screen._live.get_renderable())  # pyright: ignore[reportPrivateUsage]
     return captured.get().splitlines()
 
 
@@ -60,7 +60,7 @@ def test_a_reading_on_the_page_is_as_old_as_it_is_for_who_looks(
     """Though the day runs 600 times as fast: "Live 2 min ago" looks like stale data."""
     passed = iter([0.0, 100.0, 103.0])
     monkeypatch.setattr(demo.time, "monotonic", lambda: next(passed))
-    since = _SinceReading(NOW - timedelta(hours=5))
+    since = SinceReading(NOW - timedelta(hours=5))
     since.on_reading(reading(at=NOW))
     assert since.now() == NOW + timedelta(seconds=3)
 
