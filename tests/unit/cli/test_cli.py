@@ -3,6 +3,7 @@
 import json
 import logging
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -274,19 +275,23 @@ def test_without_a_daemon_the_command_that_starts_it_is_told(
     assert [command for command in says if command not in said] == []
 
 
-def test_a_stop_before_the_loop_runs_is_swallowed_by_nothing() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_before_the_loop_runs_is_swallowed_by_nothing(number: int) -> None:
     """Python prints what is raised while it collects garbage, and goes on."""
     program = (
-        "import os, signal\n"
-        "from sungather.cli import command_line\n"
-        "signal.signal(signal.SIGTERM, command_line._stopped)\n"
+        "import os, sys\n"
+        "from sungather.cli import command_line, commands\n"
         "class Garbage:\n"
         "    def __del__(self):\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        os.kill(os.getpid(), {number:d})\n"
         "        [None for _ in range(1000)]\n"
-        "garbage = Garbage()\n"
-        "del garbage\n"
-        "print('it goes on')\n"
+        "def run(chosen):\n"
+        "    garbage = Garbage()\n"
+        "    del garbage\n"
+        "    print('it goes on')\n"
+        "    return 1\n"
+        "commands.run = run\n"
+        "sys.exit(command_line.main(['run', '192.0.2.1']))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
