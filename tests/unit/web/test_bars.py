@@ -36,9 +36,9 @@ def test_a_bar_is_what_stayed_and_what_was_sold_on_top() -> None:
 def test_a_month_compares_with_the_one_before_up_to_the_same_day() -> None:
     days = {day: {"pv": 22.0} if day.month == 6 else {"pv": 20.0} for day in DAYS}
     html = bars.section(Span.MONTH, TODAY, TODAY, days, None, "", ENGLISH)
-    assert "+10\u00a0% against May 2026 up to the same day" in html
+    assert "+10\u00a0% compared with May 2026 up to the same day" in html
     assert "June 2025" not in html, "nobody counted then"
-    assert "against" not in bars.section(
+    assert "compared with" not in bars.section(
         Span.MONTH, date(2026, 5, 3), TODAY, days, None, "", ENGLISH
     )
 
@@ -56,7 +56,7 @@ def test_on_the_first_day_the_bars_are_what_the_inverter_remembers() -> None:
 @pytest.mark.parametrize("span", Span)
 def test_without_anything_counted_there_is_a_sentence(span: Span) -> None:
     html = bars.section(span, TODAY, TODAY, {}, None, "", ENGLISH)
-    assert "Nothing was counted in this time." in html
+    assert "Nothing was counted in this period." in html
 
 
 def test_the_name_of_an_inverter_is_text() -> None:

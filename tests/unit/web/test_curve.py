@@ -124,13 +124,13 @@ def test_the_level_has_a_scale() -> None:
 @pytest.mark.parametrize(
     ("samples", "day", "sentence"),
     [
-        ({}, DAY, "The curve begins with the first minutes of readings."),
+        ({}, DAY, "The curve begins after the first minutes of readings."),
         ({3: Sample(State.ASLEEP, 0, (None,) * 7)}, DAY, "The curve begins"),
         ({}, DAY - timedelta(days=1), "Nothing was recorded on this day."),
         (
             {3: Sample(State.UNREACHABLE, 0, (None,) * 7)},
             DAY - timedelta(days=1),
-            "The inverter told nothing on this day.",
+            "The inverter gave no values on this day.",
         ),
     ],
 )

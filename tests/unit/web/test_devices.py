@@ -135,7 +135,7 @@ def test_the_page_of_a_battery_is_called_so_in_every_place() -> None:
 
 
 def test_a_house_without_a_meter_is_told_why_grid_and_house_are_missing() -> None:
-    said = "Grid and house are not known: that takes a smart meter"
+    said = "Grid and house are unknown: that takes a smart meter"
     assert said in card("flow", reading("garage"))
     assert said not in card("flow", reading())
     assert said not in card("flow", silent(State.UNREACHABLE, "garage"))

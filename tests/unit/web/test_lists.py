@@ -76,7 +76,7 @@ def test_all_that_is_wrong_stands_on_top_the_worst_first() -> None:
     html = trouble.banner(shown)
     assert 'data-count="3"' in html
     assert html.index("10 Grid &lt;power&gt; outage") < html.index("house: The newest")
-    assert html.index("house: The newest reading is of 22:00.") < html.index(
+    assert html.index("house: The newest reading is from 22:00.") < html.index(
         "The token is refused"
     )
     assert '<a href="#services"><b>InfluxDB</b></a>' in html
@@ -150,7 +150,7 @@ def test_a_night_tells_what_the_day_has_brought() -> None:
     shown = replace(model(reading), totals=totals_of)
     html = page.parts(shown)["status"].html()
     assert "Made 48.9\u00a0kWh today, yesterday 31.2." in html
-    assert "The inverter sleeps until there is sun." in html
+    assert "The inverter sleeps until the sun is up." in html
     assert not trouble.troubles(shown)
 
 

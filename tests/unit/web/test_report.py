@@ -22,7 +22,7 @@ def test_a_report_has_the_sums_of_the_month_and_every_day_of_it() -> None:
     assert "<h1>May 2026</h1>" in html
     assert "house (SH10RT)" in html
     rows = re.findall('<tr><th scope="row">([^<]*)</th><td>([^<]*)</td>', html)
-    assert [name for name, _ in rows] == [*(f"{n} May" for n in range(1, 32)), "Together"]
+    assert [name for name, _ in rows] == [*(f"{n} May" for n in range(1, 32)), "Total"]
     assert rows[-1][1] == "620"
     assert "<dt>Solar</dt><dd>620 kWh</dd>" in html
     assert "<dt>Self-sufficiency</dt><dd>75\u00a0%</dd>" in html
@@ -37,5 +37,5 @@ def test_a_report_in_german_writes_numbers_as_germans_do() -> None:
 
 def test_a_month_without_anything_counted_is_a_sentence_and_no_table_of_zeros() -> None:
     html = plain.report(date(2025, 3, 1), TODAY, {}, None, "", ENGLISH, StaticFiles().addresses)
-    assert "Nothing was counted in this time." in html
+    assert "Nothing was counted in this period." in html
     assert "<table" not in html
