@@ -99,7 +99,7 @@ async def test_every_state_is_said_in_words_and_shows_no_old_value(
             assert watts == "–"
             night = state is State.ASLEEP
             if night:
-                assert "sleeps until there is sun" in shown
+                assert "sleeps until the sun is up" in shown
                 assert await page.text("#trouble") != SOMEWHERE
             else:
                 assert SOMEWHERE in await page.text("#trouble")
