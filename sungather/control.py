@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from sungather import errors
 from sungather.privileges import in_snap, instance
-from sungather.strangers import parsed_json
+from sungather.untrusted import parsed_json
 
 SOCKET = "control.sock"
 SIGN_OF_LIFE_EVERY = 2.0

@@ -17,7 +17,7 @@ import h11
 
 from sungather.errors import Blocked, Unavailable
 from sungather.http_proxy import Proxy, proxy_for
-from sungather.strangers import fit_to_show, told_in
+from sungather.untrusted import fit_to_show, told_in
 
 DEADLINE = 20.0
 """Seconds that an exchange may take."""

@@ -21,7 +21,7 @@ from typing import cast
 from sungather import errors
 from sungather.own_file import is_same_file, open_own
 from sungather.privileges import in_snap, instance
-from sungather.strangers import parsed_json
+from sungather.untrusted import parsed_json
 from sungather.worker import Worker
 
 log = logging.getLogger(__name__)

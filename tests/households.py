@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sungather.clock import Clock
 from sungather.history.cashbook import Cashbook
 from sungather.history.service import History
-from sungather.options.table import WebOptions
+from sungather.options.all_options import WebOptions
 from sungather.reading import ActiveFault, FaultReport, Problem, Reading, State, Value
 from sungather.reading import Path as Way
 from sungather.service import ClientTraffic, Health

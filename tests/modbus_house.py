@@ -16,7 +16,7 @@ from sungather.device.inverter import Inverter
 from sungather.device.sub_devices import SubDevices
 from sungather.device.unit_words import UnitWords
 from sungather.modbus_server.server import ModbusServer, ServedInverter
-from sungather.options.table import ModbusServerOptions
+from sungather.options.all_options import ModbusServerOptions
 from sungather.service import Service
 from sungather.simulator import device_named
 from sungather.transports import Transport

@@ -11,7 +11,7 @@ import aiomqtt
 
 from sungather.exporters.delivery import Sleep
 from sungather.exporters.mqtt import Mqtt
-from sungather.options.table import MqttOptions
+from sungather.options.all_options import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Reading
 from tests.outbox_parts import Time, reading

@@ -18,8 +18,8 @@ from sungather.clock import Clock
 from sungather.daemon.assembly import pollers, until_stopped
 from sungather.daemon.collector import Collector
 from sungather.history.service import History
+from sungather.options.all_options import WebOptions
 from sungather.options.configuration import load
-from sungather.options.table import WebOptions
 from sungather.reading import Reading
 from sungather.service import Service, SimpleService
 from sungather.simulator import device_named, serve

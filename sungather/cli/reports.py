@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from sungather import errors
 from sungather.answers import BlockAnswer, ConfigurationAnswer, OptionsAnswer, RegistersAnswer
+from sungather.options.all_options import OPTIONS
 from sungather.options.configuration import Configuration, masked
 from sungather.options.option import Option, OptionKind
-from sungather.options.table import OPTIONS
 from sungather.options.values import listed, number_wanted, text_of
 from sungather.reading import Path
 from sungather.registers import Block

@@ -13,7 +13,7 @@ from sungather.options.file import parse
 from sungather.options.values import text_of
 from sungather.privileges import in_snap, instance
 from sungather.reading import Reading, Value
-from sungather.registers.doubles import doubles
+from sungather.registers.repeated import repeated
 
 STATE_COLOURS = {
     "ok": "green",
@@ -127,7 +127,7 @@ def _values(values: Mapping[str, Value], units: Mapping[str, str]) -> Table:
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    for name in sorted(values.keys() - household.HOUSEHOLD - doubles(values)):
+    for name in sorted(values.keys() - household.HOUSEHOLD - repeated(values)):
         table.add_row(name, _value(values[name]), units.get(name, ""))
     return table
 

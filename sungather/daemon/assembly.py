@@ -25,9 +25,9 @@ from sungather.control import SOCKET
 from sungather.daemon.collector import Collector, Poller, close_all
 from sungather.daemon.control import Control
 from sungather.daemon.dongle_memory import PINNED, DongleMemories
-from sungather.daemon.exhaustion import Exhaustion
 from sungather.daemon.find_again import FindAgain, at_found_addresses
 from sungather.daemon.household_services import page
+from sungather.daemon.no_descriptors import Exhaustion
 from sungather.daemon.reload import WatchedFile
 from sungather.daemon.state_watch import StateWatch
 from sungather.device.inverter import Inverter
@@ -37,8 +37,8 @@ from sungather.device.sub_devices import SubDevices
 from sungather.device.unit_words import UnitWords
 from sungather.exporters import Exporters, open_exporters
 from sungather.modbus_server import early_ports
+from sungather.options.all_options import InverterOptions
 from sungather.options.configuration import Configuration
-from sungather.options.table import InverterOptions
 from sungather.outbox.limits import MEMORY_ROWS
 from sungather.privileges import in_snap
 from sungather.reading import Reading

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from sungather.control import SIGN_OF_LIFE_EVERY, Targets
 from sungather.own_file import is_same_file
-from sungather.strangers import fit_to_show, parsed_json
+from sungather.untrusted import fit_to_show, parsed_json
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import MutableMapping
 
-from sungather.options.table import InverterOptions
+from sungather.options.all_options import InverterOptions
 from sungather.storage import Storage, StoredTexts
 from sungather.transports.tls_port import TLS_PORT
 from sungather.transports.winet_endpoints import NEW

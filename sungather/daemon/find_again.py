@@ -17,8 +17,8 @@ from sungather.back_off import Sleep
 from sungather.clock import Clock
 from sungather.daemon.dongle_memory import DongleMemories
 from sungather.device.inverter import Inverter
+from sungather.options.all_options import InverterOptions
 from sungather.options.configuration import Configuration
-from sungather.options.table import InverterOptions
 from sungather.reading import Path, State
 from sungather.service import SimpleService
 from sungather.storage import Storage

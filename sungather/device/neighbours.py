@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sungather import mdns
-from sungather.strangers import fit_to_show
+from sungather.untrusted import fit_to_show
 
 SUNGROW_MAC: Final = bytes.fromhex("ac199f")
 SERVICE: Final = mdns.name_of("_http._tcp.local")

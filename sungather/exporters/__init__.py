@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from sungather.answers import RejectedAnswer, RejectedReadingAnswer
 from sungather.clock import Clock
 from sungather.exporters.delivery import Delivery, DeliveryLoop
+from sungather.options.all_options import WebOptions
 from sungather.options.configuration import Configuration
-from sungather.options.table import WebOptions
 from sungather.outbox import CLOSE_WITHIN, Feed, Outbox, OutboxLimits, RejectedRecord
 from sungather.reading import Reading, rfc3339
 from sungather.service import Service

@@ -6,11 +6,11 @@ from datetime import datetime, tzinfo
 
 from sungather.exporters.mqtt_layout import as_json
 from sungather.household import BATTERY_LEVEL, HOUSEHOLD
+from sungather.options.all_options import MqttOptions
 from sungather.options.ha_sensors import cleaned, discovery_of
-from sungather.options.table import MqttOptions
 from sungather.reading import Reading, State, Value
-from sungather.registers.doubles import EARLIER_ENERGIES, EARLIER_POWERS
 from sungather.registers.published import units_of_inverters
+from sungather.registers.repeated import EARLIER_ENERGIES, EARLIER_POWERS
 
 _SERIAL = 10
 """Characters of the serial number that it read."""

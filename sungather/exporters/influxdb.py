@@ -22,7 +22,7 @@ from sungather.exporters.influxdb_points import Layout, Point
 from sungather.exporters.tls import client_context
 from sungather.household import HOUSEHOLD
 from sungather.http_client import DEADLINE, HttpClient, retry_after
-from sungather.options.table import InfluxdbOptions
+from sungather.options.all_options import InfluxdbOptions
 from sungather.outbox import Record
 
 log = logging.getLogger(__name__)

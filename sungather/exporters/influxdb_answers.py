@@ -13,7 +13,7 @@ from typing import cast
 from sungather.errors import Blocked, Unavailable
 from sungather.exporters.line_protocol import escaped
 from sungather.http_client import HttpAnswer, retry_after
-from sungather.strangers import fit_to_show, parsed_json
+from sungather.untrusted import fit_to_show, parsed_json
 
 # Whatever answers chooses the text, so each repetition has a bound: time grows with length alone.
 _CONFLICT = re.compile(

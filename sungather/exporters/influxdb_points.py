@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from sungather.exporters.line_protocol import Scalar, line, tag_set
+from sungather.options.all_options import InfluxdbOptions
 from sungather.options.patterns import value_filter
-from sungather.options.table import InfluxdbOptions
 from sungather.options.tags import parse_tags
 from sungather.outbox import Record
 from sungather.outbox.record import milliseconds

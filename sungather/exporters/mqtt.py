@@ -15,8 +15,7 @@ sub-device; an inverter that nobody named has its serial number there. CLIENT is
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import tzinfo
 from typing import Any, TypeVar
@@ -31,6 +30,7 @@ from sungather.exporters.mqtt_broker import Broker, refusal
 from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_discovery import Discovery
 from sungather.exporters.mqtt_identity import known_client_id, new_client_id
+from sungather.exporters.mqtt_late import LateReadings
 from sungather.exporters.mqtt_layout import (
     DeviceTopics,
     arrays_of,
@@ -44,12 +44,11 @@ from sungather.exporters.mqtt_money import MoneyMessages
 from sungather.exporters.mqtt_plant import WholePlant
 from sungather.exporters.mqtt_retained import AT_ONCE, DeviceRecord, Retained
 from sungather.exporters.mqtt_watch import TopicWatch
+from sungather.options.all_options import MqttOptions
 from sungather.options.ha_sensors import parse_ha_sensors
 from sungather.options.patterns import value_filter
-from sungather.options.table import MqttOptions
 from sungather.outbox import Feed, Record
-from sungather.outbox.record import milliseconds
-from sungather.reading import Reading, State, Value, rfc3339
+from sungather.reading import Reading, State, Value
 from sungather.site import AUTO
 
 log = logging.getLogger(__name__)
@@ -97,14 +96,13 @@ class Mqtt(DeliveryLoop):
         """There may be something new to show."""
         self._sensors = parse_ha_sensors(options.ha_sensors) if options.ha_sensors else []
         self._wanted = value_filter(options.include, options.exclude)
+        self._late = LateReadings(self._wanted, self._place_of_record)
         self.money = MoneyMessages(options, feed, self._wanted, self._news.set, priced=priced)
         self._client_id = ""
         self._old_status = ""
         """Our own topic as it was noted last; "" if it never was."""
         self._latest: dict[str, Reading] = {}
         self._unpublished: set[str] = set()
-        self._as_state: deque[tuple[str, int]] = deque(maxlen=1000)
-        """Readings published as state, until the outbox knows: name and time."""
         self._shown: dict[str, dict[str, Value]] = {}
         """Scalars that each inverter has shown so far: its entities."""
         self._described: dict[str, Reading] = {}
@@ -226,7 +224,7 @@ class Mqtt(DeliveryLoop):
         self._say_everything_again()
         while True:
             records = await self._while_showing(client, self._feed.batch(AT_ONCE), began)
-            rejected = await self._publish_history(client, records)
+            rejected = await self._late.publish(client, records)
             await self._while_showing(client, self._feed.ack(records, rejected), began)
 
     async def _while_showing(
@@ -287,7 +285,7 @@ class Mqtt(DeliveryLoop):
         await self._retained.say(client, reading.name, record, messages, whole)
         if reading.state is State.OK:
             if not any(one.startswith(f"{place.base}/") for one in client.refused):
-                self._as_state.append((reading.name, milliseconds(reading.time)))
+                self._late.was_shown(reading)
             await self._remove_leftovers(client)
 
     async def _own_place(
@@ -338,29 +336,9 @@ class Mqtt(DeliveryLoop):
         found[place.topic("connection")] = str(reading.state)
         return found
 
-    async def _publish_history(
-        self, client: MqttClient, records: Sequence[Record]
-    ) -> dict[int, str]:
-        """Publish what was missed; ids of what cannot be, with the reason."""
-        known = set(self._as_state)
-        late: dict[int, tuple[str, str]] = {}
-        rejected: dict[int, str] = {}
-        for record in records:
-            if (record.name, record.read_ms) in known:
-                continue
-            serial = self._serials.get(record.via or record.name, "") or record.serial
-            place = await self._own_place(
-                client, record.name, record.via, serial or self._client_id
-            )
-            if place is None:
-                rejected[record.id] = f"another inverter uses the topics of {record.name}"
-                continue
-            values = {one: value for one, value in record.values.items() if self._wanted(one)}
-            content = {"time": rfc3339(record.time), "serial": record.serial, **values}
-            late[record.id] = (place.topic("history"), as_json(content))
-        await asyncio.gather(*(client.send(topic, text) for topic, text in late.values()))
-        refused = {number: topic for number, (topic, _) in late.items() if topic in client.refused}
-        return rejected | {n: f"the broker takes nothing on {one}" for n, one in refused.items()}
+    async def _place_of_record(self, client: MqttClient, record: Record) -> DeviceTopics | None:
+        serial = self._serials.get(record.via or record.name, "") or record.serial
+        return await self._own_place(client, record.name, record.via, serial or self._client_id)
 
     # -- what is no more ------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_guard import NO_LONG_ONES, QUEUED, PacketGuard
 from sungather.exporters.tls import client_context
 from sungather.http_client import in_words
-from sungather.options.table import MqttOptions
-from sungather.strangers import fit_to_show
+from sungather.options.all_options import MqttOptions
+from sungather.untrusted import fit_to_show
 
 # The library logs every message at DEBUG, passwords' length and payloads too.
 _quiet = logging.getLogger("sungather.exporters.mqtt.library")

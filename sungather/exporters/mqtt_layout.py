@@ -12,7 +12,7 @@ from typing import cast
 from sungather.exporters import homeassistant
 from sungather.exporters.homeassistant_entities import FAULT
 from sungather.reading import Reading, State, Value, rfc3339
-from sungather.strangers import parsed_json
+from sungather.untrusted import parsed_json
 
 UNNAMED = "inverter"
 """Name of an inverter that nobody named; its topics are under its serial number instead."""

@@ -15,7 +15,7 @@ from sungather import __version__
 from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_layout import as_json, in_topic
 from sungather.money import Balance, SiteMoney
-from sungather.options.table import MqttOptions
+from sungather.options.all_options import MqttOptions
 from sungather.outbox import Feed
 
 _NOTE: Final = "money"

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from sungather.exporters.mqtt_client import MqttClient
 from sungather.exporters.mqtt_layout import is_another, serial_in
-from sungather.strangers import fit_to_show
+from sungather.untrusted import fit_to_show
 
 PATIENCE = 3.0
 """Seconds for the broker to give us what we publish ourselves. One that never does, as an account

@@ -18,7 +18,7 @@ from sungather.clock import Clock
 from sungather.errors import Asleep, Blocked, ProbablyAsleep, Unavailable
 from sungather.exporters.delivery import BLOCKED_WAIT, FIRST_WAIT, LONGEST_WAIT
 from sungather.http_client import HttpClient, retry_after
-from sungather.options.table import NotifyOptions
+from sungather.options.all_options import NotifyOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 

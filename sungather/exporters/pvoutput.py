@@ -32,13 +32,13 @@ from sungather.exporters.pvoutput_slots import (
     status,
 )
 from sungather.http_client import HttpAnswer, HttpClient
-from sungather.options.table import PvoutputOptions
+from sungather.options.all_options import PvoutputOptions
 from sungather.outbox import Feed, Record, RejectedRecord
 from sungather.outbox.record import milliseconds
 from sungather.outbox.store import REJECTED_KEPT
 from sungather.reading import Reading, State
 from sungather.service import Health
-from sungather.strangers import fit_to_show
+from sungather.untrusted import fit_to_show
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sungather.options.table import PvoutputOptions
+from sungather.options.all_options import PvoutputOptions
 from sungather.reading import Reading
 from sungather.registers.published import units_of_inverters
 

@@ -13,8 +13,8 @@ from typing import Final, TypeGuard, cast
 
 from sungather.clock import Clock
 from sungather.storage import Storage
-from sungather.strangers import fit_to_show
 from sungather.tariff import PricesByTime, is_day
+from sungather.untrusted import fit_to_show
 
 _PRICE: Final = re.compile(rb"\s*[+-]?[0-9]{1,6}(\.[0-9]{1,20})?\s*")
 _HALF_A_STEP: Final = 150

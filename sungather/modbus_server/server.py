@@ -25,7 +25,7 @@ from sungather.modbus_server.frames import (
 from sungather.modbus_server.sunspec import UNIT as SUNSPEC_UNIT
 from sungather.modbus_server.sunspec import SunSpecView
 from sungather.modbus_server.traffic import Traffic, TrafficBook
-from sungather.options.table import ModbusServerOptions
+from sungather.options.all_options import ModbusServerOptions
 from sungather.privileges import instance
 from sungather.reading import Reading
 from sungather.registers import Block

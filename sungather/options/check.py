@@ -9,6 +9,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sungather.options.all_options import (
+    INVERTER_OPTIONS,
+    OPTIONS,
+    PROGRAM_OPTIONS,
+    InverterOptions,
+)
 from sungather.options.devices import SubDeviceKind, unit_names
 from sungather.options.keys import (
     NAME_RULE,
@@ -19,7 +25,6 @@ from sungather.options.keys import (
     option,
 )
 from sungather.options.option import Option, OptionValue, rows_of
-from sungather.options.table import INVERTER_OPTIONS, OPTIONS, PROGRAM_OPTIONS, InverterOptions
 from sungather.options.values import Wrong, convert, shown
 from sungather.site import ALL, AUTO
 

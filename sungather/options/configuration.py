@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sungather.errors import OptionsError
+from sungather.options.all_options import GROUPS, InverterOptions, OptionGroups
 from sungather.options.check import Checked, OptionProblem, check
 from sungather.options.devices import unit_names, units_of
 from sungather.options.file import LARGEST, Document, Place, parse
 from sungather.options.host_defaults import is_utc, machine_timezone, state_directory
 from sungather.options.keys import option
 from sungather.options.option import OptionGroup, OptionValue, rows_of
-from sungather.options.table import GROUPS, InverterOptions, OptionGroups
 
 _Group = TypeVar("_Group", bound=OptionGroup)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
+from sungather.options.all_options import INVERTER_OPTIONS, OPTIONS
 from sungather.options.option import Option
-from sungather.options.table import INVERTER_OPTIONS, OPTIONS
 from sungather.options.values import near
 
 _BY_KEY = {row.key: row for row in OPTIONS}

@@ -11,11 +11,11 @@ from typing import cast
 import yaml
 
 from sungather.errors import OptionsError
+from sungather.options.all_options import GROUPS
 from sungather.options.file import LARGEST, decoded
 from sungather.options.migrate_mqtt import import_mqtt
 from sungather.options.migrate_pvoutput import import_pvoutput
 from sungather.options.migrated import Fate, Imported, Migrated, Note, Written
-from sungather.options.table import GROUPS
 from sungather.registers.published import names_of_inverters
 
 __all__ = ["Fate", "Imported", "Note", "import_config"]

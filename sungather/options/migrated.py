@@ -11,7 +11,7 @@ from sungather.options.file import render
 from sungather.options.keys import option
 from sungather.options.option import Option, OptionKind, OptionValue
 from sungather.options.values import text_of
-from sungather.strangers import fit_to_show
+from sungather.untrusted import fit_to_show
 
 _LONGEST_NOTE = 4000
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")

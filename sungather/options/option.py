@@ -1,4 +1,4 @@
-"""What an option is: the metadata of a field in one of the groups of `table.py`."""
+"""What an option is: the metadata of a field in one of the groups of `all_options.py`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from sungather.options.all_options import INVERTER_OPTIONS, OPTIONS, PROGRAM_OPTIONS
 from sungather.options.keys import LONGEST_NAME
 from sungather.options.option import Option, OptionKind
-from sungather.options.table import INVERTER_OPTIONS, OPTIONS, PROGRAM_OPTIONS
 
 Schema = dict[str, object]
 

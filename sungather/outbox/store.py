@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sungather.outbox.plausible_rows import FARTHEST, plausible_rows
 from sungather.outbox.record import OutboxRow
-from sungather.outbox.salvage import FARTHEST, plausible_rows
 from sungather.sqlite_file import DamagedError, SqliteFile
 from sungather.sqlite_salvage import rows_from_both_ends
 

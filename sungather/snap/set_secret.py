@@ -9,9 +9,9 @@ import os
 import sys
 
 from sungather import errors
+from sungather.options.all_options import OPTIONS
 from sungather.options.keys import option
 from sungather.options.option import OptionKind
-from sungather.options.table import OPTIONS
 from sungather.options.values import listed
 from sungather.privileges import in_snap, instance
 from sungather.snap.apply import apply

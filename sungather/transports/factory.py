@@ -3,7 +3,7 @@
 from collections.abc import Callable, MutableMapping
 from datetime import date
 
-from sungather.options.table import InverterOptions
+from sungather.options.all_options import InverterOptions
 from sungather.transports import Transport
 
 MODBUS_PORT = 502

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from sungather.strangers import fit_to_show, parsed_json
 from sungather.transports.winet_wire import LONGEST
+from sungather.untrusted import fit_to_show, parsed_json
 
 Message = Mapping[str, object]
 

@@ -15,9 +15,9 @@ from enum import StrEnum
 from typing import cast
 
 from sungather import errors
-from sungather.strangers import fit_to_show
 from sungather.transports.winet_messages import Message, Splicer, data_of, result_of
 from sungather.transports.winet_wire import WebSocket
+from sungather.untrusted import fit_to_show
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from wsproto import events
 from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from sungather.strangers import fit_to_show
 from sungather.transports.connect import Streams
+from sungather.untrusted import fit_to_show
 
 _CHUNK = 4096
 """Bytes that are taken apart at a time: in frames of two bytes even these are a lot of work."""

@@ -1,7 +1,7 @@
 """HTTP/1.1 for a page and an API that are only ever read.
 
-h11 speaks the protocol, and `door.py` lets the clients in. Nothing that a client sends, or leaves
-unsent, holds up anybody else or takes more than a few kilobytes.
+h11 speaks the protocol, and `listener.py` lets the clients in. Nothing that a client sends, or
+leaves unsent, holds up anybody else or takes more than a few kilobytes.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote
 
 import h11
 
-from sungather.web.door import BUFFER, Door, Guest, Limits, limits_of_this_process
+from sungather.web.listener import BUFFER, Guest, Limits, Listener, limits_of_this_process
 
 __all__ = ["Handler", "HttpServer", "Limits", "Request", "Response", "gzip", "takes_gzip"]
 
@@ -70,16 +70,16 @@ class HttpServer:
     def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
         self._handler = handler
         self.limits = limits or limits_of_this_process()
-        self._door = Door(self._serve, self.limits)
+        self._listener = Listener(self._serve, self.limits)
         self._turn = asyncio.Lock()
 
     async def start(self, address: str | None, port: int) -> int:
         """Listen; without an address on all, IPv4 and IPv6. Returns the port; raises OSError."""
-        return await self._door.open(address, port)
+        return await self._listener.open(address, port)
 
     async def stop(self) -> None:
         """Close the port and every connection."""
-        await self._door.close()
+        await self._listener.close()
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: Guest
@@ -107,7 +107,7 @@ class HttpServer:
         except Exception:
             log.exception("the web request %r failed", request.path)
             return _plain(500, "This page failed; the log says more.")
-        if response.stream is None or request.method == "HEAD" or self._door.may_stream(guest):
+        if response.stream is None or request.method == "HEAD" or self._listener.may_stream(guest):
             return response
         await response.stream.aclose()
         busy = _plain(503, "Too many pages are open; the page is there without news.")

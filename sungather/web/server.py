@@ -12,15 +12,15 @@ from sungather.clock import Clock
 from sungather.history.cashbook import Cashbook
 from sungather.history.periods import Span
 from sungather.history.service import History
-from sungather.options.table import WebOptions
+from sungather.options.all_options import WebOptions
 from sungather.reading import Reading, State, rfc3339
 from sungather.service import Health
 from sungather.site import AUTO, Plant, summed
 from sungather.web import api, bars, curve, page, plain
-from sungather.web.door import own_address
 from sungather.web.files import StaticFiles
 from sungather.web.http import HttpServer, Limits, Request, Response
 from sungather.web.language import chosen, languages
+from sungather.web.listener import own_address
 from sungather.web.live import Live, View
 from sungather.web.metrics import Metrics
 from sungather.web.money_card import money_of, sums_of_month

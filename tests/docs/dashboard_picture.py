@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sungather.exporters.influxdb import Influxdb
-from sungather.options.table import InfluxdbOptions
+from sungather.options.all_options import InfluxdbOptions
 from sungather.outbox import Record
 from sungather.outbox.record import milliseconds
 from tests.browser import chromium

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sungather.exporters.influxdb_points import Layout
-from sungather.options.table import InfluxdbOptions
+from sungather.options.all_options import InfluxdbOptions
 from sungather.outbox import Record
 from sungather.web.metrics import Metrics
 from tests.docs.of_values import example

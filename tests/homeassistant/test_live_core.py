@@ -22,7 +22,7 @@ from homeassistant.helpers import device_registry, entity_registry
 from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt
 from sungather.money import Balance, CountedTime, SiteMoney
-from sungather.options.table import MqttOptions
+from sungather.options.all_options import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import ActiveFault, FaultReport, State
 from tests.homeassistant.live_core import home_assistant, until

@@ -25,7 +25,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from sungather.clock import Clock
 from sungather.exporters.mqtt import Mqtt
-from sungather.options.table import MqttOptions
+from sungather.options.all_options import MqttOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.registers.catalogue import Tier, registers_for
 from sungather.registers.models import model_named

@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
+from sungather.options.all_options import OPTIONS
 from sungather.options.option import Option, OptionKind
-from sungather.options.table import OPTIONS
 from sungather.options.values import text_of
 
 _RIGHT = {

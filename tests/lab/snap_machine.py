@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from vm import Answer, VirtualMachine
 
-from sungather.options.table import OPTIONS
+from sungather.options.all_options import OPTIONS
 
 SERVICE = "snap.sungather.daemon.service"
 DATA = "/var/snap/sungather/current"

@@ -30,7 +30,7 @@ from snap_machine import (
 )
 from vm import ADDRESS, HOST_ADDRESS, VirtualMachine
 
-from sungather.options.table import OPTIONS
+from sungather.options.all_options import OPTIONS
 from sungather.options.values import text_of
 
 SECRET = "hunter2-of-the-dongle"

@@ -18,7 +18,7 @@ import pytest
 
 from sungather.exporters.delivery import Delivery
 from sungather.exporters.influxdb import Influxdb
-from sungather.options.table import InfluxdbOptions
+from sungather.options.all_options import InfluxdbOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.outbox.record import milliseconds
 from sungather.reading import Value

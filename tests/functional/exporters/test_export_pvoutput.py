@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sungather.exporters.pvoutput import Pvoutput
-from sungather.options.table import PvoutputOptions
+from sungather.options.all_options import PvoutputOptions
 from sungather.outbox import Outbox, OutboxLimits
 from sungather.reading import Value
 from tests.outbox_parts import NOON, Time, reading, sub_device

@@ -22,7 +22,7 @@ from sungather.exporters.mqtt_broker import KEEP_ALIVE
 from sungather.exporters.mqtt_broker import Broker as MqttBroker
 from sungather.exporters.mqtt_guard import LONGEST
 from sungather.exporters.pvoutput import Pvoutput
-from sungather.options.table import InfluxdbOptions, MqttOptions, PvoutputOptions
+from sungather.options.all_options import InfluxdbOptions, MqttOptions, PvoutputOptions
 from sungather.outbox import Outbox, OutboxLimits, Record
 from sungather.outbox.record import milliseconds
 

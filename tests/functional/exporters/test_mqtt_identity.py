@@ -11,7 +11,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from sungather.options.table import MqttOptions
+from sungather.options.all_options import MqttOptions
 from sungather.reading import Reading, State
 from tests.mqtt_parts import Audience, Bench, at, audience, bench
 from tests.outbox_parts import NOON, reading, sub_device

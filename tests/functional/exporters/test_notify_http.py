@@ -9,7 +9,7 @@ import pytest
 from households import reading
 
 from sungather.exporters.notify import Notifier
-from sungather.options.table import NotifyOptions
+from sungather.options.all_options import NotifyOptions
 
 pytestmark = pytest.mark.asyncio
 

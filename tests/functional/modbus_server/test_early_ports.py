@@ -10,7 +10,7 @@ import pytest
 
 from sungather.modbus_server import early_ports
 from sungather.modbus_server.server import ModbusServer, ServedInverter
-from sungather.options.table import ModbusServerOptions
+from sungather.options.all_options import ModbusServerOptions
 from sungather.privileges import USER
 from tests.real_parts import free_port
 
@@ -117,7 +117,7 @@ SERVES = f"""
 import asyncio, os, socket, sys
 from sungather.modbus_server.early_ports import open_early
 from sungather.modbus_server.server import ModbusServer, ServedInverter
-from sungather.options.table import ModbusServerOptions
+from sungather.options.all_options import ModbusServerOptions
 
 class NoUnits:
     requests = 0

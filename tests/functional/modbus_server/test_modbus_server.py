@@ -18,7 +18,7 @@ from support import ManualClock
 from sungather.device.outside_budget import Hope
 from sungather.modbus_server import server as modbus_server
 from sungather.modbus_server.server import ModbusServer, ServedInverter
-from sungather.options.table import ModbusServerOptions
+from sungather.options.all_options import ModbusServerOptions
 from sungather.reading import State
 from sungather.simulator import (
     LivingDevice,

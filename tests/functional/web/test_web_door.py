@@ -15,11 +15,11 @@ import pytest
 from households import BERLIN, reading, running
 
 from sungather.history.service import History
+from sungather.options.all_options import WebOptions
 from sungather.options.check import check
-from sungather.options.table import WebOptions
 from sungather.web import WebServer, page
-from sungather.web.door import Limits, limits_within
 from sungather.web.http import HttpServer, Request, Response
+from sungather.web.listener import Limits, limits_within
 from tests.real_parts import free_port
 
 SECURITY = Path(__file__).parents[3] / "SECURITY.md"
@@ -182,7 +182,7 @@ _WITH_FEW_DESCRIPTORS = """
 import asyncio, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 from sungather.history.service import History
-from sungather.options.table import WebOptions
+from sungather.options.all_options import WebOptions
 from sungather.web import WebServer
 from zoneinfo import ZoneInfo
 
@@ -238,7 +238,7 @@ async def test_running_out_of_descriptors_is_said_once_without_a_traceback(
         return await real(listener)
 
     monkeypatch.setattr(loop, "sock_accept", accept)
-    monkeypatch.setattr("sungather.web.door._PAUSE", 0.0)
+    monkeypatch.setattr("sungather.web.listener._PAUSE", 0.0)
     async with served() as web:
         assert await status(web, "/healthz") == "200"
     said = [one for one in caplog.records if one.levelno >= logging.WARNING]

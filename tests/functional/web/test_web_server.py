@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from plain_values import measurements
 
 from sungather.history.service import History
-from sungather.options.table import WebOptions
+from sungather.options.all_options import WebOptions
 from sungather.reading import ActiveFault, FaultReport, Reading, State, Value
 from sungather.web import WebServer, live
 from sungather.web.http import HttpServer, Limits, Request, Response

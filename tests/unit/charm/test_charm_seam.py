@@ -16,9 +16,9 @@ import extra_options
 import process
 import snap_apps
 from sungather.cli.command_help import COMMANDS
+from sungather.options.all_options import OPTIONS
 from sungather.options.check import check
 from sungather.options.keys import option
-from sungather.options.table import OPTIONS
 
 
 def test_every_config_option_of_the_charm_is_a_field_and_has_one_place(

@@ -12,7 +12,7 @@ from sungather.cli import demo
 from sungather.cli.demo import Opener, Screen, SinceReading
 from sungather.history.service import History
 from sungather.household import FLOWS
-from sungather.options.table import WebOptions
+from sungather.options.all_options import WebOptions
 from sungather.web.server import WebServer
 
 SPEED = 600.0

@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from sungather.daemon.exhaustion import Exhaustion
+from sungather.daemon.no_descriptors import Exhaustion
 
 
 async def test_that_descriptors_are_short_is_said_once_and_all_else_as_always(

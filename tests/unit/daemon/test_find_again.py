@@ -14,8 +14,8 @@ from sungather.daemon.assembly import pollers
 from sungather.daemon.dongle_memory import DongleMemories
 from sungather.daemon.find_again import WAITS, FindAgain, FoundPlace
 from sungather.device.inverter import Inverter
+from sungather.options.all_options import InverterOptions
 from sungather.options.configuration import load
-from sungather.options.table import InverterOptions
 from sungather.reading import Path as Way
 from sungather.reading import Reading, State
 from sungather.storage import Storage

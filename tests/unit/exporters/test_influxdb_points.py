@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sungather.exporters.influxdb_points import Layout, began
-from sungather.options.table import InfluxdbOptions
+from sungather.options.all_options import InfluxdbOptions
 from sungather.outbox import Record
 from sungather.reading import Value
 from sungather.registers import derive

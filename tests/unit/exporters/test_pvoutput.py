@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sungather.exporters.pvoutput_answers import UploadRefusal, refusal, results
 from sungather.exporters.pvoutput_fields import UploadFields
 from sungather.exporters.pvoutput_slots import Slot, data, start_of
-from sungather.options.table import PvoutputOptions
+from sungather.options.all_options import PvoutputOptions
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MEANS = {"v2": "pv_power", "v4": "house_power"}

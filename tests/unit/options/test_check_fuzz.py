@@ -15,11 +15,11 @@ from sungather.exporters.compatibility import entities
 from sungather.exporters.compatibility import topic as earlier_topic
 from sungather.exporters.influxdb_points import Layout
 from sungather.exporters.mqtt_layout import place_of
+from sungather.options.all_options import OPTIONS
 from sungather.options.check import check
 from sungather.options.configuration import Configuration, configured
 from sungather.options.ha_sensors import parse_ha_sensors
 from sungather.options.option import Option
-from sungather.options.table import OPTIONS
 from sungather.outbox import Record
 from tests.outbox_parts import reading
 from tests.unit.exporters.test_line_protocol import SAFE_LINE

@@ -15,11 +15,11 @@ import yaml
 from sungather.cli.reports import configuration_report
 from sungather.errors import OptionsError
 from sungather.options import file as configuration_file
+from sungather.options.all_options import GROUPS, InverterOptions
 from sungather.options.configuration import Configuration, load, masked
 from sungather.options.file import LARGEST, render
 from sungather.options.keys import option
 from sungather.options.option import Option, OptionKind, declared, rows_of
-from sungather.options.table import GROUPS, InverterOptions
 
 BERLIN = {"TZ": "Europe/Berlin", "STATE_DIRECTORY": "/state"}
 GOOD = """\

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from sungather.errors import OptionsError
 from sungather.exporters import open_exporters
+from sungather.options.all_options import OPTIONS
 from sungather.options.check import check
 from sungather.options.configuration import Configuration, configured, load
 from sungather.options.file import render
 from sungather.options.option import Option, OptionKind
-from sungather.options.table import OPTIONS
 from sungather.registers.models import model_names
 from sungather.registers.published import all_names, names_of_inverters
 

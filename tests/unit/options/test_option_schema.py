@@ -10,13 +10,13 @@ import yaml
 
 from sungather.cli.reports import option_report
 from sungather.errors import OptionsError
+from sungather.options.all_options import OPTIONS
 from sungather.options.check import check
 from sungather.options.configuration import load
 from sungather.options.file import render
 from sungather.options.keys import option
 from sungather.options.option import Option, OptionKind
 from sungather.options.schema import schema
-from sungather.options.table import OPTIONS
 from tests.docs import of_program
 
 SCHEMA = schema()

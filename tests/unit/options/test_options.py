@@ -4,11 +4,11 @@ from datetime import date
 
 import pytest
 
+from sungather.options.all_options import OPTIONS
 from sungather.options.check import Checked, check, missing
 from sungather.options.configuration import configured
 from sungather.options.keys import is_group, nearest, nearest_group, option
 from sungather.options.option import Option, OptionKind
-from sungather.options.table import OPTIONS
 from sungather.options.values import Wrong, convert, shown, text_of
 
 HOST = {"inverter.host": "192.168.1.10"}

@@ -11,8 +11,8 @@ from fake_snapctl import Snapd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sungather.options.all_options import OPTIONS
 from sungather.options.configuration import load
-from sungather.options.table import OPTIONS
 from sungather.snap import hooks
 
 HOST = "inverter.host=192.168.1.10"

@@ -39,7 +39,7 @@ DOUBLES: Final[Mapping[str, str]] = {
 """Name -> the household figure that says the same, where a reading has both with one value."""
 
 
-def doubles(values: Mapping[str, object]) -> set[str]:
+def repeated(values: Mapping[str, object]) -> set[str]:
     """The names in `values` that only repeat a household figure that is in there, too."""
     return {
         name

@@ -1,10 +1,10 @@
-"""Texts of strangers, made fit to be shown."""
+"""Texts from outside, made fit to be shown."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sungather.strangers import fit_to_show, parsed_json
+from sungather.untrusted import fit_to_show, parsed_json
 
 ANY = st.text(st.characters())
 """Halves of surrogate pairs as well: JSON can spell them, and UTF-8 cannot."""

@@ -1,4 +1,4 @@
-"""What strangers send: devices, brokers, servers, and whoever finds the control socket."""
+"""What comes from outside: devices, brokers, servers, and whoever finds the control socket."""
 
 import base64
 import json

@@ -68,7 +68,7 @@ class Guest:
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Guest], Awaitable[None]]
 
 
-class Door:
+class Listener:
     """Listens on one port, and has `serve` talk to each client that is let in."""
 
     def __init__(self, serve: Serve, limits: Limits) -> None:
