@@ -13,6 +13,7 @@ import snap_data
 import snap_errors
 import snap_pins
 import sungather_snap
+import troubles
 
 if TYPE_CHECKING:
     from charm import SungatherCharm
@@ -69,8 +70,10 @@ class Actions(ops.Object):
 
     def _on_refresh_snap(self, event: ops.ActionEvent) -> None:
         """Take what is newest in the channel; the other units follow through the peer relation."""
+        self._attempt(event, self._refresh_snap)
+
+    def _refresh_snap(self, event: ops.ActionEvent) -> None:
         charm, app = self._charm, self._charm.app.name
-        charm.reconcile()
         before = sungather_snap.get_revision() if charm.owns_snap else ""
         if not before:
             self._fail(event)
@@ -82,26 +85,29 @@ class Actions(ops.Object):
             event.fail(f"the leader decides for all units: juju run {app}/leader refresh-snap")
         else:
             channel = charm.settings.snap_channel
-            try:
-                sungather_snap.ensure_installed(None, channel, update=True)
-            except snap_errors.SnapError as error:
-                self._fail(event, str(error))
-                return
+            sungather_snap.ensure_installed(None, channel, update=True)
             after = sungather_snap.get_revision()
             snap_pins.note(charm, channel, after)
             event.set_results({"before": before, "after": after})
 
     def _on_export_history(self, event: ops.ActionEvent) -> None:
         """The page's table of energies, one row a day, as a file."""
-        settings = self._charm.settings
-        if not settings.enable_webserver:
-            app = self._charm.app.name
+        charm, app = self._charm, self._charm.app.name
+        charm.reconcile()
+        if not charm.owns_snap:
+            self._fail(event)
+            return
+        if not charm.polls:
+            event.fail(f"a standby has no page: juju run {app}/leader export-history")
+            return
+        port = charm.ports().page
+        if port is None:
             event.fail(f"the page keeps the history: juju config {app} enable-webserver=true")
             return
         last = datetime.now(UTC).date()
         first = last - timedelta(days=event.params.get("days", 366) - 1)
         period = f"first={first}&last={last}"
-        address = f"http://localhost:{settings.webserver_port}/api/v1/energies.csv"
+        address = f"http://localhost:{port}/api/v1/energies.csv"
         import urllib.request  # Events that need no HTTP do not pay for it.
 
         try:
@@ -118,12 +124,18 @@ class Actions(ops.Object):
 
     def _on_backup(self, event: ops.ActionEvent) -> None:
         """Save what the snap keeps into a file."""
+        self._attempt(event, self._backup)
+
+    def _backup(self, event: ops.ActionEvent) -> None:
         file = self._file("backup", "zip")
         if self._with_snap(event, lambda: snap_data.backup(file)):
             self._hand_out(event, file)
 
     def _on_restore(self, event: ops.ActionEvent) -> None:
         """Put back what `backup` has saved."""
+        self._attempt(event, self._restore)
+
+    def _restore(self, event: ops.ActionEvent) -> None:
         file = pathlib.Path(event.params["file"])
         if not file.is_file():
             event.fail(f"{file} is not there: juju scp FILE {self._charm.unit.name}:{file}")
@@ -131,21 +143,25 @@ class Actions(ops.Object):
             event.set_results({"restored": str(file)})
 
     def _with_snap(self, event: ops.ActionEvent, work: Callable[[], None]) -> bool:
-        """Do something with the stopped snap, then start it again; whether it was done."""
+        """Do something with the stopped snap, then start it again; whether there was one."""
         charm = self._charm
-        charm.reconcile()
         if not (charm.owns_snap and sungather_snap.is_installed()):
             self._fail(event)
             return False
         try:
             work()
-        except snap_errors.SnapError as error:
-            self._fail(event, str(error))
-            return False
         finally:
-            # Options are the model's again, whatever the file says, and the daemon runs.
+            # The daemon runs again, and the options are the model's.
             charm.reconcile()
         return True
+
+    def _attempt(self, event: ops.ActionEvent, work: Callable[[ops.ActionEvent], None]) -> None:
+        """Work with the snap; what snapd has against it fails the action."""
+        self._charm.reconcile()
+        try:
+            work(event)
+        except snap_errors.SnapError as error:
+            self._fail(event, str(error))
 
     def _file(self, what: str, kind: str) -> pathlib.Path:
         unit = self._charm.unit.name.replace("/", "-")
@@ -173,7 +189,7 @@ class Actions(ops.Object):
             event.fail(f"a standby has no readings: juju run {charm.app.name}/leader {action}")
             return
         if not charm.names_inverter:
-            event.fail(charm.name_the_inverter())
+            event.fail(troubles.name_the_inverter(charm.app.name))
             return
         if not charm.owns_snap:
             self._fail(event)
@@ -202,4 +218,7 @@ class Actions(ops.Object):
     def _fail(self, event: ops.ActionEvent, words: str = "") -> None:
         """Fail an action with these words, and with what else is wrong."""
         told = [words, *(status.message for status in self._charm.troubles)]
+        if not any(told):
+            app = self._charm.app.name
+            told = [f"another unit of {app} works with the snap of this machine: run it there"]
         event.fail(" | ".join(dict.fromkeys(filter(None, told))))

@@ -6,8 +6,7 @@ import functools
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 
 import ops
 
@@ -33,11 +32,10 @@ import standby
 import sungather_snap
 import troubles
 import unit_inverters
+import unit_status
 from actions import Actions
 
 logger = logging.getLogger(__name__)
-
-NEED_PAGE = (cos_agent.ENDPOINT, metrics_endpoint.ENDPOINT, ingress.ENDPOINT)
 
 
 class SungatherCharm(ops.CharmBase):
@@ -47,12 +45,13 @@ class SungatherCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        # What costs a process to find out, and the last map of inverters that could be used.
+        # For `models`, which costs a process; and what `_check_inverters` has taken up last.
         self._stored.set_default(reads="", reads_since="", unit_inverters="")
         self._tracing = ops.tracing.Tracing(
             self, "charm-tracing", ca_relation_name="receive-ca-cert"
         )
         self._reconciled = False
+        """Whether a handler of this event has done it."""
         self.troubles: list[ops.StatusBase] = []
         """What the steps of this event could not do."""
         self.owns_snap = False
@@ -65,7 +64,7 @@ class SungatherCharm(ops.CharmBase):
             self.on.config_changed,
             self.on.secret_changed,
             self.on.leader_elected,
-            self.on.update_status,
+            self.on.update_status,  # also by `health_timer`, after a change of the daemon's health
             self.on.upgrade_charm,
         ):
             framework.observe(event, self._on_any_event)
@@ -84,18 +83,24 @@ class SungatherCharm(ops.CharmBase):
         self.reconcile()
 
     def _on_stop(self, _: ops.StopEvent) -> None:
-        """Stop polling: from here on another unit may be told to."""
+        """Stop polling: from here on Juju may make another unit the leader."""
         self._last_words = "stopped; history and undelivered readings go with the unit"
         try:
-            # The claim itself stays until `remove`. It is False if another unit of the application
-            # polls with this snap; then the snap is left alone.
-            if ownership.claim(self._me(), polls=False):
-                sungather_snap.ensure_stopped()
+            # The claim itself stays until `remove`.
+            may_stop_it = ownership.claim(self._me(), polls=False)
         except ownership.OwnedByAnother:
             logger.info("the snap belongs to another application and is left alone")
+        else:
+            if may_stop_it:
+                sungather_snap.ensure_stopped()
+        # Its word of the stop would start the daemon again.
+        health_timer.ensure_removed(self.unit.name)
 
     def _on_remove(self, _: ops.RemoveEvent) -> None:
-        """Remove the snap. An error makes Juju run the hook again, so the claim goes last."""
+        """Remove the snap with all that it keeps, whoever has installed it.
+
+        An error makes Juju run the hook again, so the claim goes last.
+        """
         self._last_words = "removed"
         health_timer.ensure_removed(self.unit.name)
         if ownership.is_last_owner(self._me()):
@@ -108,10 +113,10 @@ class SungatherCharm(ops.CharmBase):
             event.add_status(ops.MaintenanceStatus(self._last_words))
             return
         if not self._reconciled:
-            self.reconcile()  # No handler did: an event that the charm does not observe.
+            self.reconcile()  # No handler did, as for secret-remove.
         found = [ops.ActiveStatus(), *self.troubles]
         try:
-            found += self._observed()
+            found += unit_status.observed(self)
         except troubles.KNOWN as error:
             found.append(self._status_of(error))
         for status in troubles.combined(found):
@@ -121,6 +126,7 @@ class SungatherCharm(ops.CharmBase):
         """Make snap, relations and ports what the model says, whatever they were.
 
         Each step stands for itself: what one cannot do is kept for the status, and hides no other.
+        They come in this order because the first ones say whose the snap is and what it is to do.
         """
         self._reconciled = True
         self.troubles.clear()
@@ -129,12 +135,14 @@ class SungatherCharm(ops.CharmBase):
             self._claim_snap,
             self._announce_leader,
             self._ensure_snap,
+            self._ensure_role,
             self._ensure_options,
             self._ensure_proxy,
             self._ensure_daemon,
+            self._ensure_timer,
             self._ensure_relations,
             self._ensure_ports,
-            self._compare_ways,
+            self._compare_ways_to_inverter,
         ):
             try:
                 step()
@@ -151,14 +159,15 @@ class SungatherCharm(ops.CharmBase):
 
     def _claim_snap(self) -> None:
         """Settle whose the snap is. A former leader stops before anything else can fail."""
-        self.owns_snap = False
-        self.owns_snap = ownership.claim(self._me(), polls=self.polls)
+        self.owns_snap = False  # `claim` raises for a snap that is another's
+        own = bool(self.own_inverter)
+        self.owns_snap = ownership.claim(self._me(), polls=self.polls, own_inverter=own)
         if self.owns_snap and not self.polls:
-            sungather_snap.ensure_no_polling()
+            sungather_snap.stop_unless_delivering()
 
     def _announce_leader(self) -> None:
         """Wake a former leader, whom Juju does not tell that it leads no more."""
-        standby.announce(self)
+        standby.announce(self, reads=self.owns_snap)
 
     def _ensure_snap(self) -> None:
         """Have the snap from the resource or the Store: the revision that all units have."""
@@ -166,10 +175,13 @@ class SungatherCharm(ops.CharmBase):
             return
         installed = sungather_snap.get_revision()
         try:
-            self._install_snap(self._snap_file(), installed)
+            file = self._snap_file()
         except ops.ModelError as error:
             words = f"the resource sungather-snap cannot be fetched: {error}"
             self._tell(ops.WaitingStatus, words)
+            return
+        try:
+            self._install_snap(file, installed)
         except snap_errors.NotInstallable as error:
             if not installed:
                 raise
@@ -187,7 +199,8 @@ class SungatherCharm(ops.CharmBase):
         """
         channel = self.settings.snap_channel
         wanted = str(self.settings.snap_revision or snap_pins.noted(self, channel))
-        # Until a revision is noted for this charm, the leader takes what is newest, and notes it.
+        # Until a revision is noted for this charm, in the peer relation, the leader takes what is
+        # newest, and notes it; a standby takes any.
         newest = file is None and not wanted and snap_pins.can_be_noted(self)
         another = file is None and wanted not in ("", installed)
         if not installed or newest or another:
@@ -197,6 +210,11 @@ class SungatherCharm(ops.CharmBase):
         if file is None and not self.settings.snap_revision:
             snap_pins.note(self, channel, sungather_snap.get_revision())
 
+    def _ensure_role(self) -> None:
+        """Let the daemon read, or only deliver, whatever is wrong with other options."""
+        if self.owns_snap and sungather_snap.is_installed():
+            sungather_snap.ensure_role(polls=self.polls)
+
     def _ensure_options(self) -> None:
         """Set the snap's options, but for those that hang on a secret which cannot be used."""
         if not self.owns_snap:
@@ -205,6 +223,7 @@ class SungatherCharm(ops.CharmBase):
         for problem in secrets.problems:
             self._tell(ops.BlockedStatus, problem)
         extra = extra_options.parse(self.settings.extra_options)
+        # The broker is asked for access also while there is no snap yet.
         topics = mqtt.wanted_permissions(config.snap_options(self.settings) | extra)
         mqtt.request(self, topics)
         broker = mqtt.broker(self, topics)
@@ -214,9 +233,9 @@ class SungatherCharm(ops.CharmBase):
             self._tell(ops.ActiveStatus, broker.remark)
         if not sungather_snap.is_installed():
             return
-        own = self._own_inverter
+        own = self.own_inverter
         if own:
-            # Below the application's topic, which the relation asks for.
+            # A topic of the unit's own, within TOPIC/# that the broker is asked for.
             number = self.unit.name.partition("/")[2]
             own = own | {"mqtt.topic": f"{self.settings.mqtt_topic}/{number}"}
         changed = sungather_snap.ensure_options(
@@ -236,88 +255,52 @@ class SungatherCharm(ops.CharmBase):
         """Let the daemon run: here it polls, or delivers what a unit that polled still owes."""
         if not (self.owns_snap and sungather_snap.is_installed()):
             return
-        health_timer.ensure(self.unit.name)
         if not self.polls:
-            # After a refresh the snap's own hook has started it.
-            sungather_snap.ensure_no_polling()
+            # `_ensure_snap` may have refreshed the snap, whose hook starts the daemon.
+            sungather_snap.stop_unless_delivering()
         if sungather_snap.has_inverter() and (self.polls or sungather_snap.delivers_only()):
             sungather_snap.ensure_running()
 
+    def _ensure_timer(self) -> None:
+        """Have news of the daemon's health within a minute."""
+        if self.owns_snap and sungather_snap.is_installed():
+            health_timer.ensure(self.unit.name)
+
     def _ensure_relations(self) -> None:
         """Tell the others what there is, in whatever state this unit is."""
-        ports = self._ports()
+        ports = self.ports()
         cos_agent.publish(self, ports.page if self._serves else None)
         # The leader speaks for all units, so it names the port even if it serves nothing itself.
         metrics_endpoint.publish(self, ports.page, serves=self._serves)
         grafana_dashboard.publish(self)
-        # Not `page`: without a port, our relation would hold up everybody's proxy.
+        # The port also while the page is off: half a databag stops haproxy for everybody.
         ingress.publish(self, ports.web)
 
     def _ensure_ports(self) -> None:
         """Open what this unit serves, for `juju expose`."""
-        ports = self._ports()
+        ports = self.ports()
         served = {*([ports.page] if ports.page else []), *ports.modbus}
         self.unit.set_ports(*(served if self._serves else ()))
 
-    def _compare_ways(self) -> None:
+    def _compare_ways_to_inverter(self) -> None:
         """Find out whether a standby reaches what the leader does not."""
         if not (self.owns_snap and sungather_snap.is_installed()):
             return
         if self.unit.is_leader():
             # Nobody can take over an inverter that is this unit's own.
-            state = None if self._own_inverter else sungather_snap.get_state()
+            state = None if self.own_inverter else sungather_snap.get_state()
             standby.ask(self, daemon_status.in_trouble(state) if state else "")
-        elif not self._own_inverter and (leaders_trouble := standby.unanswered(self)):
+        elif not self.own_inverter and (leaders_trouble := standby.unanswered(self)):
             try:
                 answer = snap_apps.run("test-connection")
             except snap_apps.AppFailed as error:
+                # It is tried again at the next event.
                 logger.warning("whether this unit reaches the inverter is not known: %s", error)
             else:
                 reaches = all(one["success"] for one in answer["inverters"])
                 standby.answer(self, leaders_trouble, reaches=reaches)
 
-    def _observed(self) -> Iterator[ops.StatusBase]:
-        """What can be seen of relations and daemon, whether the steps succeeded or not."""
-        app = self.app.name
-        if not self.settings.enable_webserver:
-            for endpoint in NEED_PAGE:
-                if self.model.relations[endpoint]:
-                    yield ops.BlockedStatus(
-                        f"the relation {endpoint} needs the page: "
-                        f"juju config {app} enable-webserver=true"
-                    )
-        for refusal in (grafana_dashboard.problem(self), metrics_endpoint.problem(self)):
-            if refusal:
-                # A defect of this charm, which nobody can mend from here; the unit works.
-                yield ops.ActiveStatus(" ".join(refusal.split()))
-        if not self.polls:
-            who = standby.polling_unit(self) or "the leader"
-            how = unit_inverters.remedy(self.settings.unit_inverters, self.unit.name)
-            yield ops.ActiveStatus(f"standby: {who} reads the inverter ({how})")
-        elif self.owns_snap and not self.names_inverter:
-            yield ops.BlockedStatus(self.name_the_inverter())
-        # Otherwise a step has said why: there is no snap, or it has refused the options.
-        elif self.owns_snap and sungather_snap.is_installed() and sungather_snap.has_inverter():
-            state = sungather_snap.get_state()
-            changed = sungather_snap.options_set_at()
-            reads = self._models(state)
-            now = datetime.now(UTC)
-            yield daemon_status.status(state, self.unit.name, reads, changed, now)
-            leads = self.unit.is_leader() and not self._own_inverter
-            if leads and (better := standby.who_reaches(self)):
-                yield ops.WaitingStatus(
-                    f"{better} reaches the inverter, this unit does not; to hand over: "
-                    f"juju run {self.unit.name} backup; juju remove-unit {self.unit.name}"
-                )
-            if url := ingress.url(self):
-                yield ops.ActiveStatus(f"page at {url}")
-            if self.unit.is_leader() and self._own_inverter and self.settings.inverter_host:
-                yield ops.ActiveStatus(
-                    "nobody reads inverter-host while this unit leads: name every inverter in "
-                    "unit-inverters"
-                )
-
-    def _models(self, state: snapd_state.State) -> str:
+    def models(self, state: snapd_state.State) -> str:
         """What is read, asked once after each change of health: it costs a process."""
         since = str(state.since or "")
         if state.health != "okay":
@@ -338,12 +321,8 @@ class SungatherCharm(ops.CharmBase):
     def _status_of(self, error: Exception) -> ops.StatusBase:
         return troubles.status(error, self.app.name, self.unit.name)
 
-    def name_the_inverter(self) -> str:
-        """What to do while no inverter is named."""
-        return f"say where the inverter is: juju config {self.app.name} inverter-host=ADDRESS"
-
-    def _ports(self) -> snap_ports.Ports:
-        """Where the snap serves; as long as it has no options, where it is to."""
+    def ports(self) -> snap_ports.Ports:
+        """Where the snap serves; before it has options, where the config wants it to."""
         taken: Mapping[str, str] = {}
         if self.owns_snap:
             with contextlib.suppress(snap_errors.SnapError):
@@ -355,7 +334,10 @@ class SungatherCharm(ops.CharmBase):
 
     @functools.cached_property
     def settings(self) -> config.Config:
-        """The config; it names the MQTT topic also where the operator does not."""
+        """The config; it names the MQTT topic also where the operator does not.
+
+        It has the types of charmcraft.yaml, so it can be read; the snap judges the values.
+        """
         found = self.load_config(config.Config, errors="blocked")
         if found.mqtt_topic:
             return found
@@ -366,7 +348,7 @@ class SungatherCharm(ops.CharmBase):
     @property
     def polls(self) -> bool:
         """Whether this unit reads an inverter: as the leader, or one of its own."""
-        return self.unit.is_leader() or bool(self._own_inverter)
+        return self.unit.is_leader() or bool(self.own_inverter)
 
     @property
     def _serves(self) -> bool:
@@ -376,12 +358,18 @@ class SungatherCharm(ops.CharmBase):
     @property
     def names_inverter(self) -> bool:
         """Whether the config says where it is; `sungather_snap` knows what is in force."""
-        return bool(self.settings.inverter_host or self._own_inverter)
+        return bool(self.settings.inverter_host or self.own_inverter)
 
     @property
-    def _own_inverter(self) -> dict[str, str]:
+    def names_inverter_of_all(self) -> bool:
+        """Whether there is an inverter that a leader reads which has none of its own."""
+        extra = extra_options.parse(self.settings.extra_options)
+        return bool(self.settings.inverter_host) or any(map(desired_options.is_further, extra))
+
+    @property
+    def own_inverter(self) -> dict[str, str]:
         """The options of the inverter that this unit alone reads; empty without one."""
-        given = unit_inverters.parse(str(self._stored.unit_inverters))
+        given = unit_inverters.parse(str(self._stored.unit_inverters))  # see _check_inverters
         machine = os.environ.get("JUJU_MACHINE_ID", "")
         return given.get(self.unit.name) or given.get(machine) or {}
 
@@ -394,12 +382,12 @@ class SungatherCharm(ops.CharmBase):
         try:
             file = self.model.resources.fetch("sungather-snap")
         except ops.ModelError as error:
-            # A charm that was deployed from a file without the resource has none. But a snap that
-            # came as a file is not given up for the Store's because Juju finds no resource.
+            # Juju's words: a charm that was deployed from a file without the resource has none.
+            # But a snap that came as a file is not given up for the Store's because of them.
             if "not found" in str(error) and not sungather_snap.is_from_file():
                 return None
             raise
-        return file if file.stat().st_size else None
+        return file if file.stat().st_size else None  # an empty one stands for the Store
 
 
 def _proxy() -> Mapping[str, str]:

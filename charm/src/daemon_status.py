@@ -64,6 +64,22 @@ def status(
     return ops.BlockedStatus(said)
 
 
+def undelivered(state: snapd_state.State, unit: str) -> str:
+    """What keeps a daemon that only delivers from doing so; "" if nothing does.
+
+    Args:
+        state: what snapd says.
+        unit: the unit's name, for the commands.
+    """
+    if not state.active:
+        why = f"the daemon does not stay up: juju exec --unit {unit} -- snap logs sungather"
+    elif state.health in ("waiting", "blocked", "error") and state.code not in OF_NO_DAEMON:
+        why = state.message
+    else:
+        return ""
+    return f"what this unit still owes is not delivered: {why}"
+
+
 def in_trouble(state: snapd_state.State) -> str:
     """What keeps the daemon from its inverters, and since when; "" if nothing does."""
     if state.health not in ("waiting", "blocked") or state.code in (_WORKING | OF_NO_DAEMON):

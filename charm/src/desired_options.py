@@ -37,9 +37,12 @@ def options(
         if content is None and found.get(row.switch) == "true":
             # What is on goes on with what it had, and nothing starts without its credentials.
             found[row.switch] = None
+    if own:
+        # The inverters that all units could read are the leader's.
+        extra = {key: text for key, text in extra.items() if not is_further(key)}
     found |= {**extra, **broker, **own}
     found["outbox.deliver-only"] = "false" if polls else "true"
-    further = {key.split(".")[1] for key in extra if key.startswith("inverters.")}
+    further = {key.split(".")[1] for key in extra if is_further(key)}
     if not further - {OWN_INVERTER}:
         return found
     content = secrets.get("inverter_credentials", {})
@@ -49,6 +52,11 @@ def options(
             if text != "":
                 found[f"inverters.{name}.{key.removeprefix('inverter.')}"] = text
     return {_beside_others(key): text for key, text in found.items()}
+
+
+def is_further(key: str) -> bool:
+    """Whether an option of the snap is about an inverter beside that of `inverter-host`."""
+    return key.startswith("inverters.")
 
 
 def _part(content: Mapping[str, str] | None, part: str) -> str | None:

@@ -23,7 +23,7 @@ def ensure(unit: str) -> None:
         unit: such as "sungather/0".
 
     Raises:
-        TryLater: systemd was not done in time.
+        TryLater: systemd was not done in time, or failed.
     """
     name = _name(unit)
     seen = f"/run/{name}"
@@ -43,9 +43,10 @@ def ensure(unit: str) -> None:
     for file, text in wanted.items():
         file.write_text(text)
     try:
-        process.run("systemctl", "daemon-reload")
-        process.run("systemctl", "enable", "--now", f"{name}.timer")
-    except subprocess.TimeoutExpired:
+        _systemctl("daemon-reload")
+        _systemctl("enable", "--now", f"{name}.timer")
+    except (subprocess.TimeoutExpired, snap_errors.TryLater):
+        # So that the next event tries again.
         (UNITS / f"{name}.timer").unlink()
         raise
 
@@ -64,6 +65,17 @@ def ensure_removed(unit: str) -> None:
         for file in files:
             file.unlink(missing_ok=True)
         process.run("systemctl", "daemon-reload")
+
+
+def _systemctl(*words: str) -> None:
+    """Have systemd do it.
+
+    Raises:
+        TryLater: it failed.
+    """
+    done = process.run("systemctl", *words)
+    if done.returncode:
+        raise snap_errors.TryLater(f"systemctl {' '.join(words)}: {done.stderr.strip()}")
 
 
 def _name(unit: str) -> str:

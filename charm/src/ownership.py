@@ -23,6 +23,14 @@ class OwnedByAnother(Exception):
         self.application = application
 
 
+class ReadByAnother(Exception):
+    """Another unit of the application reads other inverters with this machine's snap."""
+
+    def __init__(self, unit: str):
+        super().__init__(unit)
+        self.unit = unit
+
+
 @dataclass(frozen=True)
 class Unit:
     """Who asks."""
@@ -45,32 +53,44 @@ class Unit:
         return f"{self.model}.{self.name.replace('/', '-')}.json"
 
 
-def claim(unit: Unit, *, polls: bool) -> bool:
+def claim(unit: Unit, *, polls: bool, own_inverter: bool = False) -> bool:
     """Own the snap, with others of the application. False if one of those polls, not this one.
+
+    A new leader has it though the former one still says that it polls: that is over.
 
     Args:
         unit: who asks.
-        polls: whether this unit is to read the inverters.
+        polls: whether this unit is to read inverters.
+        own_inverter: whether that is one of its own, and not that of the leader.
 
     Raises:
         OwnedByAnother: another application's unit lives on this machine.
+        ReadByAnother: one of the two units that are to read has an inverter of its own.
     """
     with _locked():
         others = _others(unit)
         for other in others:
             if (other["model"], other["application"]) != (unit.model, unit.application):
                 raise OwnedByAnother(str(other["application"]))
-        file = DIRECTORY / unit.file
+        apart = (one for one in others if one["polls"] and (own_inverter or one["own_inverter"]))
+        first = next(apart, None) if polls else None
         text = json.dumps(
             {
                 "model": unit.model,
                 "application": unit.application,
+                "unit": unit.name,
                 "home": str(unit.home),
-                "polls": polls,
+                "polls": polls and first is None,
+                "own_inverter": own_inverter,
             }
         )
+        file = DIRECTORY / unit.file
         if not file.exists() or file.read_text() != text:
-            file.write_text(text)
+            whole = file.with_suffix(".new")
+            whole.write_text(text)
+            whole.replace(file)
+    if first is not None:
+        raise ReadByAnother(str(first["unit"]))
     return polls or not any(other["polls"] for other in others)
 
 
@@ -89,10 +109,13 @@ def release(unit: Unit) -> None:
 def _others(unit: Unit) -> list[dict[str, object]]:
     """The claims of all other units that still live."""
     found: list[dict[str, object]] = []
-    for file in DIRECTORY.glob("*.json"):
+    for file in sorted(DIRECTORY.glob("*.json")):
         if file.name == unit.file:
             continue
-        entry = json.loads(file.read_text())
+        try:
+            entry = json.loads(file.read_text())
+        except ValueError:
+            continue  # cut by a power failure; its unit writes it anew
         if pathlib.Path(entry["home"]).is_dir():
             found.append(entry)
         else:

@@ -51,13 +51,17 @@ def backup(file: pathlib.Path) -> None:
 def restore(file: pathlib.Path) -> None:
     """Put back what was saved, in the place of all there is; the daemon is stopped.
 
+    The options stay as they are now, whatever the file says.
+
     Raises:
         SnapError: snapd is not ready, or refuses; such as a file that is no snapshot.
     """
     number = _number(_IMPORTED, _snap("import-snapshot", str(file)))
     try:
         sungather_snap.ensure_stopped()
+        options = sungather_snap.get_options()
         _snap("restore", number, sungather_snap.NAME)
+        sungather_snap.put_back(options)
     finally:
         _snap("forget", number)
 

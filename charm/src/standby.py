@@ -12,14 +12,16 @@ import ops
 import databag
 
 ENDPOINT = "standby"
+NOBODY = "nobody"
+"""Who polls, while the leader cannot."""
 _KEY = "polling-unit"
 _TROUBLE = "trouble"
 _ANSWER = "own-way"
 
 
-def announce(charm: ops.CharmBase) -> None:
-    """Say who polls: the leader."""
-    _write(charm, {_KEY: charm.unit.name})
+def announce(charm: ops.CharmBase, *, reads: bool) -> None:
+    """Say who polls: the leader, unless its machine's snap is another's."""
+    _write(charm, {_KEY: charm.unit.name if reads else NOBODY})
 
 
 def ask(charm: ops.CharmBase, trouble: str) -> None:
@@ -56,7 +58,7 @@ def who_reaches(charm: ops.CharmBase) -> str:
 
 
 def polling_unit(charm: ops.CharmBase) -> str:
-    """Who polls, as far as this unit knows; "" if it does not."""
+    """Who polls, or `NOBODY`, as far as this unit knows; "" if it does not."""
     relation = charm.model.get_relation(ENDPOINT)
     return relation.data[charm.app].get(_KEY, "") if relation is not None else ""
 

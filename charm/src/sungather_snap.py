@@ -33,6 +33,7 @@ PROXY = pathlib.Path("/var/lib/sungather-charm/proxy")
 """What is added, for root's eyes."""
 
 _INSTALL_SECONDS = 600
+_ROLE = "outbox.deliver-only"
 
 logger = logging.getLogger(__name__)
 # At DEBUG this library logs whole requests, and ops hands log lines to a hook tool as arguments:
@@ -137,7 +138,7 @@ def ensure_options(desired: Mapping[str, str | None]) -> bool:
         SnapError: snapd is missing or not ready.
     """
     present = get_options()
-    before = set(SET_KEYS.read_text().split()) if SET_KEYS.exists() else set[str]()
+    before = _noted()
     left = {key for key, text in desired.items() if text is None}
     after = {key for key, text in desired.items() if text} | (before & left)
     changed: dict[str, str | None] = {
@@ -154,13 +155,7 @@ def ensure_options(desired: Mapping[str, str | None]) -> bool:
             changed[key] = None
     if changed:
         _note(before | after)
-        try:
-            snap.set(NAME, changed)
-        except snap.ChangeError as error:
-            found = _HOOK_TEXT.search(error.message)
-            if found is None:
-                raise
-            raise OptionsRefused(found["lines"] or found["line"]) from None
+        _set(changed)
     if changed or before != after:
         _note(after)
     return bool(changed)
@@ -173,7 +168,40 @@ def options_set_at() -> datetime | None:
     return datetime.fromtimestamp(SET_KEYS.stat().st_mtime, UTC)
 
 
-def ensure_no_polling() -> None:
+@snap_errors.translated()
+def ensure_role(*, polls: bool) -> None:
+    """Let the daemon read inverters, or only deliver what it owes; in a change of its own.
+
+    So other options that are refused keep no new leader from reading.
+
+    Raises:
+        OptionsRefused: the configure hook refused it; nothing is stored.
+        SnapError: snapd is missing or not ready.
+    """
+    if get_options().get(_ROLE, "false") != (wanted := "false" if polls else "true"):
+        _note({*_noted(), _ROLE})
+        _set({_ROLE: wanted})
+
+
+@snap_errors.translated()
+def put_back(options: Mapping[str, str]) -> None:
+    """Have exactly the options that `get_options` has given, in one change.
+
+    Raises:
+        OptionsRefused: the configure hook refused them; nothing is stored.
+        SnapError: snapd is missing or not ready.
+    """
+    present = get_options()
+    changed = {
+        key: options.get(key) or None
+        for key in {*present, *options}
+        if present.get(key, "") != options.get(key, "")
+    }
+    if changed:
+        _set(changed)
+
+
+def stop_unless_delivering() -> None:
     """Stop the daemon, unless its options let it deliver only.
 
     Raises:
@@ -186,7 +214,7 @@ def ensure_no_polling() -> None:
 def delivers_only() -> bool:
     """Whether the snap's options keep the daemon from reading inverters; False if not known."""
     try:
-        return get_options().get("outbox.deliver-only") == "true"
+        return get_options().get(_ROLE) == "true"
     except snap_errors.SnapError:
         return False
 
@@ -317,6 +345,25 @@ def _installed() -> snap.InstalledInfo | None:
         return snap.list_one(NAME)
     except snap.NotInstalledError:
         return None
+
+
+def _set(options: Mapping[str, str | None]) -> None:
+    """Set or unset options, in one change.
+
+    Raises:
+        OptionsRefused: the configure hook refused them; nothing is stored.
+    """
+    try:
+        snap.set(NAME, dict(options))
+    except snap.ChangeError as error:
+        found = _HOOK_TEXT.search(error.message)
+        if found is None:
+            raise
+        raise OptionsRefused(found["lines"] or found["line"]) from None
+
+
+def _noted() -> set[str]:
+    return set(SET_KEYS.read_text().split()) if SET_KEYS.exists() else set()
 
 
 def _note(keys: set[str]) -> None:

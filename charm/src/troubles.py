@@ -9,7 +9,12 @@ import extra_options
 import ownership
 import snap_errors
 
-KNOWN = (ownership.OwnedByAnother, extra_options.WrongOptionText, snap_errors.SnapError)
+KNOWN = (
+    ownership.OwnedByAnother,
+    ownership.ReadByAnother,
+    extra_options.WrongOptionText,
+    snap_errors.SnapError,
+)
 """The errors that have a status; any other is a defect of the charm."""
 
 
@@ -29,6 +34,12 @@ def status(error: Exception, app: str, unit: str) -> ops.StatusBase:
                 f"the sungather snap of this machine belongs to {error.application}: put further "
                 f"inverters into its extra-options, or deploy {app} to another machine"
             )
+        case ownership.ReadByAnother():
+            return ops.BlockedStatus(
+                f"{error.unit} reads another inverter with this machine's snap, and a machine has "
+                f"one: give this unit a machine of its own (juju add-unit {app}; juju remove-unit "
+                f"{unit})"
+            )
         case snap_errors.OptionsRefused():
             return _blocked(f"{error} {credentials.remedy(str(error), app)}")
         case snap_errors.StoreSilent():
@@ -47,6 +58,11 @@ def status(error: Exception, app: str, unit: str) -> ops.StatusBase:
             return _blocked(f"snapd: {error}")
         case _:
             return _blocked(str(error).replace("APPLICATION", app))
+
+
+def name_the_inverter(app: str) -> str:
+    """What to do while no inverter is named, for an application of this name."""
+    return f"say where the inverter is: juju config {app} inverter-host=ADDRESS"
 
 
 def combined(statuses: Iterable[ops.StatusBase]) -> Iterator[ops.StatusBase]:

@@ -8,6 +8,7 @@ import observability
 
 SOURCES = sorted(observability.SOURCE.glob("*.py"))
 KNOWN = {
+    "add-unit",
     *("config", "run", "exec", "scp", "attach-resource", "status", "remove-unit", "expose"),
     *("add-secret", "grant-secret", "update-secret"),
 }

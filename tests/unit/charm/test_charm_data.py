@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from charm_model import HOST, Context, after_config_changed, polls, state
+from charm_model import HOST, Context, after_config_changed, nobody_listens, polls, state
 from fake_snapd import FakeSnapd
 from ops import testing
+from test_charm_standby import claim_of
 
 import snap_data
 
@@ -122,3 +123,81 @@ def test_a_backup_while_snapd_is_busy_fails_and_the_daemon_goes_on(
 def test_a_unit_that_stops_says_what_goes_with_it(context: Context, snapd: FakeSnapd) -> None:
     out = context.run(context.on.stop(), state(HOST))
     assert "history and undelivered readings go with the unit" in out.unit_status.message
+
+
+def test_an_option_that_is_no_more_does_not_come_back_for_good(
+    context: Context, snapd: FakeSnapd, home: Path
+) -> None:
+    then = state(HOST | {"extra-options": "mqtt.homeassistant-prefix: house"})
+    after_config_changed(context, then)
+    context.run(context.on.action("backup"), then)
+    assert context.action_results is not None
+    file = str(context.action_results["file"])
+    now = state(HOST)
+    after_config_changed(context, now)
+    options = dict(snapd.options)
+    assert options["mqtt.homeassistant-prefix"] == "homeassistant"
+    context.run(context.on.action("restore", params={"file": file}), now)
+    assert snapd.options == options
+
+
+def test_the_history_of_another_application_is_not_handed_out(
+    context: Context, snapd: FakeSnapd, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page(monkeypatch, lambda _: CSV)
+    claim_of("solar", home, polls=True)
+    with pytest.raises(testing.ActionFailed, match="belongs to solar"):
+        context.run(context.on.action("export-history"), state(HOST))
+    assert not list(home.iterdir())
+
+
+def test_a_standby_says_who_has_the_history(
+    context: Context, snapd: FakeSnapd, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page(monkeypatch, lambda _: CSV)
+    with pytest.raises(testing.ActionFailed, match="juju run sungather/leader export-history"):
+        context.run(context.on.action("export-history"), state(HOST, leader=False))
+
+
+def test_the_page_is_asked_where_it_is_and_not_where_it_is_refused_to_be(
+    context: Context, snapd: FakeSnapd, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    page(monkeypatch, lambda url: asked.append(url) or CSV)
+    after_config_changed(context, state(HOST))
+    context.run(context.on.action("export-history"), state(HOST | {"webserver-port": 99999}))
+    assert asked[0].startswith("http://localhost:8080/")
+
+
+@pytest.mark.parametrize("action", ["backup", "restore", "refresh-snap"])
+@pytest.mark.parametrize("missing", [True, False])
+def test_an_action_fails_in_words_while_snapd_is_away(
+    context: Context,
+    snapd: FakeSnapd,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    action: str,
+    missing: bool,
+) -> None:
+    after_config_changed(context, state(HOST))
+    if missing:
+        monkeypatch.setattr("charmlibs.snap._client._SOCKET_PATH", "/nowhere/snapd.socket")
+    else:
+        nobody_listens(monkeypatch, tmp_path)
+    file = home / "saved.zip"
+    file.touch()
+    params = {"file": str(file)} if action == "restore" else {}
+    with pytest.raises(testing.ActionFailed) as failed:
+        context.run(context.on.action(action, params=params), state(HOST))
+    assert ("snapd is missing" if missing else "snapd does not answer") in failed.value.message
+
+
+@pytest.mark.parametrize("action", ["test-connection", "backup", "refresh-snap"])
+def test_a_unit_beside_the_one_that_works_with_the_snap_says_so(
+    context: Context, snapd: FakeSnapd, home: Path, action: str
+) -> None:
+    after_config_changed(context, state(HOST))
+    claim_of("sungather", home, polls=True)
+    with pytest.raises(testing.ActionFailed, match="another unit of sungather works"):
+        context.run(context.on.action(action), state(HOST, leader=False))

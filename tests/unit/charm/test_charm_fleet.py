@@ -1,14 +1,18 @@
 """Units with an inverter of their own, and standbys that could do better than the leader."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from charm_model import HOST, Config, Context, active, blocked, context_of, polls, state
 from fake_snapd import FakeSnapd
 from ops import testing
+from test_charm_standby import claim_of
 
+import ownership
 import unit_inverters
+from charm import SungatherCharm
 from extra_options import WrongOptionText
 
 EACH = "sungather/0: 10.0.0.10\nsungather/1: {host: 10.0.0.11, connection: http, unit: 3}\n"
@@ -195,3 +199,61 @@ def test_an_app_that_fails_in_json_ends_no_hook(
     out = unit(charmcraft, 1, HOST, leader=False, relations=[peers])
     assert "own-way" not in out.get_relation(peers.id).local_unit_data
     assert unit(charmcraft, 0, HOST, leader=True).unit_status.name == "active"
+
+
+def inverters_of(snapd: FakeSnapd) -> dict[str, str]:
+    """The options that say where inverters are."""
+    found = snapd.options.items()
+    return {k: text for k, text in found if k.startswith("inverter") and k.endswith(".host")}
+
+
+def test_further_inverters_are_the_leaders_and_no_unit_reads_them_beside_it(
+    charmcraft: dict[str, Any], snapd: FakeSnapd
+) -> None:
+    extra: Config = {"extra-options": "inverters.garage.host: 10.0.0.20"}
+    own: Config = {"unit-inverters": "sungather/1: 10.0.0.11"}
+    unit(charmcraft, 1, HOST | extra | own, leader=False)
+    assert inverters_of(snapd) == {"inverter.host": "10.0.0.11"}
+    out = unit(charmcraft, 1, extra | own, leader=True)
+    assert "nor inverters of extra-options, while this unit leads" in out.unit_status.message
+    unit(charmcraft, 0, HOST | extra | own, leader=True)
+    further = {"inverters.inverter.host": "192.168.1.10", "inverters.garage.host": "10.0.0.20"}
+    assert {key: text for key, text in inverters_of(snapd).items() if text} == further
+
+
+def test_two_units_of_one_machine_do_not_take_turns_with_its_snap(
+    charmcraft: dict[str, Any],
+    snapd: FakeSnapd,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    # The directory of the testing charm goes with each event; a unit's stays.
+    def me(self: SungatherCharm) -> ownership.Unit:
+        return ownership.Unit("m", self.unit.name, tmp_path)
+
+    monkeypatch.setattr(SungatherCharm, "_me", me)
+    config = HOST | {"unit-inverters": "sungather/1: 10.0.0.11"}
+    changes: set[int] = set()
+    for _ in range(2):
+        assert unit(charmcraft, 0, config, leader=True).unit_status == active()
+        out = unit(charmcraft, 1, config, leader=False)
+        assert "sungather/0 reads another inverter with this machine" in blocked(out.unit_status)
+        assert "juju add-unit sungather" in out.unit_status.message
+        assert snapd.options["inverter.host"] == "192.168.1.10"
+        changes.add(len(snapd.changes))
+    assert len(changes) == 1
+
+
+def test_a_leader_whose_machine_is_anothers_is_not_told_as_the_reader(
+    charmcraft: dict[str, Any], snapd: FakeSnapd, tmp_path: Path
+) -> None:
+    claim_of("solar", tmp_path, polls=True)
+    peers = testing.PeerRelation("standby")
+    out = unit(charmcraft, 0, HOST, leader=True, relations=[peers])
+    blocked(out.unit_status)
+    told = out.get_relation(peers.id)
+    assert isinstance(told, testing.PeerRelation)
+    (ownership.DIRECTORY / "solar.json").unlink()
+    peers = testing.PeerRelation("standby", local_app_data=dict(told.local_app_data))
+    out = unit(charmcraft, 1, HOST, leader=False, relations=[peers])
+    assert "standby: the leader cannot read" in out.unit_status.message

@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from charm_model import HOST, READS, Context, active, after_config_changed, state, status, waiting
+from charm_model import (
+    HOST,
+    READS,
+    Context,
+    active,
+    after_config_changed,
+    polls,
+    state,
+    status,
+    waiting,
+)
 from fake_snapd import FakeSnapd
 from ops import testing
 
@@ -166,3 +176,31 @@ def test_the_daemon_that_has_not_spoken_yet_is_starting(
 ) -> None:
     snapd.health = {"status": "unknown"}
     assert status(context, state(HOST)) == testing.WaitingStatus("the daemon is starting")
+
+
+def test_a_timer_that_systemd_does_not_take_is_tried_again(
+    context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = snapd.run
+
+    def fails(*command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        if command[:2] == ("systemctl", "enable"):
+            return subprocess.CompletedProcess(command, 1, "", "Unit is masked.")
+        return run(*command, timeout=timeout)
+
+    monkeypatch.setattr("process.run", fails)
+    out = context.run(context.on.config_changed(), state(HOST))
+    assert "Unit is masked" in out.unit_status.message
+    assert polls(snapd), "the daemon is another step"
+    monkeypatch.setattr("process.run", run)
+    assert context.run(context.on.update_status(), state(HOST)).unit_status == active()
+    assert any(one[:2] == ("systemctl", "enable") for one in map(tuple, snapd.commands))
+
+
+def test_a_unit_that_was_stopped_is_not_woken_by_its_own_timer(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    context.run(context.on.config_changed(), state(HOST))
+    assert list(health_timer.UNITS.glob("*.timer"))
+    context.run(context.on.stop(), state(HOST))
+    assert not list(health_timer.UNITS.glob("*.timer"))

@@ -161,8 +161,10 @@ def claim_of(application: str, home: Path, *, polls: bool) -> Path:
     entry = {
         "model": "11111111-1111-4111-8111-111111111111",
         "application": application,
+        "unit": f"{application}/7",
         "home": str(home),
         "polls": polls,
+        "own_inverter": False,
     }
     file.write_text(json.dumps(entry))
     return file

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import ops
 import pytest
 from charm_model import (
     HOST,
@@ -16,6 +17,7 @@ from charm_model import (
     polls,
     state,
     status,
+    waiting,
 )
 from fake_snapd import FakeSnapd
 from ops import testing
@@ -177,7 +179,7 @@ def test_a_former_leader_stops_whatever_is_wrong(
     assert not polls(snapd)
 
 
-def test_a_standby_whose_options_are_refused_stays_stopped_when_the_snap_is_refreshed(
+def test_a_standby_whose_options_are_refused_does_not_read_when_the_snap_is_refreshed(
     context: Context, snapd: FakeSnapd
 ) -> None:
     """The snap's hook starts the daemon as long as its options name an inverter."""
@@ -187,7 +189,53 @@ def test_a_standby_whose_options_are_refused_stays_stopped_when_the_snap_is_refr
     assert snapd.options["inverter.host"]
     refreshed = state(HOST | {"log-level": "LOUD", "snap-revision": 8}, leader=False)
     context.run(context.on.upgrade_charm(), refreshed)
-    assert (snapd.revision, snapd.running) == ("8", False)
+    assert (snapd.revision, polls(snapd)) == ("8", False)
+
+
+@pytest.mark.parametrize("slip", [{"log-level": "LOUD"}, {"extra-options": "[]"}])
+def test_a_new_leader_reads_whatever_is_wrong_with_its_options(
+    context: Context, snapd: FakeSnapd, slip: Config
+) -> None:
+    """The former leader, who has the same config, stops: nobody would read."""
+    after_config_changed(context, state(HOST, leader=False))
+    assert not polls(snapd)
+    out = context.run(context.on.leader_elected(), state(HOST | slip, leader=True))
+    blocked(out.unit_status)
+    assert polls(snapd)
+    context.run(context.on.config_changed(), state(HOST | slip, leader=False))
+    assert not polls(snapd)
+
+
+def test_a_peer_databag_that_cannot_be_written_is_not_told_as_a_resource(
+    context: Context, snapd: FakeSnapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Juju runs the hook again."""
+
+    def fails(*_: object) -> None:
+        raise ops.ModelError("ERROR cannot write relation settings")
+
+    monkeypatch.setattr("snap_pins.note", fails)
+    with pytest.raises(testing.errors.UncaughtCharmError, match="relation settings"):
+        after_config_changed(context, state(HOST))
+
+
+def test_a_standby_that_does_not_get_rid_of_what_it_owes_says_so(
+    context: Context, snapd: FakeSnapd
+) -> None:
+    """Whoever removes the unit would lose it."""
+    standby = state(HOST, leader=False)
+    assert context.run(context.on.config_changed(), standby).unit_status.name == "active"
+    snapd.health = {
+        "status": "blocked",
+        "message": "mqtt: the broker refuses the password",
+        "code": "mqtt-blocked",
+        "timestamp": "2099-11-23T17:05:00+01:00",
+    }
+    out = context.run(context.on.update_status(), standby)
+    assert "still owes is not delivered: mqtt: the broker" in waiting(out.unit_status)
+    snapd.starts = snapd.running = False
+    out = context.run(context.on.update_status(), standby)
+    assert "snap logs sungather" in waiting(out.unit_status)
 
 
 def test_a_standby_that_delivers_is_left_alone(context: Context, snapd: FakeSnapd) -> None:

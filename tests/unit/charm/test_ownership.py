@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import ownership
-from ownership import OwnedByAnother, Unit
+from ownership import OwnedByAnother, ReadByAnother, Unit
 
 
 @pytest.fixture
@@ -55,3 +55,25 @@ def test_who_is_gone_owns_nothing(machine: Path, released: bool) -> None:
     assert ownership.claim(other, polls=True)
     assert ownership.is_last_owner(other)
     assert not ownership.is_last_owner(gone)
+
+
+@pytest.mark.parametrize(("first", "second"), [(True, False), (False, True), (True, True)])
+def test_of_two_readers_with_different_inverters_the_first_has_the_snap(
+    machine: Path, first: bool, second: bool
+) -> None:
+    one, other = unit(machine, "sungather/0"), unit(machine, "sungather/1")
+    for _ in range(2):
+        assert ownership.claim(one, polls=True, own_inverter=first)
+        with pytest.raises(ReadByAnother) as caught:
+            ownership.claim(other, polls=True, own_inverter=second)
+        assert caught.value.unit == "sungather/0"
+    ownership.claim(one, polls=False)
+    assert ownership.claim(other, polls=True, own_inverter=second)
+
+
+def test_a_claim_that_was_cut_by_a_power_failure_stops_nobody(machine: Path) -> None:
+    one, other = unit(machine, "sungather/0"), unit(machine, "sungather/1")
+    ownership.claim(one, polls=False)
+    (ownership.DIRECTORY / one.file).write_text("")
+    assert ownership.claim(other, polls=True)
+    assert not ownership.claim(one, polls=False), "it is written anew"
