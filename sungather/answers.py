@@ -225,9 +225,11 @@ class ConfigurationAnswer(TypedDict):
     """The answer of `check-config`: options in force by dotted key, without secrets.
 
     `given` are the keys that somebody has set, `file` is where from; "" if from no file.
+    `state_directory` is the one in force, also where `storage.directory` is empty.
     """
 
     file: str
+    state_directory: str
     options: Mapping[str, str | int | float | bool | None]
     given: Sequence[str]
     warnings: Sequence[str]

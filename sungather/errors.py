@@ -146,7 +146,7 @@ class NotModbus(Unusable):
 
 
 class TlsRefused(Unusable):
-    """The port for encrypted Modbus is open, but there is no TLS with us."""
+    """The port for encrypted Modbus is open, but the TLS handshake fails."""
 
     kind = "tls-refused"
 

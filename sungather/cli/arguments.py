@@ -37,6 +37,7 @@ Documentation: {DOCS}#readme
 
 
 SHELLS = ("bash", "zsh", "tcsh")
+_BEHIND_THE_COMMAND = ("--config", "--set", "--format")
 
 
 class UsageError(errors.OptionsError):
@@ -95,6 +96,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     elif words[0] == "version":
         words = ["--version"]
     top = parser()
+    if words[0].partition("=")[0] in _BEHIND_THE_COMMAND:
+        raise UsageError(
+            f"{words[0]} stands behind the command, as in: sungather run-once --format json.",
+            top.format_usage().strip(),
+        )
     chosen, unknown = top.parse_known_args(words)
     if unknown:
         chosen.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -118,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
             name,
             help=said.summary,
             description=said.summary[0].upper() + said.summary[1:] + ".",
-            epilog=_epilog(said),
+            epilog=_epilog(name, said),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.set_defaults(parser=command)
@@ -126,9 +132,10 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _epilog(said: CommandHelp) -> str:
+def _epilog(name: str, said: CommandHelp) -> str:
     examples = "".join(f"  sungather {example}\n" for example in said.examples)
-    return f"examples:\n{examples}\n" + (EXIT_CODES if said.options else "")
+    is_about_inverters = said.address or name == "readings"
+    return f"examples:\n{examples}\n" + (EXIT_CODES if is_about_inverters else "")
 
 
 def _add_arguments(command: argparse.ArgumentParser, name: str, said: CommandHelp) -> None:

@@ -139,7 +139,7 @@ async def _answer(
     question = question or chosen.command
     answer = await control.ask_daemon(socket, question, configuration.targets)
     if answer is None:
-        if trouble is not None:
+        if trouble is not None and alone is not _no_daemon:
             raise trouble
         answer = await alone(configuration)
     return answer
@@ -166,7 +166,11 @@ async def _read_all(configuration: Configuration) -> answers.ReadingsAnswer:
 
 
 async def _no_daemon(configuration: Configuration) -> NoReturn:
-    start, once = "sungather run", "sungather run-once"
+    if await control.ask_daemon(configuration.state_directory / control.SOCKET, "readings", []):
+        other = "A daemon is running, but it reads other inverters than these options name."
+        raise errors.DaemonError(f"{other} Leave out --set, or name its own file with --config.")
+    where = "" if configuration.inverters else " ADDRESS"
+    start, once = f"sungather run{where}", f"sungather run-once{where}"
     if privileges.in_snap():
         snap = privileges.instance()
         start, once = f"sudo snap start {snap}", f"sudo {snap}.run-once"
@@ -214,8 +218,8 @@ async def _what_was_rejected(configuration: Configuration, *, again: bool) -> Ma
     from sungather.exporters import open_exporters
 
     leave_threads_behind()
-    socket = configuration.state_directory / control.SOCKET
     command = "rejected-again" if again else "rejected"
+    socket = configuration.state_directory / control.SOCKET
     if (answer := await control.ask_daemon(socket, command, [])) is not None:
         return answer
     exporters = await open_exporters(configuration, console=False)

@@ -17,6 +17,7 @@ from sungather.cli.simulate import with_sub_devices
 from sungather.clock import Clock
 from sungather.daemon.assembly import pollers, until_stopped
 from sungather.daemon.collector import Collector
+from sungather.history.cashbook import Cashbook
 from sungather.history.service import History
 from sungather.options.all_options import WebOptions
 from sungather.options.configuration import load
@@ -29,6 +30,8 @@ _SUNRISE = 5
 """Local hour at which the demo's day begins."""
 _PORT = 8080
 _DAY = 24 * 3600
+_COUNTED_EVERY = 5.0
+"""Seconds; a minute, as for others, would be a third of the demo's day."""
 
 
 async def demo(chosen: argparse.Namespace) -> int:
@@ -61,9 +64,17 @@ async def demo(chosen: argparse.Namespace) -> int:
                 "inverter.port": server.port,
                 "inverter.scan-interval": 1,
                 "storage.directory": Path(directory),
+                # Made up, as all of it.
+                "tariff.currency": "EUR",
+                "tariff.import": 0.32,
+                "tariff.export": 0.08,
             }
             configuration = load(None, [f"{key}={value}" for key, value in settings.items()])
             history = History(None, configuration.timezone, clock=clock, commit_seconds=1)
+            tariff = configuration.tariff.tariff
+            patience = round(1.5 * chosen.speed)
+            zone = configuration.timezone
+            book = tariff and Cashbook(history, tariff, zone, patience, every=_COUNTED_EVERY)
             since_reading = SinceReading(begin)
             web = WebServer(
                 WebOptions(address=chosen.address, port=port),
@@ -72,9 +83,11 @@ async def demo(chosen: argparse.Namespace) -> int:
                 timezone=configuration.timezone,
                 clock=Clock(since_reading.now),
                 scan_interval=chosen.speed,
+                cashbook=book,
             )
             screen = Lines() if chosen.format == "json" else Screen(chosen.speed)
             services: list[Service] = [since_reading, history, web, screen, Opener(web, screen)]
+            services += [book] if book else []
             collector = Collector(pollers(configuration, services, clock), services)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(chosen.seconds):

@@ -76,6 +76,7 @@ def configuration_report(configuration: Configuration) -> ConfigurationAnswer:
     """Options in force by dotted key, without the values of secrets, and the warnings."""
     return {
         "file": configuration.file,
+        "state_directory": str(configuration.state_directory),
         "options": masked(configuration.values),
         "given": sorted(configuration.given),
         "warnings": list(configuration.warnings),

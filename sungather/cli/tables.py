@@ -150,11 +150,20 @@ def _readings(answer: answers.ReadingsAnswer) -> list[RenderableType]:
     if exporters := answer.get("exporters"):
         table = Table("exporter", "state", "queue", "last success", "", box=None, pad_edge=False)
         for one in exporters:
-            queue, success = str(one["queue"] or ""), one["last_success"]
+            queue, success = str(one["queue"] or ""), _at(one["last_success"])
             table.add_row(one["name"], one["state"], queue, success, one["message"])
         parts.append(table)
         parts += [_clients(clients) for one in exporters if (clients := one.get("clients"))]
     return parts
+
+
+def _at(time: str | None) -> str:
+    """A time of an answer by the machine's clock, with its day if that is not today."""
+    if not time:
+        return ""
+    moment = datetime.fromisoformat(time).astimezone()
+    is_today = moment.date() == datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
 
 
 def _clients(clients: Sequence[answers.ClientAnswer]) -> Table:
@@ -264,7 +273,8 @@ def _configuration(answer: answers.ConfigurationAnswer) -> list[RenderableType]:
                 table.add_row(f"  {key}", text_of(value) or Text("(empty)", style="dim"))
         if table.row_count:
             parts += [Text(title, style="bold"), table]
-    return [*parts, Text("Configuration OK.", style="green")]
+    where = Text(f"State directory: {answer['state_directory']}")
+    return [*parts, where, Text("Configuration OK.", style="green")]
 
 
 def _map(answer: answers.RegistersAnswer) -> list[RenderableType]:

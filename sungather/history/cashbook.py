@@ -28,8 +28,6 @@ from sungather.service import Health, SimpleService
 from sungather.site import BATTERY
 from sungather.tariff import Tariff
 
-_EVERY: Final = 60.0
-"""Seconds between two looks at today."""
 _BREATH: Final = 0.02
 """Seconds between two days of the past, so that the rest goes on."""
 _FIRST: Final = date(2000, 1, 1)
@@ -188,10 +186,17 @@ class Cashbook(SimpleService):
     name = "money"
 
     def __init__(
-        self, history: History, tariff: Tariff, timezone: tzinfo, patience: int = 0
+        self,
+        history: History,
+        tariff: Tariff,
+        timezone: tzinfo,
+        patience: int = 0,
+        *,
+        every: float = 60.0,
     ) -> None:
-        """`patience`: see `balance_of_day`."""
+        """`patience`: see `balance_of_day`; `every`: seconds after which today is counted anew."""
         self._patience = patience
+        self._every = every
         self.tariff = tariff
         self._history = history
         self._timezone = timezone
@@ -226,12 +231,12 @@ class Cashbook(SimpleService):
             self._again.set()
 
     async def run(self) -> None:
-        """Count the days that are known, the newest first, and today once a minute."""
+        """Count the days that are known, the newest first, and today again and again."""
         while True:
             self._again.clear()
             await self.count()
             try:
-                async with asyncio.timeout(_EVERY):
+                async with asyncio.timeout(self._every):
                     await self._again.wait()
             except TimeoutError:
                 continue

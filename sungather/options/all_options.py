@@ -134,7 +134,7 @@ class InverterOptions:
     )
     tls_ca: str = declared(
         "",
-        "Certificate that the dongle's own must be or be signed by, in PEM form (connections "
+        "Certificate of the dongle, or of the authority that signed it, in PEM form (connections "
         "http and modbus-tls).",
         kind=OptionKind.LINES,
         key="tls.ca",
@@ -232,7 +232,7 @@ class TariffOptions:
     )
     export_topic: str = declared(
         "",
-        "The same of what 1 kWh to the grid earns; tariff.export then stands in.",
+        "The same for the feed-in price; tariff.export is the fallback.",
         kind=OptionKind.ANY_TOPIC,
         otherwise="the written prices hold",
         example="evcc/site/tariffFeedIn",

@@ -92,18 +92,22 @@ def load(
         OptionsError: with every problem of file and settings, one sentence each.
     """
     source = _Source() if file is None else _read(file)
+    if source.document.is_of_sungather_0_5:
+        raise OptionsError([
+            f"{source.name} is a configuration of SunGather 0.5. Turn it into options with: "
+            f"sungather import-config {source.name} > sungather.yaml"
+        ])  # fmt: skip
     chosen, trouble = _split(settings)
     texts = {**source.document.texts, **chosen}
     checked = check(texts, need_inverter=need_inverter, wrong=source.document.wrong)
     located = [(place, source.sentence(place, text)) for place, text in source.document.problems]
-    for problem in checked.problems:
-        # Nothing is missed in a file of which a part could not be read.
-        if source.document.complete or not problem.missing:
-            located.append(source.locate(problem, chosen))
+    # Nothing is missed in a file of which a part could not be read.
+    told = [one for one in checked.problems if source.document.complete or not one.missing]
+    located += [source.locate(problem, chosen) for problem in told]
     located.sort(key=lambda one: (one[0] is None, one[0] or Place(0, 0)))
     problems = [sentence for _, sentence in located] + trouble
     if problems:
-        missing = frozenset(problem.key for problem in checked.problems if problem.missing)
+        missing = frozenset(problem.key for problem in told if problem.missing)
         raise OptionsError(list(dict.fromkeys(problems)), missing)
     found = configured(checked, environment)
     warnings = (*found.warnings, *source.warnings())

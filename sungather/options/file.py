@@ -20,7 +20,6 @@ from sungather.options.values import shown, text_of
 
 LARGEST = 256 * 1024
 """Most bytes of a file."""
-
 _DEEPEST = 8
 _ENDLESS = 100
 """Depth at which reading is given up: the parser's time grows with its square."""
@@ -51,8 +50,6 @@ _SYNTAX_ANY = "check indentation, colons and quotes"
 
 # Wheels have the C parser; a PyYAML built without libyaml still reads every file.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
@@ -79,6 +76,8 @@ class Document:
     )
     wrong: set[str] = field(default_factory=set[str])
     """Options with a value that cannot be taken; they are not in `texts`."""
+    is_of_sungather_0_5: bool = False
+    """Whether it has the list of exports that the incumbent's file has."""
     complete: bool = True
     """False after a mistake that hides a part of the file: what is missing may stand there."""
 
@@ -342,6 +341,8 @@ class _Walk:
         elif known:
             self._refuse(key, event, f"{key} takes options by key, not a list.")
         else:
+            is_list = isinstance(event, yaml.SequenceStartEvent)
+            self._document.is_of_sungather_0_5 |= is_list and key == "exports"
             self._document.texts[key] = ""  # the check says what is wrong with the key
         self._skip(event)
 

@@ -298,7 +298,8 @@ _TO_AND_FROM_GRID = (
 
 def _meter_problem(watts: float) -> str:
     return (
-        f"By the smart meter the house would give out {watts:.0f} W, so what it uses is left out. "
+        f"According to the smart meter, the house would be producing {watts:.0f} W, so its "
+        "consumption is left out. "
         "Check that the meter is at the grid connection and its current transformers point the "
         "right way. If another inverter feeds in behind the same meter, read that one as well."
     )

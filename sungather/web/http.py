@@ -110,7 +110,9 @@ class HttpServer:
         if response.stream is None or request.method == "HEAD" or self._listener.may_stream(guest):
             return response
         await response.stream.aclose()
-        busy = _plain(503, "Too many pages are open; the page is there without news.")
+        busy = _plain(
+            503, "Too many pages are open; this one works, but does not update by itself."
+        )
         return replace(busy, headers={"Retry-After": "30"})
 
 

@@ -330,7 +330,14 @@ def _own_months(reading: Reading, today: date) -> list[float | None]:
     months = reading.value("monthly_pv_energy_yields")
     if isinstance(months, list) and len(months) == 12:
         return months[: today.month]
-    return [*[None] * (today.month - 1), reading.number("monthly_power_yields")]
+    month = reading.number("monthly_power_yields")
+    days = reading.value("daily_pv_energy_yields")
+    if month is None and isinstance(days, list) and len(days) == 31:
+        # At level 1 a hybrid tells the days of the month, and not the month.
+        so_far = [*days[: today.day - 1], reading.number("pv_energy_today")]
+        known = [kwh for kwh in so_far if isinstance(kwh, int | float)]
+        month = sum(known) if len(known) == today.day else None
+    return [*[None] * (today.month - 1), month]
 
 
 def _as_of(model: PageModel) -> str:

@@ -191,7 +191,25 @@ async def test_get_inverter_info_tells_what_it_is(server: Server, sungather: She
 async def test_readings_without_a_daemon_say_how_to_start_one(sungather: Shell) -> None:
     code, out, err = await sungather("readings", "--set", "inverter.host=127.0.0.1")
     assert (code, out) == (3, "")
-    assert "sungather run" in err
+    assert "'sungather run'" in err
+    code, out, err = await sungather("readings")
+    assert (code, out) == (3, "")
+    assert "'sungather run ADDRESS'" in err, "without an inverter to read it cannot be started"
+    assert "missing" not in err
+
+
+async def test_a_daemon_with_other_options_is_not_told_as_none(
+    server: Server, sungather: Shell
+) -> None:
+    daemon = await sungather.start("run", *at(server))
+    await listening(daemon, sungather.directory / "state")
+    try:
+        code, out, err = await sungather("readings", "--set", "inverter.host=192.0.2.1")
+        assert (code, out) == (3, "")
+        assert "A daemon is running, but it reads other inverters" in err
+        assert "Leave out --set" in err
+    finally:
+        assert await stop(daemon) == 0
 
 
 async def test_commands_use_the_running_daemons_connection(

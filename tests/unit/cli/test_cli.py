@@ -95,6 +95,37 @@ def test_every_command_shows_examples_that_can_be_typed(
         assert arguments.parse(words).command == command
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_exit_codes_of_inverters_stand_where_an_inverter_is_read(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["help", command])
+    reads = {"run", "run-once", "readings", "test-connection", "get-inverter-info"}
+    assert ("every inverter gave a reading" in capsys.readouterr().out) is (command in reads)
+
+
+def test_a_file_of_sungather_0_5_is_told_with_the_command_that_turns_it_into_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "inverter: {host: 192.168.1.10, model: SH10RT, use_local_time: false}\n"
+        "exports: [{name: mqtt, enabled: true, host: broker}]\n"
+    )
+    assert main(["check-config", "--config", str(file)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"sungather import-config {file} > sungather.yaml" in said
+
+
+def test_a_file_that_cannot_be_read_hides_whether_an_inverter_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check-config", "--config", str(tmp_path)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "this is a directory" in said
+
+
 @pytest.mark.parametrize(
     ("words", "sentence", "usage"),
     [
@@ -102,6 +133,12 @@ def test_every_command_shows_examples_that_can_be_typed(
         ("xyz", "There is no command 'xyz'. 'sungather help'", "usage: sungather [-h]"),
         ("run --hlep", "run does not take --hlep. Did you mean --help?", "usage: sungather run"),
         ("demo --prot=1", "demo does not take --prot=1. Did you mean --port?", "sungather demo"),
+        (
+            "--format table run-once",
+            "--format stands behind the command, as in: sungather run-once --format json.",
+            "usage: sungather [-h]",
+        ),
+        ("--set=a=b run", "--set=a=b stands behind the command", "usage: sungather [-h]"),
         ("run host other", "run does not take other.", "usage: sungather run"),
         ("readings 192.168.1.10", "readings does not take 192.168.1.10.", "sungather readings"),
     ],

@@ -1,5 +1,7 @@
 """The first minute: what the demo shows on a small terminal."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import cast
@@ -8,11 +10,14 @@ import pytest
 from households import NOW, reading
 from rich.console import Console
 
-from sungather.cli import demo
+from sungather.cli import arguments, demo
 from sungather.cli.demo import Opener, Screen, SinceReading
+from sungather.daemon.collector import Collector
+from sungather.history.cashbook import Cashbook
 from sungather.history.service import History
 from sungather.household import FLOWS
 from sungather.options.all_options import WebOptions
+from sungather.service import Service
 from sungather.web.server import WebServer
 
 SPEED = 600.0
@@ -80,6 +85,25 @@ async def test_a_phone_is_told_its_address_and_this_machine_opens_its_own(
     screen.on_reading(reading())
     assert opened == [Page.url]
     assert PAGE in lines_of(screen)[-1]
+
+
+def test_what_it_is_worth_is_shown_with_made_up_prices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served: list[Service] = []
+
+    def collector(_: object, services: Sequence[Service]) -> Collector:
+        served.extend(services)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "Collector", collector)
+    chosen = arguments.parse(["demo", "--port", "0", "--format", "json"])
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(demo.demo(chosen))
+    (book,) = (one for one in served if isinstance(one, Cashbook))
+    (web,) = (one for one in served if isinstance(one, WebServer))
+    assert web._cashbook is book  # pyright: ignore[reportPrivateUsage]
+    assert book.tariff.currency == "EUR"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What people read on a terminal of 80 columns."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -82,6 +83,7 @@ def test_every_register_fits_one_line_and_names_its_source(shown: Shown) -> None
 def test_options_are_shown_as_they_are_written(shown: Shown) -> None:
     answer: Answer = {
         "file": "",
+        "state_directory": "/home/a/.local/state/sungather",
         "options": {"web.enabled": True, "inverter.timeout": 5.0, "site.timezone": ""},
         "given": ["inverter.timeout"],
     }
@@ -91,6 +93,7 @@ def test_options_are_shown_as_they_are_written(shown: Shown) -> None:
         "Defaults:",
         "  web.enabled    true",
         "  site.timezone  (empty)",
+        "State directory: /home/a/.local/state/sungather",
         "Configuration OK.",
     ]
 
@@ -101,6 +104,19 @@ def test_in_a_pipe_no_line_is_wrapped_or_padded(shown: Shown) -> None:
     assert len(said.splitlines()) == 3
     assert said.splitlines()[1].endswith("word end")
     assert said.splitlines()[2].endswith("short")
+
+
+@pytest.mark.parametrize(("days_ago", "form"), [(0, "%H:%M:%S"), (1, "%Y-%m-%d %H:%M:%S")])
+def test_a_last_success_fits_its_column_and_has_a_day_unless_that_is_today(
+    shown: Shown, days_ago: int, form: str
+) -> None:
+    then = (datetime.now() - timedelta(days=days_ago)).replace(microsecond=0).astimezone()
+    exporter = {
+        "name": "mqtt", "state": "ok", "queue": 0, "message": "",
+        "last_success": then.astimezone(UTC).isoformat(timespec="milliseconds"),
+    }  # fmt: skip
+    said = shown("readings", {"inverters": [], "exporters": [exporter]})
+    assert said.splitlines()[-1].split("  ")[-1].strip() == then.strftime(form)
 
 
 READING: Mapping[str, object] = {

@@ -50,7 +50,7 @@ def test_on_the_first_day_the_bars_are_what_the_inverter_remembers() -> None:
     assert ">3 Jun:" not in html
     assert "<title>18 Jun: 1.0\u00a0kWh</title>" in html
     assert "19 Jun" not in html
-    assert "what the inverter itself remembers" in html
+    assert "from the inverter's own memory" in html
 
 
 @pytest.mark.parametrize("span", Span)

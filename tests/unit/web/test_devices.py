@@ -1,11 +1,13 @@
 """Battery and wall box as a household sees them."""
 
+import re
 from dataclasses import replace
 
 import pytest
-from households import reading, silent
+from households import DAY, reading, silent
 from views import battery, charger, model_of
 
+from sungather.history.totals import Energy, Totals
 from sungather.reading import Reading, State, Value
 from sungather.web import page
 from sungather.web.files import StaticFiles
@@ -142,3 +144,19 @@ def test_a_house_without_a_meter_is_told_why_grid_and_house_are_missing() -> Non
     one = reading("garage")
     with_meter = measurements({**one.values, "grid_import_power": 100, "grid_export_power": 0})
     assert said not in card("flow", replace(one, measurements=with_meter))
+
+
+def test_the_month_is_at_least_what_the_inverter_tells_of_its_days() -> None:
+    """At level 1 a hybrid tells the days of the month; the bars of the same page show them."""
+    days: list[int | float | None] = [*[10.0] * 17, *[99.0] * 14]  # those to come: last month
+    begun = {"pv": Totals(today=Energy(12.5), month=Energy(12.5, DAY), year=Energy(12.5, DAY))}
+
+    def month(days: list[int | float | None]) -> str:
+        told = reading(daily_pv_energy_yields=days, pv_energy_today=12.5)
+        known = {k: one for k, one in told.measurements.items() if k != "monthly_power_yields"}
+        model = model_of(ENGLISH, [replace(told, measurements=known)], totals=begun)
+        solar = page.parts(model)["totals"].html().partition("Solar</th>")[2]
+        return re.findall(r"<td>([^<]+)", solar)[2]
+
+    assert month(days) == "182"
+    assert month([None, *days[1:]]) == "12.5"

@@ -39,7 +39,7 @@ def test_it_says_how_much_of_it_was_counted() -> None:
     for note in (
         "Days not counted: 2.",
         "Days partly estimated: 1.",
-        "Battery and shares: from 8 of 9 days.",
+        "Battery savings and shares cover 8 of 9 days.",
         "2.0\u00a0kWh went from the grid into the battery.",
     ):
         assert note in html
