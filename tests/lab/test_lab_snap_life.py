@@ -54,12 +54,14 @@ def delivering(machine: VirtualMachine) -> Any:
 
 
 def owing(machine: VirtualMachine, count: int) -> set[float]:
-    """Without a broker: the times of readings, as seen until so many are owed."""
+    """Without a broker: the times of readings that are owed, as seen until so many are."""
     seen: set[float] = set()
 
     def enough(answer: Any) -> bool:
-        seen.update(moment(one["time"]) for one in answer["inverters"] if one["state"] == "ok")
-        return exporter(answer, "mqtt")["queue"] >= count
+        queue = exporter(answer, "mqtt")["queue"]
+        if queue:  # else the newest one was delivered just before the broker went
+            seen.update(moment(one["time"]) for one in answer["inverters"] if one["state"] == "ok")
+        return queue >= count
 
     eventually(machine, "sungather.readings --format json", enough)
     return seen
