@@ -16,6 +16,7 @@ import pytest
 
 _STARTS_WITHIN = 30.0
 _SHARES = 16
+_given: set[int] = set()
 
 
 def tool(name: str, package: str) -> str:
@@ -29,14 +30,17 @@ def tool(name: str, package: str) -> str:
 def free_port() -> int:
     """A port that nobody listens on, and that stays so: for what opens it later, or again.
 
-    Whoever asks for port 0 or connects gets one from 32768 on; each process of pytest-xdist has
-    its share of those below.
+    Nobody gets one twice, such as one server for two purposes. Whoever asks for port 0 or connects
+    gets one from 32768 on; each process of pytest-xdist has its share of those below.
     """
     share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
     while True:
         port = secrets.choice(range(10_000 + share, 32_768, _SHARES))
+        if port in _given:
+            continue
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 

@@ -37,7 +37,7 @@ Documentation: {DOCS}#readme
 
 
 SHELLS = ("bash", "zsh", "tcsh")
-_BEHIND_THE_COMMAND = ("--config", "--set", "--format")
+_AFTER_THE_COMMAND = ("--config", "--set", "--format")
 
 
 class UsageError(errors.OptionsError):
@@ -96,9 +96,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     elif words[0] == "version":
         words = ["--version"]
     top = parser()
-    if words[0].partition("=")[0] in _BEHIND_THE_COMMAND:
+    # Without what follows it, which may be a secret.
+    if (option := words[0].partition("=")[0]) in _AFTER_THE_COMMAND:
         raise UsageError(
-            f"{words[0]} stands behind the command, as in: sungather run-once --format json.",
+            f"{option} stands after the command, as in: sungather run-once --format json.",
             top.format_usage().strip(),
         )
     chosen, unknown = top.parse_known_args(words)

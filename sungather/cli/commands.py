@@ -168,7 +168,8 @@ async def _read_all(configuration: Configuration) -> answers.ReadingsAnswer:
 async def _no_daemon(configuration: Configuration) -> NoReturn:
     if await control.ask_daemon(configuration.state_directory / control.SOCKET, "readings", []):
         other = "A daemon is running, but it reads other inverters than these options name."
-        raise errors.DaemonError(f"{other} Leave out --set, or name its own file with --config.")
+        file = "" if privileges.in_snap() else ", or name its own file with --config"
+        raise errors.DaemonError(f"{other} Leave out --set{file}.")
     where = "" if configuration.inverters else " ADDRESS"
     start, once = f"sungather run{where}", f"sungather run-once{where}"
     if privileges.in_snap():

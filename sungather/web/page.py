@@ -320,19 +320,19 @@ def _trust_the_inverter(rows: dict[str, Totals], model: PageModel) -> None:
     """Where the history is younger than a period: the inverter's own figures for solar energy."""
     reading, pv = model.one, rows.get("pv")
     if reading is not None and pv is not None:
-        rows["pv"] = energy.with_months(
-            pv, _own_months(reading, model.today), model.today, reading.time
-        )
+        rows["pv"] = energy.with_months(pv, _own_months(reading, model), model.today, reading.time)
 
 
-def _own_months(reading: Reading, today: date) -> list[float | None]:
+def _own_months(reading: Reading, model: PageModel) -> list[float | None]:
     """Solar energy of the months of this year, up to this one, as the inverter counts it."""
+    today = model.today
     months = reading.value("monthly_pv_energy_yields")
     if isinstance(months, list) and len(months) == 12:
         return months[: today.month]
     month = reading.number("monthly_power_yields")
     days = reading.value("daily_pv_energy_yields")
-    if month is None and isinstance(days, list) and len(days) == 31:
+    is_of_today = reading.time.astimezone(model.timezone).date() == today
+    if month is None and isinstance(days, list) and len(days) == 31 and is_of_today:
         # At level 1 a hybrid tells the days of the month, and not the month.
         so_far = [*days[: today.day - 1], reading.number("pv_energy_today")]
         known = [kwh for kwh in so_far if isinstance(kwh, int | float)]

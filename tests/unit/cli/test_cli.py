@@ -135,10 +135,10 @@ def test_a_file_that_cannot_be_read_hides_whether_an_inverter_is_missing(
         ("demo --prot=1", "demo does not take --prot=1. Did you mean --port?", "sungather demo"),
         (
             "--format table run-once",
-            "--format stands behind the command, as in: sungather run-once --format json.",
+            "--format stands after the command, as in: sungather run-once --format json.",
             "usage: sungather [-h]",
         ),
-        ("--set=a=b run", "--set=a=b stands behind the command", "usage: sungather [-h]"),
+        ("--set=mqtt.password=b run", "--set stands after the command", "sungather [-h]"),
         ("run host other", "run does not take other.", "usage: sungather run"),
         ("readings 192.168.1.10", "readings does not take 192.168.1.10.", "sungather readings"),
     ],
@@ -150,6 +150,7 @@ def test_a_slip_of_the_fingers_is_told_with_what_may_be_meant(
     said = capsys.readouterr()
     assert sentence in said.err
     assert usage in said.err
+    assert "password" not in said.err
     assert not said.out
 
 

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
-from households import DAY, reading, silent
+from households import DAY, NOW, reading, silent
 from views import battery, charger, model_of
 
 from sungather.history.totals import Energy, Totals
@@ -151,8 +152,8 @@ def test_the_month_is_at_least_what_the_inverter_tells_of_its_days() -> None:
     days: list[int | float | None] = [*[10.0] * 17, *[99.0] * 14]  # those to come: last month
     begun = {"pv": Totals(today=Energy(12.5), month=Energy(12.5, DAY), year=Energy(12.5, DAY))}
 
-    def month(days: list[int | float | None]) -> str:
-        told = reading(daily_pv_energy_yields=days, pv_energy_today=12.5)
+    def month(days: list[int | float | None], at: datetime = NOW) -> str:
+        told = reading(at=at, daily_pv_energy_yields=days, pv_energy_today=12.5)
         known = {k: one for k, one in told.measurements.items() if k != "monthly_power_yields"}
         model = model_of(ENGLISH, [replace(told, measurements=known)], totals=begun)
         solar = page.parts(model)["totals"].html().partition("Solar</th>")[2]
@@ -160,3 +161,4 @@ def test_the_month_is_at_least_what_the_inverter_tells_of_its_days() -> None:
 
     assert month(days) == "182"
     assert month([None, *days[1:]]) == "12.5"
+    assert month(days, NOW - timedelta(days=1)) == "12.5", "its today is over"
