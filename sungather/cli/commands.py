@@ -139,7 +139,7 @@ async def _answer(
     question = question or chosen.command
     answer = await control.ask_daemon(socket, question, configuration.targets)
     if answer is None:
-        if trouble is not None and alone is not _no_daemon:
+        if trouble is not None and (privileges.in_snap() or alone is not _no_daemon):
             raise trouble
         answer = await alone(configuration)
     return answer

@@ -333,3 +333,14 @@ def test_a_stop_before_the_loop_runs_is_swallowed_by_nothing(number: int) -> Non
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_in_the_snap_the_missing_inverter_is_what_keeps_the_daemon_from_running(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNAP_NAME", "sungather")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert main(["readings"]) == 2
+    said = capsys.readouterr().err
+    assert "sudo snap set sungather inverter.host=" in said
+    assert "snap start" not in said
